@@ -1,0 +1,85 @@
+/**
+ * The one error class of snap. Whoever raises it says what is wrong (message), what to do next (hint), and
+ * which values were involved (context); whoever catches it decides by code, never by text.
+ * The command line maps codes to exit codes in src/cli/exit-code.ts.
+ */
+
+export type ErrorCode =
+  | 'usage' // the command line, a pattern, a time, a size, a rule is malformed
+  | 'not-found' // a revision, path, tag or config key does not exist
+  | 'ambiguous' // an id prefix fits several snapshots
+  | 'exists' // what should be created is there already
+  | 'refused' // the request is clear but would lose or hide something
+  | 'no-workspace' // no .snap here or above
+  | 'no-store' // the workspace's store is missing or not a store
+  | 'locked' // another process holds what this one needs
+  | 'wrong-password'
+  | 'corrupt-data' // stored bytes are not what they must be
+  | 'unsupported-format' // a version or flag this program does not know
+  | 'conflict' // somebody else published first; try again on top of it
+  | 'no-space' // the disk of the store or of the target is full
+  | 'permission' // the operating system says no
+  | 'io' // any other failure of a disk or a remote
+  | 'interrupted' // the user or the caller's signal stopped it
+  | 'internal'; // a broken promise between our own modules
+
+export interface SnapErrorDetails {
+  /** One sentence: what to do next. */
+  readonly hint?: string;
+  /** Values for machines and for --verbose; no secrets. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+export class SnapError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly context: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, details: SnapErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'SnapError';
+    this.code = code;
+    this.hint = details.hint;
+    this.context = details.context ?? {};
+  }
+}
+
+/** True if `error` is a SnapError with one of `codes`. */
+export function hasCode(error: unknown, ...codes: ErrorCode[]): error is SnapError {
+  return error instanceof SnapError && codes.includes(error.code);
+}
+
+/** The errno name ("ENOENT") of a system error, or undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return undefined;
+}
+
+/** Wraps a system error of an operation on `path` in a SnapError with the fitting code; passes SnapErrors on. */
+export function fromSystemError(error: unknown, action: string, path: string): SnapError {
+  if (error instanceof SnapError) return error;
+  const errno = errnoOf(error);
+  const context = { path, errno };
+  switch (errno) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new SnapError('no-space', `no space left while ${action} ${path}`, {
+        hint: 'Free some space and run the command again; nothing that was committed is lost.',
+        context,
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new SnapError('permission', `no permission for ${action} ${path} (${errno})`, {
+        hint: 'Check the owner and the mode of that path, and whether its file system is mounted read-only.',
+        context,
+        cause: error,
+      });
+    default: {
+      const reason = errno ?? (error instanceof Error ? error.message : String(error));
+      return new SnapError('io', `${action} ${path} failed (${reason})`, { context, cause: error });
+    }
+  }
+}
