@@ -1,0 +1,104 @@
+/**
+ * The port to the local file system: the only importer of `node:fs`. Everything else of snap takes a `Disk`, so that
+ * tests can count, break and replay its operations. Paths are strings as of src/bytes/names.ts. Calls are synchronous:
+ * in worker threads they are several times as fast as asynchronous ones (DESIGN.md section 6), except where a person
+ * would wait for the disk (`syncLater`). Every call throws the system's error; callers give it words.
+ */
+import fs from 'node:fs';
+import { decodeName, systemPath } from '../bytes/names.ts';
+
+export type FileStat = fs.BigIntStats;
+
+/** Flags for `open`. */
+export const OPEN = {
+  /** Source files: never through a final link, never waiting for a FIFO's writer. */
+  source: fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+  read: fs.constants.O_RDONLY,
+  readWrite: fs.constants.O_RDWR,
+  append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
+  /** A new file; fails if anything is there. */
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW,
+  folder: fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW,
+  /** As `folder`, where a link may lead to it: only for the root a person named. */
+  folderThroughLink: fs.constants.O_RDONLY | fs.constants.O_DIRECTORY,
+} as const;
+
+export interface Disk {
+  open(path: string, flags: number, mode?: number): number;
+  close(fd: number): void;
+  /** Bytes read; 0 at the end. `position` null reads on. */
+  read(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
+  /** Bytes written, perhaps fewer than asked. */
+  write(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number;
+  sync(fd: number): void;
+  syncLater(fd: number): Promise<void>;
+  truncate(fd: number, length: number): void;
+  stat(fd: number): FileStat;
+  /** Undefined if nothing is there. */
+  lstat(path: string): FileStat | undefined;
+  /** Names in a folder, in no order. */
+  list(path: string): string[];
+  readLink(path: string): string;
+  rename(from: string, to: string): void;
+  /** A second name for a file; fails if `to` exists. */
+  link(from: string, to: string): void;
+  unlink(path: string): void;
+  /** Undefined mode: 0o777 less the umask. Fails if it exists. */
+  makeFolder(path: string, mode?: number): void;
+  removeFolder(path: string): void;
+  symlink(target: string, path: string): void;
+  /** Mode, owner and times of an open file. */
+  setMode(fd: number, mode: number): void;
+  setOwner(fd: number, uid: number, gid: number): void;
+  setTimes(fd: number, mtime: bigint): void;
+  /** Owner and times of a link itself. */
+  setLinkOwner(path: string, uid: number, gid: number): void;
+  setLinkTimes(path: string, mtime: bigint): void;
+  /** Free bytes for this user on the file system of `path`. */
+  freeBytes(path: string): number;
+}
+
+export const realDisk: Disk = {
+  open: (path, flags, mode) => fs.openSync(systemPath(path), flags, mode),
+  close: (fd) => fs.closeSync(fd),
+  read: (fd, buffer, offset, length, position) => fs.readSync(fd, buffer, offset, length, position),
+  write: (fd, buffer, offset, length, position) => fs.writeSync(fd, buffer, offset, length, position),
+  sync: (fd) => fs.fsyncSync(fd),
+  syncLater: (fd) =>
+    new Promise((resolve, reject) => {
+      fs.fsync(fd, (error) => (error === null ? resolve() : reject(error)));
+    }),
+  truncate: (fd, length) => fs.ftruncateSync(fd, length),
+  stat: (fd) => fs.fstatSync(fd, { bigint: true }),
+  lstat: (path) => fs.lstatSync(systemPath(path), { bigint: true, throwIfNoEntry: false }),
+  list: listNames,
+  readLink: (path) => decodeName(fs.readlinkSync(systemPath(path), 'buffer')),
+  rename: (from, to) => fs.renameSync(systemPath(from), systemPath(to)),
+  link: (from, to) => fs.linkSync(systemPath(from), systemPath(to)),
+  unlink: (path) => fs.unlinkSync(systemPath(path)),
+  makeFolder: (path, mode) => {
+    fs.mkdirSync(systemPath(path), mode === undefined ? {} : { mode });
+  },
+  removeFolder: (path) => fs.rmdirSync(systemPath(path)),
+  symlink: (target, path) => fs.symlinkSync(systemPath(target), systemPath(path)),
+  setMode: (fd, mode) => fs.fchmodSync(fd, mode),
+  setOwner: (fd, uid, gid) => fs.fchownSync(fd, uid, gid),
+  setTimes: (fd, mtime) => fs.futimesSync(fd, seconds(mtime), seconds(mtime)),
+  setLinkOwner: (path, uid, gid) => fs.lchownSync(systemPath(path), uid, gid),
+  setLinkTimes: (path, mtime) => fs.lutimesSync(systemPath(path), seconds(mtime), seconds(mtime)),
+  freeBytes: (path) => {
+    const stats = fs.statfsSync(systemPath(path));
+    return stats.bavail * stats.bsize;
+  },
+};
+
+/** One string call where all names are UTF-8; a second, in bytes, for the folder where one is not. */
+function listNames(path: string): string[] {
+  const names = fs.readdirSync(systemPath(path));
+  if (!names.some((name) => name.includes('\uFFFD'))) return names;
+  return fs.readdirSync(systemPath(path), 'buffer').map(decodeName);
+}
+
+function seconds(nanoseconds: bigint): number {
+  return Number(nanoseconds) / 1e9;
+}

@@ -1,0 +1,149 @@
+/**
+ * Whole files, safely: read all of one, write one so that it is there whole or not at all, create one only if nobody
+ * else did. A failed sync or close is never tried again on the same descriptor: the kernel may have dropped the dirty
+ * pages (the "fsyncgate" of 2018); the temporary file is thrown away instead.
+ */
+import { errnoOf } from '../errors.ts';
+import type { Disk } from './disk.ts';
+import { OPEN } from './disk.ts';
+
+/** All bytes of a file, or undefined if it does not exist. */
+export function readWhole(disk: Disk, path: string): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = disk.open(path, OPEN.read);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const size = Number(disk.stat(fd).size);
+    const buffer = Buffer.allocUnsafe(size);
+    return buffer.subarray(0, readFully(disk, fd, buffer, 0));
+  } finally {
+    disk.close(fd);
+  }
+}
+
+/** Fills `buffer` from `position`; returns how many bytes there were. */
+export function readFully(disk: Disk, fd: number, buffer: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < buffer.length) {
+    const count = disk.read(fd, buffer, done, buffer.length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all of `bytes`, at `position` or where the descriptor stands. */
+export function writeFully(disk: Disk, fd: number, bytes: Uint8Array, position: number | null): void {
+  let done = 0;
+  while (done < bytes.length) {
+    done += disk.write(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
+  }
+}
+
+/** Replaces the file at `path`: afterwards it holds the old bytes or the new, durably. `temporary` must be on the same file system. */
+export function replaceFile(disk: Disk, path: string, bytes: Uint8Array, temporary: string): void {
+  writeNew(disk, temporary, bytes);
+  try {
+    disk.rename(temporary, path);
+  } catch (error) {
+    removeQuietly(disk, temporary);
+    throw error;
+  }
+  syncFolder(disk, folderOf(path));
+}
+
+/** Creates the file at `path` with these bytes, whole and durable; false if it exists already, which is left alone. */
+export function createOnce(disk: Disk, path: string, bytes: Uint8Array, temporary: string): boolean {
+  writeNew(disk, temporary, bytes);
+  try {
+    disk.link(temporary, path);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    removeQuietly(disk, temporary);
+  }
+  syncFolder(disk, folderOf(path));
+  return true;
+}
+
+/** Makes the entries of a folder durable. File systems that cannot (EINVAL on some network mounts) are forgiven. */
+export function syncFolder(disk: Disk, path: string): void {
+  const fd = disk.open(path, OPEN.folderThroughLink);
+  try {
+    disk.sync(fd);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'EINVAL' && errno !== 'ENOTSUP' && errno !== 'EPERM' && errno !== 'EISDIR') throw error;
+  } finally {
+    disk.close(fd);
+  }
+}
+
+/** Makes a folder and those above it; existing ones are fine. Each new entry is made durable. */
+export function ensureFolder(disk: Disk, path: string, mode?: number): void {
+  if (disk.lstat(path) !== undefined) return;
+  const parent = folderOf(path);
+  if (parent !== path) ensureFolder(disk, parent, mode);
+  try {
+    disk.makeFolder(path, mode);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  syncFolder(disk, parent);
+}
+
+/** Removes a file; a missing one is fine. */
+export function removeIfThere(disk: Disk, path: string): void {
+  try {
+    disk.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Removes a file of ours as clean-up after another error, which is the one to report. */
+export function removeQuietly(disk: Disk, path: string): void {
+  try {
+    disk.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+}
+
+/** Removes a folder with all that is in it, never through a link; a missing one is fine. */
+export function removeTree(disk: Disk, path: string): void {
+  const stat = disk.lstat(path);
+  if (stat === undefined) return;
+  if (!stat.isDirectory()) {
+    disk.unlink(path);
+    return;
+  }
+  for (const name of disk.list(path)) removeTree(disk, `${path}/${name}`);
+  disk.removeFolder(path);
+}
+
+/** The folder part of an absolute path. */
+export function folderOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash <= 0 ? '/' : path.slice(0, slash);
+}
+
+function writeNew(disk: Disk, path: string, bytes: Uint8Array): void {
+  const fd = disk.open(path, OPEN.create, 0o600);
+  let closed = false;
+  try {
+    writeFully(disk, fd, bytes, null);
+    disk.sync(fd);
+    closed = true;
+    disk.close(fd);
+  } catch (error) {
+    if (!closed) disk.close(fd);
+    removeQuietly(disk, path);
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * A lock between processes of one machine: a file created with O_EXCL that names its holder. It is stale only if its
+ * holder ran on this boot of this machine and is gone; then it is moved aside by rename, read again, and removed.
+ * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
+ */
+import { errnoOf, SnapError } from '../errors.ts';
+import type { Disk } from './disk.ts';
+import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
+
+/** Who holds a lock. `bootId` and `startTime` tell a living process from another with the same pid. */
+export interface Holder {
+  readonly id: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly bootId: string;
+  readonly startTime: string;
+  readonly command: string;
+}
+
+export interface LockFile {
+  release(): void;
+}
+
+/** Takes the lock, or returns its living holder. */
+export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
+  const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    if (createOnce(disk, path, bytes, `${path}.${holder.id}`)) return { release: () => removeIfThere(disk, path) };
+    const other = readHolder(disk, path);
+    if (other === undefined) continue;
+    if (isAlive(disk, other, holder)) return other;
+    breakStale(disk, path, other);
+  }
+  throw new SnapError('locked', `the lock ${path} keeps changing hands`, { hint: 'Try again in a moment.' });
+}
+
+/** The holder written in a lock file; undefined if there is none. */
+export function readHolder(disk: Disk, path: string): Holder | undefined {
+  const bytes = readWhole(disk, path);
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    if (isHolder(value)) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return { id: '?', pid: 0, host: '?', bootId: '?', startTime: '?', command: '?' };
+}
+
+/** False only if the holder certainly runs no more: same machine, and another boot or no such process. */
+export function isAlive(disk: Disk, holder: Holder, self: Pick<Holder, 'host' | 'bootId'>): boolean {
+  if (holder.id === '?') return false;
+  if (holder.host !== self.host) return true;
+  if (holder.bootId !== self.bootId) return false;
+  return processStartTime(disk, holder.pid) === holder.startTime;
+}
+
+/** Identifies a running process beyond its pid; '' if there is none. */
+export function processStartTime(disk: Disk, pid: number): string {
+  const stat = readProc(disk, `/proc/${pid}/stat`);
+  if (stat === undefined) return isRunning(pid) ? 'running' : '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const state = fields[0];
+  return state === 'Z' || state === 'X' ? '' : (fields[19] ?? '');
+}
+
+/** The id of this boot of this machine, or 'unknown' where the system has none. */
+export function bootId(disk: Disk): string {
+  return readProc(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
+function readProc(disk: Disk, path: string): string | undefined {
+  let fd: number;
+  try {
+    fd = disk.open(path, 0);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+  try {
+    const buffer = Buffer.alloc(4096);
+    return buffer.toString('utf8', 0, disk.read(fd, buffer, 0, buffer.length, null));
+  } catch (error) {
+    if (errnoOf(error) === 'ESRCH') return undefined;
+    throw error;
+  } finally {
+    disk.close(fd);
+  }
+}
+
+function breakStale(disk: Disk, path: string, stale: Holder): void {
+  const aside = `${path}.stale-${stale.id.replace(/[^0-9a-zA-Z-]/g, '_')}`;
+  try {
+    disk.rename(path, aside);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  const moved = readHolder(disk, aside);
+  if (moved !== undefined && moved.id !== stale.id) {
+    // Another process took the lock between our look and our rename: give it back.
+    disk.rename(aside, path);
+    return;
+  }
+  removeQuietly(disk, aside);
+}
+
+function isHolder(value: unknown): value is Holder {
+  if (typeof value !== 'object' || value === null) return false;
+  const holder = value as Partial<Record<keyof Holder, unknown>>;
+  return (
+    typeof holder.id === 'string' &&
+    typeof holder.pid === 'number' &&
+    typeof holder.host === 'string' &&
+    typeof holder.bootId === 'string' &&
+    typeof holder.startTime === 'string' &&
+    typeof holder.command === 'string'
+  );
+}
