@@ -124,7 +124,8 @@ export async function insertBytes(file: string, offsets: readonly number[], byte
   let from = 0;
   for (const [index, to] of [...offsets, size].entries()) {
     const flags = index === 0 ? 'w' : 'a';
-    if (to > from) await pipeline(createReadStream(file, { start: from, end: to - 1 }), createWriteStream(next, { flags }));
+    if (to > from)
+      await pipeline(createReadStream(file, { start: from, end: to - 1 }), createWriteStream(next, { flags }));
     if (to < size) await appendFile(next, bytes);
     from = to;
   }

@@ -42,7 +42,14 @@ const outputBytesMax = 4 << 20;
 const gnuTime = '/usr/bin/time';
 
 export function createRunner(tempDir: string, baseEnv: Readonly<Record<string, string>>): Runner {
-  const state: State = { tempDir, baseEnv, running: new Set(), stopped: false, serial: 0, hasGnuTime: existsSync(gnuTime) };
+  const state: State = {
+    tempDir,
+    baseEnv,
+    running: new Set(),
+    stopped: false,
+    serial: 0,
+    hasGnuTime: existsSync(gnuTime),
+  };
   return {
     hasGnuTime: state.hasGnuTime,
     run: async (command) => {
@@ -158,7 +165,9 @@ async function readUsage(file: string): Promise<{ cpuMs: number; rssBytes: numbe
 }
 
 function describeFailure(command: Command, end: End): string {
-  const lines = `${end.stdout}\n${end.stderr}`.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('{'));
+  const lines = `${end.stdout}\n${end.stderr}`
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('{'));
   const words = command.argv.slice(0, 6).join(' ');
   return `${words} … exited ${end.code ?? 'by a signal'}: ${lines.slice(-2).join(' / ').slice(0, 200)}`;
 }

@@ -2,8 +2,8 @@
  * Content-defined cut points: a gear hash with FastCDC's normalised masks (SPEC.md, chunking).
  * Invariants: the chunks of a file are a pure function of its bytes, the parameters and the table; how the file was
  * read in pieces never shows. min ≤ length ≤ max, except that the last chunk of a file may be shorter.
- * The hash of a position covers exactly the 32 bytes before it (older ones are shifted out of the 32 bits), so the
- * search starts 32 bytes before the minimum and skips the rest: that is where a fifth of the speed comes from.
+ * The hash of a position covers exactly the 64 bytes before it, so the search starts 64 bytes before the minimum and
+ * skips the rest: that is where a fifth of the speed comes from.
  */
 import { type ChunkParams, checkChunkParams, chunkMasks } from './chunk-params.ts';
 import type { GearTable } from './gear-table.ts';
@@ -18,7 +18,7 @@ export interface Cutter {
   cut(buffer: Uint8Array, start: number, end: number, atEnd: boolean): number;
 }
 
-const windowBytes = 32;
+const windowBytes = 64;
 /** Reading four bytes at once needs their order; on a big-endian machine the byte loop does all the work. */
 const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
@@ -57,38 +57,45 @@ export function createCutter(params: ChunkParams, table: GearTable): Cutter {
 }
 
 /**
- * The first position p in [from, to) at which the hash of the 32 bytes before p has no bit of `mask`, or -1.
- * Four bytes a step from an aligned 32-bit view: measured 3.5 GB/s where one byte a step gave 2.1 (random data).
+ * The first position p in [from, to) at which the hash of the 64 bytes before p has no bit of `mask`, or -1.
+ * `gear` is the plain 32-bit gear hash, whose high bits see only 13 to 32 bytes: on source text it left 1 to 5 % of the
+ * chunks to the maximum. `history` keeps its top bit of the last 32 positions; their sum sees 64 bytes, and leaves
+ * 0.04 %. Four bytes a step from an aligned 32-bit view: measured 2.0 GB/s (random data).
  */
 function findCandidate(buffer: Uint8Array, table: GearTable, from: number, to: number, mask: number): number {
-  let hash = 0;
-  for (let i = from - windowBytes; i < from - 1; i++) hash = ((hash << 1) + (table[buffer[i] as number] as number)) | 0;
-
+  let gear = 0;
+  let history = 0;
   // Byte i completes the hash of position i + 1.
-  let i = from - 1;
+  let i = from - windowBytes;
   const last = to - 1;
-  for (; i < last && ((buffer.byteOffset + i) & 3) !== 0; i++) {
-    hash = ((hash << 1) + (table[buffer[i] as number] as number)) | 0;
-    if ((hash & mask) === 0) return i + 1;
+  for (; i < last && (i < from - 1 || ((buffer.byteOffset + i) & 3) !== 0); i++) {
+    history = (history << 1) | (gear >>> 31);
+    gear = ((gear << 1) + (table[buffer[i] as number] as number)) | 0;
+    if (((gear + history) & mask) === 0 && i + 1 >= from) return i + 1;
   }
 
   const wordCount = isLittleEndian && last > i ? (last - i) >> 2 : 0;
   const words = new Int32Array(buffer.buffer, wordCount === 0 ? 0 : buffer.byteOffset + i, wordCount);
   for (let k = 0; k < wordCount; k++) {
     const word = words[k] as number;
-    const first = ((hash << 1) + (table[word & 255] as number)) | 0;
+    history = (history << 1) | (gear >>> 31);
+    const first = ((gear << 1) + (table[word & 255] as number)) | 0;
+    if (((first + history) & mask) === 0) return i + 4 * k + 1;
+    history = (history << 1) | (first >>> 31);
     const second = ((first << 1) + (table[(word >>> 8) & 255] as number)) | 0;
+    if (((second + history) & mask) === 0) return i + 4 * k + 2;
+    history = (history << 1) | (second >>> 31);
     const third = ((second << 1) + (table[(word >>> 16) & 255] as number)) | 0;
-    hash = ((third << 1) + (table[word >>> 24] as number)) | 0;
-    if ((first & mask) === 0) return i + 4 * k + 1;
-    if ((second & mask) === 0) return i + 4 * k + 2;
-    if ((third & mask) === 0) return i + 4 * k + 3;
-    if ((hash & mask) === 0) return i + 4 * k + 4;
+    if (((third + history) & mask) === 0) return i + 4 * k + 3;
+    history = (history << 1) | (third >>> 31);
+    gear = ((third << 1) + (table[word >>> 24] as number)) | 0;
+    if (((gear + history) & mask) === 0) return i + 4 * k + 4;
   }
 
   for (i += 4 * wordCount; i < last; i++) {
-    hash = ((hash << 1) + (table[buffer[i] as number] as number)) | 0;
-    if ((hash & mask) === 0) return i + 1;
+    history = (history << 1) | (gear >>> 31);
+    gear = ((gear << 1) + (table[buffer[i] as number] as number)) | 0;
+    if (((gear + history) & mask) === 0) return i + 1;
   }
   return -1;
 }

@@ -1,0 +1,147 @@
+/**
+ * A fixed number of worker threads that run one kind of jobs. Each worker holds at most JOBS_PER_WORKER jobs, so that
+ * it never waits for the main thread between two; the rest queue here, urgent ones first. A worker that dies fails
+ * every job. SnapErrors cross the thread border with code, hint and context.
+ */
+import { parentPort, Worker } from 'node:worker_threads';
+import type { ErrorCode } from '../errors.ts';
+import { SnapError } from '../errors.ts';
+
+const JOBS_PER_WORKER = 2;
+
+interface Queued<Job, Reply> {
+  readonly job: Job;
+  readonly transfer: readonly ArrayBuffer[];
+  resolve(reply: Reply): void;
+  reject(error: unknown): void;
+}
+
+interface Member<Job, Reply> {
+  readonly worker: Worker;
+  readonly running: Map<number, Queued<Job, Reply>>;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly reply?: unknown;
+  readonly error?: { code: ErrorCode; message: string; hint?: string; context: Record<string, unknown>; stack?: string };
+}
+
+export class WorkerPool<Job, Reply> {
+  readonly #script: URL;
+  readonly #size: number;
+  readonly #members: Member<Job, Reply>[] = [];
+  readonly #urgent: Queued<Job, Reply>[] = [];
+  readonly #queue: Queued<Job, Reply>[] = [];
+  #nextId = 1;
+  #failure: unknown;
+
+  /** Starts no thread before the first job. */
+  constructor(script: URL, size: number) {
+    this.#script = script;
+    this.#size = size;
+  }
+
+  /** Jobs that are queued or running. */
+  get load(): number {
+    return this.#members.reduce((sum, member) => sum + member.running.size, this.#queue.length + this.#urgent.length);
+  }
+
+  get capacity(): number {
+    return this.#size * JOBS_PER_WORKER;
+  }
+
+  /** Runs a job; buffers in `transfer` are moved, not copied. */
+  run(job: Job, transfer: readonly ArrayBuffer[] = [], urgent = false): Promise<Reply> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      (urgent ? this.#urgent : this.#queue).push({ job, transfer, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Ends the threads; jobs not done are rejected as interrupted. */
+  async close(): Promise<void> {
+    this.#fail(new SnapError('interrupted', 'the work was stopped'));
+    await Promise.all(this.#members.splice(0).map((member) => member.worker.terminate()));
+  }
+
+  #dispatch(): void {
+    for (;;) {
+      const queued = this.#urgent[0] ?? this.#queue[0];
+      if (queued === undefined) return;
+      const member = this.#leastBusy();
+      if (member === undefined) return;
+      if (this.#urgent.length > 0) this.#urgent.shift();
+      else this.#queue.shift();
+      const id = this.#nextId++;
+      member.running.set(id, queued);
+      member.worker.postMessage({ id, job: queued.job }, [...queued.transfer]);
+    }
+  }
+
+  #leastBusy(): Member<Job, Reply> | undefined {
+    let best: Member<Job, Reply> | undefined;
+    for (const member of this.#members) if (best === undefined || member.running.size < best.running.size) best = member;
+    if ((best === undefined || best.running.size > 0) && this.#members.length < this.#size) return this.#start();
+    return best !== undefined && best.running.size < JOBS_PER_WORKER ? best : undefined;
+  }
+
+  #start(): Member<Job, Reply> {
+    const worker = new Worker(this.#script);
+    const member: Member<Job, Reply> = { worker, running: new Map() };
+    worker.on('message', (answer: Answer) => this.#settle(member, answer));
+    worker.on('error', (error) => this.#fail(new SnapError('internal', 'a worker thread failed', { cause: error })));
+    worker.on('exit', (code) => {
+      if (member.running.size > 0) this.#fail(new SnapError('internal', `a worker thread ended early (${code})`));
+    });
+    this.#members.push(member);
+    return member;
+  }
+
+  #settle(member: Member<Job, Reply>, answer: Answer): void {
+    const queued = member.running.get(answer.id);
+    member.running.delete(answer.id);
+    this.#dispatch();
+    if (answer.error === undefined) queued?.resolve(answer.reply as Reply);
+    else {
+      const { code, message, hint, context, stack } = answer.error;
+      queued?.reject(new SnapError(code, message, { context, cause: stack, ...(hint === undefined ? {} : { hint }) }));
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    const open = [...this.#urgent.splice(0), ...this.#queue.splice(0)];
+    for (const member of this.#members) {
+      open.push(...member.running.values());
+      member.running.clear();
+    }
+    for (const queued of open) queued.reject(error);
+  }
+}
+
+/** In a worker: answers each job with what `work` returns; `transfer` lists the buffers to move. */
+export function serveJobs<Job, Reply>(work: (job: Job) => Promise<{ reply: Reply; transfer: readonly ArrayBuffer[] }>): void {
+  const port = parentPort;
+  if (port === null) throw new SnapError('internal', 'serveJobs runs in worker threads only');
+  let last = Promise.resolve();
+  port.on('message', ({ id, job }: { id: number; job: Job }) => {
+    last = last.then(async () => {
+      try {
+        const { reply, transfer } = await work(job);
+        port.postMessage({ id, reply }, [...transfer]);
+      } catch (error) {
+        port.postMessage({ id, error: describe(error) });
+      }
+    });
+  });
+}
+
+function describe(error: unknown): NonNullable<Answer['error']> {
+  if (error instanceof SnapError) {
+    return { code: error.code, message: error.message, context: { ...error.context }, ...(error.hint === undefined ? {} : { hint: error.hint }), ...(error.stack === undefined ? {} : { stack: error.stack }) };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'internal', message, context: {}, ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}) };
+}

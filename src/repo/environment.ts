@@ -1,0 +1,36 @@
+/**
+ * What the outside world provides: disk, clock, randomness, names of machine and user. Made once, by the face (the
+ * command line or the library), and passed down; nothing below reads the process or the clock by itself.
+ */
+import type { Disk } from '../disk/disk.ts';
+import type { Holder } from '../disk/lock-file.ts';
+
+export interface Environment {
+  readonly disk: Disk;
+  now(): Date;
+  /** Minutes east of Greenwich that this machine's zone has at `date`. */
+  zoneMinutes(date: Date): number;
+  /** 32 random hex digits, different at each call. */
+  uniqueName(): string;
+  /** How this process signs its locks. */
+  readonly holder: Holder;
+  readonly host: string;
+  readonly user: string;
+  /** Numeric id of the user; 0 may restore owners. */
+  readonly uid: number;
+  /** Name and version of this program. */
+  readonly program: string;
+  /** Worker threads for reading, hashing and compressing. */
+  readonly threads: number;
+  /** Time from a monotonic clock, in milliseconds. */
+  elapsed(): number;
+}
+
+/** `date` as ISO 8601 with milliseconds and the machine's zone: "2026-11-20T14:02:11.123+01:00". */
+export function zonedTime(environment: Environment, date: Date): string {
+  const minutes = environment.zoneMinutes(date);
+  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, -1);
+  const size = Math.abs(minutes);
+  const zone = `${String(Math.floor(size / 60)).padStart(2, '0')}:${String(size % 60).padStart(2, '0')}`;
+  return `${local}${minutes < 0 ? '-' : '+'}${zone}`;
+}

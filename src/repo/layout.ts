@@ -1,0 +1,44 @@
+/**
+ * Every name that snap stores anything under, in the store and in the workspace. SPEC.md "Layout".
+ */
+import type { PackId } from '../object/pack-id.ts';
+
+/** In the store. */
+export const STORE_CONFIG = 'config.json';
+export const PACKS = 'packs';
+export const JOURNAL = 'journal';
+export const CHECKPOINTS = 'checkpoints';
+export const READERS = 'locks/readers';
+export const GC_LOCK = 'locks/gc';
+
+export function packName(id: PackId): string {
+  return `${PACKS}/${id.slice(0, 2)}/${id}.pack`;
+}
+
+export function journalName(number: number): string {
+  return `${JOURNAL}/${String(number).padStart(12, '0')}.json`;
+}
+
+export function checkpointName(number: number): string {
+  return `${CHECKPOINTS}/${String(number).padStart(12, '0')}.json`;
+}
+
+/** The number of a journal entry or checkpoint, or undefined for any other name. */
+export function numberOfName(name: string): number | undefined {
+  const match = /^(?:journal|checkpoints)\/(\d{12})\.json$/.exec(name);
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+}
+
+/** In the workspace's `.snap` folder. */
+export const WORKSPACE = {
+  config: 'config.toml',
+  head: 'HEAD',
+  index: 'index',
+  indexInUse: 'index-in-use',
+  lock: 'lock',
+  operations: 'operations.jsonl',
+  store: 'store',
+  temporary: 'tmp',
+} as const;
+
+export const IGNORE_FILE = '.snapignore';

@@ -1,0 +1,78 @@
+/**
+ * Reads trees, chunk lists and snapshots as values. Trees may come from an overlay first: a scan of the live folder
+ * makes trees that are not in any store, and the same code compares them.
+ */
+import type { BlobId } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
+import { decodeChunkList } from '../object/chunk-list.ts';
+import type { Snapshot } from '../object/snapshot.ts';
+import { decodeSnapshot } from '../object/snapshot.ts';
+import { decodeTree } from '../object/tree.ts';
+import type { ChunkRef, FileEntry, TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { decodeParts } from '../object/tree-parts.ts';
+import type { BlobReader } from './blob-reader.ts';
+
+export interface TreeReader {
+  /** All entries of a folder, sorted by name bytes. */
+  folder(tree: BlobId): Promise<TreeEntry[]>;
+  /** As `folder`, a part at a time: bounded memory for folders of any size. */
+  folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]>;
+  /** The chunks of a file, in order. */
+  chunks(file: FileEntry): Promise<readonly ChunkRef[]>;
+  snapshot(id: BlobId): Promise<Snapshot>;
+  /** The entry at a path of names, or undefined. */
+  entryAt(tree: BlobId, path: readonly string[]): Promise<TreeEntry | undefined>;
+}
+
+export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8Array> = new Map()): TreeReader {
+  const treeBytes = async (id: BlobId): Promise<Uint8Array> => overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
+
+  async function* folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]> {
+    const bytes = await treeBytes(tree);
+    const parts = decodeParts(bytes);
+    if (parts === undefined) yield decodeTree(bytes);
+    else for (const part of parts) yield decodeTree(await treeBytes(part.tree));
+  }
+
+  async function folder(tree: BlobId): Promise<TreeEntry[]> {
+    const bytes = await treeBytes(tree);
+    const parts = decodeParts(bytes);
+    if (parts === undefined) return decodeTree(bytes);
+    const entries: TreeEntry[] = [];
+    for (const part of parts) for (const entry of decodeTree(await treeBytes(part.tree))) entries.push(entry);
+    return entries;
+  }
+
+  async function* listChunks(list: BlobId): AsyncGenerator<ChunkRef> {
+    const { level, refs } = decodeChunkList(await blobs.read(BLOB_KIND.chunkList, list));
+    if (level === 0) yield* refs;
+    else for (const ref of refs) yield* listChunks(ref.id);
+  }
+
+  async function chunks(file: FileEntry): Promise<readonly ChunkRef[]> {
+    if ('chunks' in file.content) return file.content.chunks;
+    const all: ChunkRef[] = [];
+    for await (const chunk of listChunks(file.content.list)) all.push(chunk);
+    return all;
+  }
+
+  async function entryAt(tree: BlobId, path: readonly string[]): Promise<TreeEntry | undefined> {
+    let at = tree;
+    for (const [depth, name] of path.entries()) {
+      const entry = (await folder(at)).find((candidate) => candidate.name === name);
+      if (entry === undefined || depth === path.length - 1) return entry;
+      if (entry.kind !== ENTRY_KIND.folder) return undefined;
+      at = entry.tree;
+    }
+    return undefined;
+  }
+
+  return {
+    folder,
+    folderParts,
+    chunks,
+    entryAt,
+    snapshot: async (id) => decodeSnapshot(await blobs.read(BLOB_KIND.snapshot, id)),
+  };
+}

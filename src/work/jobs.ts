@@ -1,0 +1,96 @@
+/**
+ * What worker threads do: the jobs and replies of the one worker script. Plain data; large parts are typed arrays whose
+ * buffers are moved between threads, never copied.
+ */
+import type { ChunkParams } from '../chunk/chunk-params.ts';
+import type { CompressionLevel } from '../compress/block-codec.ts';
+import type { BlockHeader } from '../pack/pack-format.ts';
+import type { CheckJob, CheckReply } from './check-blocks.ts';
+import type { SegmentJob, SegmentReply, WriteJob, WriteReply } from './write-files.ts';
+
+/** Per file: size, mtime, ctime, inode, as the walk saw it. */
+export const STAT_NUMBERS = 4;
+
+/** Frozen within a version only; never stored. */
+export const READ_STATUS = {
+  ok: 0,
+  /** It is not the file that the walk saw: look again. */
+  changed: 1,
+  /** It changed, and was taken as it was read. */
+  unsteady: 2,
+  gone: 3,
+  /** No regular file any more. */
+  notFile: 4,
+  /** It gives bytes although its size is 0: read it as a stream. */
+  stream: 5,
+  failed: 6,
+} as const;
+
+/** Reads whole small files into one buffer, chunks and hashes them. */
+export interface ReadJob {
+  readonly kind: 'read';
+  readonly chunker: ChunkParams;
+  readonly root: string;
+  readonly paths: readonly string[];
+  readonly expected: BigInt64Array<ArrayBuffer>;
+  /** Take changed files as they are. */
+  readonly acceptChanged: boolean;
+  /** A buffer to use again. */
+  readonly buffer: ArrayBuffer | undefined;
+}
+
+export interface ReadReply {
+  readonly buffer: ArrayBuffer;
+  readonly status: Uint8Array<ArrayBuffer>;
+  readonly stats: BigInt64Array<ArrayBuffer>;
+  /** For `failed`: errno by file number. */
+  readonly errors: Readonly<Record<number, string>>;
+  readonly chunks: HashedChunks;
+  /** How many chunks each file has. */
+  readonly chunkCounts: Uint32Array<ArrayBuffer>;
+}
+
+/** Chunks in a buffer: where each starts, its length, its id (32 bytes each). */
+export interface HashedChunks {
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly lengths: Uint32Array<ArrayBuffer>;
+  readonly ids: Uint8Array<ArrayBuffer>;
+}
+
+/** Reads a stretch of a large file from `position` and cuts as many chunks as are certain. */
+export interface StretchJob {
+  readonly kind: 'stretch';
+  readonly chunker: ChunkParams;
+  readonly path: string;
+  readonly position: number;
+  readonly buffer: ArrayBuffer | undefined;
+}
+
+export interface StretchReply {
+  readonly buffer: ArrayBuffer;
+  readonly status: number;
+  readonly error: string | undefined;
+  readonly stat: BigInt64Array<ArrayBuffer>;
+  readonly chunks: HashedChunks;
+  /** Bytes in those chunks; the next stretch begins behind them. */
+  readonly consumed: number;
+  readonly atEnd: boolean;
+}
+
+/** Lays blobs of a buffer together in blocks, compresses, and checks what comes out. */
+export interface PackJob {
+  readonly kind: 'pack';
+  readonly level: CompressionLevel;
+  readonly buffer: ArrayBuffer;
+  readonly kinds: Uint8Array<ArrayBuffer>;
+  readonly chunks: HashedChunks;
+}
+
+export interface PackReply {
+  /** The buffer back, to be used again. */
+  readonly buffer: ArrayBuffer;
+  readonly blocks: readonly { readonly header: BlockHeader; readonly bytes: Uint8Array<ArrayBuffer>; readonly blobs: number }[];
+}
+
+export type Job = ReadJob | StretchJob | PackJob | WriteJob | SegmentJob | CheckJob;
+export type Reply = ReadReply | StretchReply | PackReply | WriteReply | SegmentReply | CheckReply;
