@@ -166,16 +166,16 @@ export function formatValue(unit: Unit, value: number): string {
 }
 
 function programsOf(measurements: Measurements, row: Row): object {
-  const entries = measurements.tools().flatMap((name) => {
+  const entries = measurements.tools().flatMap((name): [string, object][] => {
     const failure = measurements.failure(row.id, name);
     const cells = measurements.cells(row.id, name);
     const values = cells.map((cell) => cell.value);
-    if (failure !== undefined) return [[name, { failed: failure, values }] as const];
+    if (failure !== undefined) return [[name, { failed: failure, values }]];
     if (cells.length === 0) return [];
     const cpuMs = median(cells.flatMap((cell) => (typeof cell.cpuMs === 'number' ? [cell.cpuMs] : [])));
     const trace = cells.findLast((cell) => cell.trace !== undefined)?.trace;
     const range = { median: median(values), min: Math.min(...values), max: Math.max(...values), values };
-    return [[name, { ...range, cpuMs, peakRssBytes: peakRss(measurements, row.id, name), trace }] as const];
+    return [[name, { ...range, cpuMs, peakRssBytes: peakRss(measurements, row.id, name), trace }]];
   });
   return Object.fromEntries(entries);
 }

@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
   await mkdir(options.dir, { recursive: true });
   const workDir = await mkdtemp(join(options.dir, 'snap-bench-'));
   const runner = createRunner(workDir, {
-    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
     LANG: 'C.UTF-8',
     HOME: workDir,
   });

@@ -5,6 +5,7 @@
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { decodeBlock, encodeBlock } from '../compress/block-codec.ts';
 import type { Zstd } from '../compress/zstd.ts';
+import { blockBytesMax } from '../compress/zstd.ts';
 import { SnapError } from '../errors.ts';
 import { blobIdOf } from '../object/blob-id.ts';
 import type { BlockHeader, PackedBlob } from './pack-format.ts';
@@ -38,7 +39,7 @@ export function sealBlock(zstd: Zstd, parts: readonly BlobBytes[], level: Compre
     offset += part.blob.length;
   }
   raw.set(directory, offset);
-  const encoded = encodeBlock(zstd, raw, level);
+  const encoded = encodeBlock(zstd, raw, rawLength > blockBytesMax ? 'off' : level);
   const header = { codec: encoded.codec, rawLength, storedLength: encoded.bytes.length, directoryLength: directory.length };
   const bytes = Buffer.allocUnsafeSlow(BLOCK_HEADER_BYTES + encoded.bytes.length);
   bytes.set(encodeBlockHeader(header), 0);

@@ -24,7 +24,7 @@ export const PACK_HEADER_BYTES = 32;
 export const BLOCK_HEADER_BYTES = 24;
 export const TRAILER_BYTES = 48;
 /** No block decodes to more than this: bounds what a hostile pack can make a reader allocate. */
-export const BLOCK_RAW_BYTES_MAX = 8 * 1024 * 1024;
+export const BLOCK_RAW_BYTES_MAX = 64 * 1024 * 1024;
 export const PACK_BYTES_MAX = 0xffff_ffff;
 
 const PACK_MAGIC = Buffer.from('SNAPPACK');

@@ -3,10 +3,14 @@
  * given, so that neighbours in the tree are compressed and read together.
  */
 import type { Zstd } from '../compress/zstd.ts';
+import { blockBytesMax } from '../compress/zstd.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { BlobBytes } from '../pack/block.ts';
 import { BLOCK_RAW_BYTES_TARGET, sealBlock } from '../pack/block.ts';
 import type { PackJob, PackReply } from './jobs.ts';
+
+/** A larger block would be stored raw; leaves room for its directory. */
+const COMPRESSIBLE_BYTES_MAX = blockBytesMax - 64 * 1024;
 
 /** Throws `internal` if a block does not decode to what went into it. */
 export function packBlobs(zstd: Zstd, job: PackJob): PackReply {
@@ -34,7 +38,7 @@ function evenly(parts: readonly BlobBytes[]): BlobBytes[][] {
   let group: BlobBytes[] = [];
   let bytes = 0;
   for (const part of parts) {
-    if (group.length > 0 && bytes + part.blob.length / 2 > share) {
+    if (group.length > 0 && (bytes + part.blob.length / 2 > share || bytes + part.blob.length > COMPRESSIBLE_BYTES_MAX)) {
       groups.push(group);
       group = [];
       bytes = 0;

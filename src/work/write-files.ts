@@ -1,0 +1,173 @@
+/**
+ * Writing files in a worker. Every chunk is hashed before a byte of it is written; a file is written under a temporary
+ * name in a folder of snap's own, and renamed into its place when it is whole. Large files are written by several jobs,
+ * segment by segment, into a temporary file that the main thread creates and renames.
+ */
+import type { Disk } from '../disk/disk.ts';
+import { OPEN } from '../disk/disk.ts';
+import { AnchoredFolder } from '../disk/anchored-folder.ts';
+import { removeQuietly, writeFully } from '../disk/files.ts';
+import type { ErrorCode } from '../errors.ts';
+import { fromSystemError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { blobIn } from '../pack/block.ts';
+import type { BlockRef, BlockSource } from './block-source.ts';
+import { STAT_NUMBERS } from './jobs.ts';
+import { numbersOf } from './read-files.ts';
+
+/** A chunk to write: its block (by number in the job) and its bytes in the decoded block. */
+export interface WriteChunk {
+  readonly block: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly id: BlobId;
+}
+
+export interface WriteFile {
+  /** The folder it belongs to, from the root, and its name there. */
+  readonly folder: string;
+  readonly name: string;
+  readonly mode: number;
+  readonly mtime: bigint;
+  /** Undefined: leave it to the system. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly size: number;
+  readonly sparse: boolean;
+  readonly chunks: readonly WriteChunk[];
+}
+
+export interface WriteJob {
+  readonly kind: 'write';
+  readonly root: WriteRoot;
+  readonly blocks: readonly BlockRef[];
+  readonly files: readonly WriteFile[];
+}
+
+/** Open descriptors of the target's root and of the folder for temporary files; they stay the main thread's. */
+export interface WriteRoot {
+  readonly fd: number;
+  readonly path: string;
+  readonly temporaryFd: number;
+  readonly temporaryPath: string;
+  /** Makes temporary names of this checkout. */
+  readonly token: string;
+}
+
+export interface WriteReply {
+  /** By file number: why it could not be written. */
+  readonly failures: Readonly<Record<number, { readonly code: ErrorCode; readonly message: string }>>;
+  /** Of each file after it was renamed into place. */
+  readonly stats: BigInt64Array<ArrayBuffer>;
+}
+
+export interface SegmentJob {
+  readonly kind: 'segment';
+  readonly path: string;
+  readonly position: number;
+  readonly sparse: boolean;
+  readonly blocks: readonly BlockRef[];
+  readonly chunks: readonly WriteChunk[];
+}
+
+export interface SegmentReply {
+  readonly written: number;
+}
+
+let serial = 0;
+
+export function writeFiles(disk: Disk, source: BlockSource, job: WriteJob): WriteReply {
+  const root = new AnchoredFolder(disk, job.root.fd, job.root.path);
+  const temporaries = new AnchoredFolder(disk, job.root.temporaryFd, job.root.temporaryPath).enter('');
+  const failures: Record<number, { code: ErrorCode; message: string }> = {};
+  const stats = new BigInt64Array(job.files.length * STAT_NUMBERS);
+  try {
+    for (const [i, file] of job.files.entries()) {
+      const temporary = `${temporaries}/${job.root.token}-${serial++}`;
+      try {
+        writeOne(disk, source, job.blocks, file, temporary);
+        const path = `${root.enter(file.folder)}/${file.name}`;
+        disk.rename(temporary, path);
+        const stat = disk.lstat(path);
+        if (stat !== undefined) stats.set(numbersOf(stat), i * STAT_NUMBERS);
+      } catch (error) {
+        removeQuietly(disk, temporary);
+        const failure = fromSystemError(error, 'writing', `${file.folder === '' ? '' : `${file.folder}/`}${file.name}`);
+        failures[i] = { code: failure.code, message: failure.message };
+        if (failure.code === 'no-space') throw failure;
+      }
+    }
+  } finally {
+    root.close();
+  }
+  return { failures, stats };
+}
+
+export function writeSegment(disk: Disk, source: BlockSource, job: SegmentJob): SegmentReply {
+  const fd = disk.open(job.path, OPEN.readWrite);
+  try {
+    let position = job.position;
+    for (const chunk of job.chunks) {
+      const bytes = chunkBytes(source, job.blocks, chunk);
+      writeChunk(disk, fd, bytes, position, job.sparse);
+      position += chunk.length;
+    }
+    return { written: position - job.position };
+  } catch (error) {
+    throw fromSystemError(error, 'writing', job.path);
+  } finally {
+    disk.close(fd);
+  }
+}
+
+function writeOne(disk: Disk, source: BlockSource, blocks: readonly BlockRef[], file: WriteFile, temporary: string): void {
+  const fd = disk.open(temporary, OPEN.create, 0o600);
+  try {
+    let position = 0;
+    for (const chunk of file.chunks) {
+      writeChunk(disk, fd, chunkBytes(source, blocks, chunk), position, file.sparse);
+      position += chunk.length;
+    }
+    if (file.sparse) disk.truncate(fd, file.size);
+    if (file.owner !== undefined) disk.setOwner(fd, file.owner.uid, file.owner.gid);
+    disk.setMode(fd, file.mode);
+    disk.setTimes(fd, file.mtime);
+  } finally {
+    disk.close(fd);
+  }
+}
+
+function chunkBytes(source: BlockSource, blocks: readonly BlockRef[], chunk: WriteChunk): Uint8Array {
+  const block = blocks[chunk.block];
+  if (block === undefined) throw new RangeError('a chunk without its block');
+  return blobIn(source.raw(block), chunk.offset, chunk, `pack ${block.pack}`);
+}
+
+const HOLE_BYTES = 4096;
+const zeros = Buffer.alloc(HOLE_BYTES);
+
+/** Writes a chunk; in sparse files, aligned stretches of zeros are left as holes. */
+function writeChunk(disk: Disk, fd: number, bytes: Uint8Array, position: number, sparse: boolean): void {
+  if (!sparse) {
+    writeFully(disk, fd, bytes, position);
+    return;
+  }
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let start = 0;
+  while (start < buffer.length) {
+    let end = start;
+    while (end < buffer.length && !isHole(buffer, end, position)) end = nextStep(buffer, end, position);
+    if (end > start) writeFully(disk, fd, buffer.subarray(start, end), position + start);
+    while (end < buffer.length && isHole(buffer, end, position)) end = nextStep(buffer, end, position);
+    start = end;
+  }
+}
+
+/** The end of the HOLE_BYTES-aligned stretch of the file that `at` lies in, within the buffer. */
+function nextStep(buffer: Buffer, at: number, position: number): number {
+  return Math.min(buffer.length, at + HOLE_BYTES - ((position + at) % HOLE_BYTES));
+}
+
+function isHole(buffer: Buffer, at: number, position: number): boolean {
+  const end = nextStep(buffer, at, position);
+  return buffer.compare(zeros, 0, end - at, at, end) === 0;
+}
