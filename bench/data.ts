@@ -49,9 +49,10 @@ export async function makeSourceTree(
   const parts = ['kernel', 'fs', 'lib', 'mm', 'net', 'include'];
   if (options.origin !== undefined) {
     const { origin } = options;
-    const sources = options.quick ? parts.map((part) => join(origin, part)).filter(existsSync) : [`${origin}/.`];
+    const found = parts.filter((part) => existsSync(join(origin, part)));
+    const sources = options.quick ? found.map((part) => join(origin, part)) : [`${origin}/.`];
     await runner.run({ argv: ['cp', '-a', ...sources, dest] });
-    return `Linux source, ${origin}${options.quick ? `: ${parts.join(', ')}` : ''}`;
+    return `Linux source, ${origin}${options.quick ? `: ${found.join(', ')}` : ''}`;
   }
   if (existsSync(linuxPackage)) {
     const members = options.quick ? parts.map((part) => `linux-source-6.1/${part}`) : [];

@@ -58,7 +58,7 @@ export const rows = {
     target: { ratioMax: 0.9 },
   },
   tarAdded: { ...bytes, id: 'tar-added', data: 'binary', label: 'added to the store', target: { max: 4e6 } },
-  million: { ...ms, id: 'million', data: 'million', label: 'first commit, a million files' },
+  million: { ...ms, id: 'million', data: 'million', label: 'first commit, many small files' },
 } satisfies Record<string, Row>;
 
 export type Attempt = (tool: Tool, site: Site) => Promise<Cell> | undefined;
@@ -89,8 +89,9 @@ export async function takeTurns(
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       const message = error instanceof Error ? error.message : String(error);
+      const known = bench.measurements.failure(row.id, tool.name) !== undefined;
       bench.measurements.fail(row, tool.name, message);
-      bench.say(`round ${round + 1}  ${row.label}: ${tool.name} failed: ${message}`);
+      if (!known) bench.say(`round ${round + 1}  ${row.label}: ${tool.name} failed: ${message}`);
     }
   }
 }
@@ -112,7 +113,18 @@ export function verb(pick: (tool: Tool) => ((site: Site) => Promise<Sample>) | u
   return (tool, site) => pick(tool)?.(site).then(timeCell);
 }
 
-export const storeSize: Attempt = (tool, site) => tool.storeBytes?.(site).then(({ store }) => ({ value: store }));
+/** An empty or absent store is a failure, never a small one. */
+export const storeSize: Attempt = (tool, site) =>
+  tool.storeBytes?.(site).then(({ store }) => {
+    if (store === 0) throw new Error('there is no store to measure');
+    return { value: store };
+  });
+
+/** `attempt` only for programs that did `row` without a failure: what comes after one would mean nothing. */
+export function after(bench: Bench, row: Row, attempt: Attempt): Attempt {
+  return (tool, site) =>
+    bench.measurements.failure(row.id, tool.name) === undefined ? attempt(tool, site) : undefined;
+}
 
 /** A folder for each program's own, and a tree: the shared one, or a copy for those that write into it. */
 export async function makeSites(bench: Bench, data: string, sharedTree: string): Promise<Map<Tool, Site>> {

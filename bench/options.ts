@@ -14,6 +14,7 @@ export const usage = `node bench/run.ts [options]
   --only <jobs>      measure only these jobs; their preparation runs all the same
   --tools <names>    only these programs, by name ("snap,restic,borg,git")
   --node <binary>    run snap with this node too, as one more column
+  --bin <file>       the snap.js to run (bin/snap.js of this checkout)
   --linux <folder>   an extracted Linux source to copy, instead of Debian's package
   --out <folder>     where latest.json and chart.svg go (bench/results; quick: not written unless given)
 Jobs: first size unchanged edit checkout back verify gc start-log start-help start-version
@@ -30,6 +31,7 @@ export type Options = {
   only: readonly string[] | undefined;
   tools: readonly string[] | undefined;
   node: string | undefined;
+  bin: string | undefined;
   linux: string | undefined;
   out: string | undefined;
 };
@@ -49,6 +51,7 @@ export function readOptions(args: readonly string[], resultsDir: string): Option
       only: text,
       tools: text,
       node: text,
+      bin: text,
       linux: text,
       out: text,
     },
@@ -67,6 +70,7 @@ export function readOptions(args: readonly string[], resultsDir: string): Option
     only: splitList(values.only),
     tools: splitList(values.tools),
     node: values.node,
+    bin: values.bin === undefined ? undefined : resolve(values.bin),
     linux: values.linux === undefined ? undefined : resolve(values.linux),
     out: values.out === undefined ? (values.quick ? undefined : resultsDir) : resolve(values.out),
   };

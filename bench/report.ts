@@ -16,27 +16,40 @@ export type Verdict = { ratio: number | undefined; wanted: string; met: boolean 
 
 /** Whether a row's target is met; `met` is undefined where there is no target or nothing to compare with. */
 export function judge(measurements: Measurements, row: Row): Verdict {
+  // A program that failed in one round gets no verdict from the others.
+  if (measurements.failure(row.id, 'snap') !== undefined)
+    return { ratio: undefined, wanted: wantedText(row), met: undefined };
   const ratio = measurements.ratio(row.id, 'snap', 'restic');
   const ours = medianOf(measurements, row, 'snap');
   const { target } = row;
   if (target === undefined) return { ratio, wanted: '', met: undefined };
-  const wanted: string[] = [];
   const met: (boolean | undefined)[] = [];
   if (target.ratioMax !== undefined) {
-    wanted.push(`${target.ratioMax.toFixed(2)} × restic`);
     met.push(ratio === undefined ? undefined : ratio <= target.ratioMax);
   }
   if (target.max !== undefined) {
-    wanted.push(formatValue(row.unit, target.max));
     met.push(ours === undefined ? undefined : ours <= target.max);
   }
   if (target.notAbove !== undefined) {
     const other = measurements.ratio(row.id, 'snap', target.notAbove);
-    wanted.push(target.notAbove);
     met.push(other === undefined ? undefined : other <= 1);
   }
-  if (ours === undefined || met.includes(undefined)) return { ratio, wanted: wanted.join(', '), met: undefined };
-  return { ratio, wanted: wanted.join(', '), met: met.every(Boolean) };
+  if (ours === undefined || met.includes(undefined)) return { ratio, wanted: wantedText(row), met: undefined };
+  return { ratio, wanted: wantedText(row), met: met.every(Boolean) };
+}
+
+function wantedText({ unit, target }: Row): string {
+  const wanted: string[] = [];
+  if (target?.ratioMax !== undefined) wanted.push(`${target.ratioMax.toFixed(2)} × restic`);
+  if (target?.max !== undefined) wanted.push(formatValue(unit, target.max));
+  if (target?.notAbove !== undefined) wanted.push(target.notAbove);
+  return wanted.join(', ');
+}
+
+/** The program's own words, without the command line before them. */
+function shortReason(failure: string): string {
+  const words = failure.replace(/^.* exited [^:]*: /, '').replace(/^error: /, '');
+  return words.length > 28 ? `${words.slice(0, 27)}…` : words;
 }
 
 export function mainTable({ measurements, rows }: Summary): string {
@@ -52,11 +65,7 @@ export function mainTable({ measurements, rows }: Summary): string {
       const failure = measurements.failure(row.id, tool);
       if (failure !== undefined) failures.push(` ${row.label}, ${tool}: ${failure}`);
       const value = medianOf(measurements, row, tool);
-      if (failure !== undefined)
-        return `failed: ${failure
-          .slice(failure.lastIndexOf(':') + 1)
-          .trim()
-          .slice(0, 24)}`;
+      if (failure !== undefined) return `failed: ${shortReason(failure)}`;
       return value === undefined ? '' : formatValue(row.unit, value);
     };
     const others = rest.map((name) => [name, cellText(name)] as const).filter(([, text]) => text !== '');
@@ -120,14 +129,18 @@ export function notes({ measurements, rows, fileCounts }: Summary): string[] {
       found.push(`memory MISSED: ${row.label} took ${Math.round(rss / 1e6)} MB; at most ${limit / 1e6} MB`);
     }
   }
-  if (found.length === 0 && measurements.tools().includes('snap')) found.push('memory: within its limit in every job');
+  const asked = rows.filter((row) => row.unit === 'ms');
+  const measured = asked.filter((row) => peakRss(measurements, row.id, 'snap') !== undefined);
+  if (measured.length === 0) found.push('memory: not measured, no job of snap succeeded');
+  else if (found.length === 0)
+    found.push(`memory: within its limit in the ${measured.length} of ${asked.length} jobs measured`);
   const perFile = (id: string): number | undefined => {
     const value = median(measurements.cells(id, 'snap').map((cell) => cell.value));
     const count = fileCounts.get(id);
     return value === undefined || count === undefined ? undefined : (value * 1000) / count;
   };
   const [linux, million] = [perFile('first'), perFile('million')];
-  if (million !== undefined) found.push(`a million files: ${million.toFixed(1)} µs a file`);
+  if (million !== undefined) found.push(`${fileCounts.get('million')} small files: ${million.toFixed(1)} µs a file`);
   if (linux !== undefined && million !== undefined) {
     const ratio = million / linux;
     const verdict = ratio <= millionTimePerFileRatioMax ? 'met' : 'MISSED';

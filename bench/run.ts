@@ -110,14 +110,17 @@ async function report(
 async function findTools(options: Options, runner: Runner): Promise<Tool[]> {
   const tools: Tool[] = [];
   const nodes = [process.execPath, ...(options.node === undefined ? [] : [options.node])];
-  if (!existsSync(join(projectDir, 'dist', 'cli', 'main.js'))) write('notice: snap is not built; run `npm ci` first');
+  const bin = options.bin ?? snapBin;
+  if (options.bin !== undefined) write(`notice: snap is ${options.bin}, not this checkout's`);
+  else if (!existsSync(join(projectDir, 'dist', 'cli', 'main.js')))
+    write('notice: snap is not built; run `npm ci` first');
   const packageText = await readFile(join(projectDir, 'package.json'), 'utf8');
   const snapVersion = /"version": "([^"]+)"/.exec(packageText)?.[1] ?? 'unknown';
   for (const [index, node] of nodes.entries()) {
     const nodeVersion = await firstLine(runner, node, '--version');
     if (nodeVersion === undefined) throw new Error(`${node} does not run`);
     const name = index === 0 ? 'snap' : `snap ${nodeVersion}`;
-    tools.push(snapTool(runner, { name, node, bin: snapBin, version: `${snapVersion} on Node ${nodeVersion}` }));
+    tools.push(snapTool(runner, { name, node, bin, version: `${options.bin ?? snapVersion} on Node ${nodeVersion}` }));
   }
   const peers: { program: string; versionArg: string; make: (version: string) => Tool[] }[] = [
     { program: 'restic', versionArg: 'version', make: (version) => [resticTool(runner, version)] },

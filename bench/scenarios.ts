@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { editFiles, insertBytes, listFiles, makeBinaryFolder, makeSourceTree, makeTextTree } from './data.ts';
 import {
   type Attempt,
+  after,
   type Bench,
   firstCommit,
   isWanted,
@@ -67,8 +68,8 @@ async function roundOfLinux(
     count(tool);
     return firstCommit(tool, site);
   });
-  await turns(rows.size, storeSize);
-  await turns(rows.index, (tool, site) => indexSize(tool, site));
+  await turns(rows.size, after(bench, rows.first, storeSize));
+  await turns(rows.index, after(bench, rows.first, indexSize));
   if (isWanted(bench, rows.unchanged)) {
     await turns(rows.unchanged, (tool, site) => {
       if (tool.recordsUnchanged) count(tool);
@@ -90,8 +91,11 @@ async function roundOfLinux(
   if (round === bench.options.rounds - 1) await measureStarts(bench, sites);
   if (isWanted(bench, rows.gc)) {
     await fillUp(bench, sites, snapshots, edit);
-    await turns(rows.gc, (tool, site) => tool.gc?.(site, gcKeepLast).then(timeCell));
-    await turns(rows.gcSize, (tool, site) => (tool.gc === undefined ? undefined : storeSize(tool, site)));
+    await turns(rows.gc, after(bench, rows.gc, collect));
+    await turns(
+      rows.gcSize,
+      after(bench, rows.gc, (tool, site) => (tool.gc === undefined ? undefined : storeSize(tool, site))),
+    );
   }
 }
 
@@ -129,6 +133,21 @@ function checkoutBack(tool: Tool, site: Site): ReturnType<Attempt> {
   });
 }
 
+/** Counts before and after, so that no row is about fewer snapshots than it says. */
+const collect: Attempt = (tool, site) => {
+  const { gc, snapshotCount } = tool;
+  if (gc === undefined || snapshotCount === undefined) return undefined;
+  const expectCount = async (when: string, expected: number): Promise<void> => {
+    const found = await snapshotCount(site);
+    if (found !== expected) throw new Error(`${found} snapshots ${when} gc, expected ${expected}`);
+  };
+  return expectCount('before', gcSnapshots).then(async () => {
+    const cell = timeCell(await gc(site, gcKeepLast));
+    await expectCount('after', gcKeepLast);
+    return cell;
+  });
+};
+
 /** Edits and commits until every program has the same number of snapshots. */
 async function fillUp(
   bench: Bench,
@@ -138,16 +157,16 @@ async function fillUp(
 ): Promise<void> {
   const takers = [...sites].filter(([tool]) => tool.gc !== undefined);
   const most = Math.max(0, ...takers.map(([tool]) => gcSnapshots - (snapshots.get(tool) ?? 0)));
-  const failed = new Set<Tool>();
   for (let left = most; left > 0; left -= 1) {
     await edit(gcEditedFiles);
     for (const [tool, site] of takers) {
-      if (failed.has(tool) || gcSnapshots - (snapshots.get(tool) ?? 0) < left) continue;
+      if (bench.measurements.failure(rows.gc.id, tool.name) !== undefined) continue;
+      if (gcSnapshots - (snapshots.get(tool) ?? 0) < left) continue;
       try {
         await tool.commit?.(site, `edit ${left}`);
       } catch (error) {
         if (error instanceof Interrupted) throw error;
-        failed.add(tool);
+        bench.measurements.fail(rows.gc, tool.name, error instanceof Error ? error.message : String(error));
       }
     }
   }
@@ -181,12 +200,12 @@ async function runBinary(bench: Bench): Promise<Description> {
   for (let round = 0; round < options.rounds; round += 1) {
     await takeTurns(bench, rows.tarFirst, round, sites, firstCommit);
     const before = new Map<Tool, number>();
-    await takeTurns(bench, rows.tarSize, round, sites, (tool, site) =>
+    const sizeBefore: Attempt = (tool, site) =>
       storeSize(tool, site)?.then((cell) => {
         before.set(tool, cell.value);
         return cell;
-      }),
-    );
+      });
+    await takeTurns(bench, rows.tarSize, round, sites, after(bench, rows.tarFirst, sizeBefore));
     if (!isWanted(bench, rows.tarInsert) && !isWanted(bench, rows.tarAdded)) continue;
     // Odd places, others in each round, so that nothing falls on a block's edge.
     const offsets = [40_003 + 977 * round, Math.floor(sizes.tarBytes / 2) + 13 + 977 * round];
@@ -194,9 +213,9 @@ async function runBinary(bench: Bench): Promise<Description> {
     await takeTurns(bench, rows.tarInsert, round, sites, (tool, site) =>
       tool.commit?.(site, 'inserted').then(timeCell),
     );
-    await takeTurns(bench, rows.tarAdded, round, sites, (tool, site) =>
-      storeSize(tool, site)?.then((cell) => ({ value: cell.value - (before.get(tool) ?? 0) })),
-    );
+    const added: Attempt = (tool, site) =>
+      storeSize(tool, site)?.then((cell) => ({ value: cell.value - (before.get(tool) ?? 0) }));
+    await takeTurns(bench, rows.tarAdded, round, sites, after(bench, rows.tarInsert, added));
   }
   const weights = `${sizes.weightBytes / 1e6} MB of gaussian float32`;
   return { description: `a tar (${sizes.tarBytes / 1e6} MB) of: ${description}; ${weights}`, fileCount: 2 };

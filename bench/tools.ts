@@ -32,6 +32,8 @@ export type Tool = {
   verify?: (site: Site) => Promise<Sample>;
   gc?: (site: Site, keepLast: number) => Promise<Sample>;
   storeBytes?: (site: Site) => Promise<StoreBytes>;
+  /** How many snapshots the store lists; checked before and after gc. */
+  snapshotCount?: (site: Site) => Promise<number>;
   log?: (site: Site) => Promise<Sample>;
   help?: (site: Site) => Promise<Sample>;
   versionCommand?: (site: Site) => Promise<Sample>;
@@ -61,6 +63,7 @@ export function snapTool(runner: Runner, setup: { name: string; node: string; bi
       store: await sizeOf(join(site.tree, '.snap', 'store')),
       index: await sizeOf(join(site.tree, '.snap', 'index')),
     }),
+    snapshotCount: async (site) => countLines(await run(site, 'log', '--oneline')),
     log: (site) => run(site, 'log'),
     help: (site) => run(site, 'status', '--help'),
     versionCommand: (site) => runner.run({ argv: [setup.node, setup.bin, '--version'], env: homeEnv(site) }),
@@ -83,6 +86,7 @@ export function resticTool(runner: Runner, version: string): Tool {
     verify: (site) => run(site, 'check', '--read-data'),
     gc: (site, keepLast) => run(site, 'forget', '--keep-last', String(keepLast), '--prune'),
     storeBytes: async (site) => ({ store: await sizeOf(join(site.home, 'repo')) }),
+    snapshotCount: async (site) => countItems(await run(site, 'snapshots', '--json')),
     log: (site) => run(site, 'snapshots'),
     help: (site) => run(site, 'backup', '--help'),
     versionCommand: (site) => run(site, 'version'),
@@ -118,6 +122,7 @@ export function borgTool(runner: Runner, version: string, compression: 'lz4' | '
     verify: (site) => run(site, 'check', '--verify-data'),
     gc: async (site, keepLast) =>
       sumOf(await run(site, 'prune', '--keep-last', String(keepLast)), await run(site, 'compact')),
+    snapshotCount: async (site) => countLines(await run(site, 'list', '--short')),
     log: (site) => run(site, 'list'),
     help: (site) => run(site, 'help', 'create'),
     versionCommand: (site) => run(site, '--version'),
@@ -202,6 +207,15 @@ function sumOf(a: Sample, b: Sample): Sample {
     stdout: a.stdout + b.stdout,
     stderr: a.stderr + b.stderr,
   };
+}
+
+function countLines(sample: Sample): number {
+  return sample.stdout.split('\n').filter((line) => line.trim() !== '').length;
+}
+
+function countItems(sample: Sample): number {
+  const parsed: unknown = JSON.parse(sample.stdout);
+  return Array.isArray(parsed) ? parsed.length : 0;
 }
 
 async function emptyHome(site: Site): Promise<void> {

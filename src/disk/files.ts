@@ -97,6 +97,16 @@ export function ensureFolder(disk: Disk, path: string, mode?: number): void {
   syncFolder(disk, parent);
 }
 
+/** Writes a small file that need not survive a crash of the machine. */
+export function writeMarker(disk: Disk, path: string, bytes: Uint8Array): void {
+  const fd = disk.open(path, OPEN.overwrite, 0o600);
+  try {
+    writeFully(disk, fd, bytes, null);
+  } finally {
+    disk.close(fd);
+  }
+}
+
 /** Removes a file; a missing one is fine. */
 export function removeIfThere(disk: Disk, path: string): void {
   try {

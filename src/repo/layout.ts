@@ -8,7 +8,7 @@ export const STORE_CONFIG = 'config.json';
 export const PACKS = 'packs';
 export const JOURNAL = 'journal';
 export const CHECKPOINTS = 'checkpoints';
-export const READERS = 'locks/readers';
+export const SESSIONS = 'locks/sessions';
 export const GC_LOCK = 'locks/gc';
 
 export function packName(id: PackId): string {

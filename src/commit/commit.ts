@@ -1,0 +1,186 @@
+/**
+ * Commit: scan the folder, store what is new, publish one journal entry. The entry is the commit point; nothing before
+ * it is visible, and everything after it is caught up at the next open if the process dies. SPEC.md "Commit".
+ */
+import type { CompressionLevel } from '../compress/block-codec.ts';
+import { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
+import type { RefName } from '../object/ref-name.ts';
+import { snapshotRef, tagRef } from '../object/ref-name.ts';
+import type { Snapshot } from '../object/snapshot.ts';
+import { encodeSnapshot } from '../object/snapshot.ts';
+import { BlobWriter, knownInIndex } from '../repo/blob-writer.ts';
+import { zonedTime } from '../repo/environment.ts';
+import { gitInfo } from '../repo/git-info.ts';
+import type { EntryDraft, NumberedEntry } from '../repo/journal.ts';
+import { missingPacks } from '../repo/pack-presence.ts';
+import type { Repository } from '../repo/repository.ts';
+import { beginSession } from '../repo/session.ts';
+import { textSetting } from '../repo/settings.ts';
+import type { ScanResult } from '../scan/scan.ts';
+import { scanWorkspace } from '../scan/scan.ts';
+import type { Selection } from '../scan/selection.ts';
+import type { Workers } from '../work/start-workers.ts';
+import { ObjectCache } from './object-cache.ts';
+import { storingSink } from './storing-sink.ts';
+
+export interface CommitOptions {
+  readonly message: string;
+  readonly origin: Snapshot['origin'];
+  readonly selection: Selection;
+  readonly exclude: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  readonly tag: string | undefined;
+  readonly allowEmpty: boolean;
+  /** Read every file again, whatever its stat says. */
+  readonly rescan: boolean;
+  readonly compression: CompressionLevel | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly progress: (progress: CommitProgress) => void;
+}
+
+export interface CommitProgress {
+  readonly entries: number;
+  readonly bytesRead: number;
+  readonly newBytes: number;
+}
+
+export interface CommitResult {
+  /** Undefined if nothing changed and nothing was recorded. */
+  readonly id: BlobId | undefined;
+  readonly snapshot: Snapshot | undefined;
+  readonly scan: Pick<ScanResult, 'counts' | 'totals' | 'skipped' | 'unsteady' | 'silent' | 'bytesRead'>;
+  readonly newBytes: number;
+  readonly storedBytes: number;
+  readonly milliseconds: number;
+}
+
+/** A gc swept packs that this attempt may rely on: do it again, with those blobs unknown. */
+class Swept extends Error {}
+
+const ATTEMPTS_MAX = 5;
+
+/** Commits the workspace, whose lock the caller holds. */
+export async function commit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
+  const session = beginSession(repository.environment, repository.backend);
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await attemptCommit(repository, workers, options);
+      } catch (error) {
+        if (!(error instanceof Swept) || attempt >= ATTEMPTS_MAX) throw error;
+      }
+    }
+  } finally {
+    session.end();
+  }
+}
+
+async function attemptCommit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
+  const { environment, backend, index } = repository;
+  const started = environment.elapsed();
+  const parent = await readParent(repository);
+  const missing = await missingPacks(backend, repository.state());
+  const level = options.compression ?? (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
+  const writer = new BlobWriter({ environment, backend, workers, isKnown: knownInIndex(index, missing), level, packBytes: repository.config.packBytes });
+  const cache = new ObjectCache(index);
+  try {
+    const scan = await scanWorkspace({
+      repository,
+      workers,
+      base: parent?.snapshot.tree,
+      selection: options.selection,
+      useRecords: !options.rescan && missing.size === 0,
+      exclude: options.exclude,
+      keep: (kind, id, bytes) => {
+        writer.store(kind, id, bytes);
+        if (kind === BLOB_KIND.tree) cache.add(kind, id, bytes);
+      },
+      sink: storingSink(writer),
+      signal: options.signal,
+      progress: (entries, bytesRead) => options.progress({ entries, bytesRead, newBytes: writer.newBytes }),
+    });
+    const base = { scan, newBytes: writer.newBytes, storedBytes: 0, milliseconds: 0 };
+    if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined) {
+      await writer.abandon();
+      await index.write({ folderRecords: scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined) });
+      return { ...base, id: undefined, snapshot: undefined, milliseconds: environment.elapsed() - started };
+    }
+    const { newBytes, storedBytes } = await flushData(writer);
+    const snapshot = describe(repository, options, parent?.id ?? null, scan, newBytes, storedBytes);
+    const bytes = encodeSnapshot(snapshot);
+    const id = blobIdOf(bytes);
+    writer.store(BLOB_KIND.snapshot, id, bytes);
+    const packs = await writer.finish();
+    options.signal?.throwIfAborted();
+    cache.add(BLOB_KIND.snapshot, id, bytes);
+    await cache.flush();
+    const draft = draftEntry(repository, options, id, parent?.id ?? null, packs.map((pack) => pack.record));
+    const changes = { packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })), folderRecords: scan.records };
+    await repository.publish(draft, changes, (others) => recheck(repository, options, draft, parent?.id, others));
+    repository.setHead(id);
+    return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+/** What was stored so far; the last blocks may still be on their way, so this is a floor for the snapshot's own record. */
+async function flushData(writer: BlobWriter): Promise<{ newBytes: number; storedBytes: number }> {
+  await writer.drain();
+  return { newBytes: writer.newBytes, storedBytes: writer.storedBytes };
+}
+
+async function readParent(repository: Repository): Promise<{ id: BlobId; snapshot: Snapshot } | undefined> {
+  const id = repository.head().snapshot;
+  if (id === null || !repository.state().refs.has(snapshotRef(id))) return undefined;
+  return { id, snapshot: await repository.trees.snapshot(id) };
+}
+
+function describe(repository: Repository, options: CommitOptions, parent: BlobId | null, scan: ScanResult, newBytes: number, storedBytes: number): Snapshot {
+  const { environment } = repository;
+  return {
+    tree: scan.tree,
+    parent,
+    time: zonedTime(environment, environment.now()),
+    message: options.message,
+    origin: options.origin,
+    host: environment.host,
+    user: environment.user,
+    workspace: { id: repository.workspaceId, name: repository.workspaceName },
+    folder: { ...scan.folder, mtime: String(scan.folder.mtime) },
+    totals: scan.totals,
+    changes: { ...scan.counts, newBytes, storedBytes },
+    skipped: scan.skipped,
+    unsteady: scan.unsteady,
+    git: gitInfo(environment.disk, repository.root),
+    meta: options.meta,
+    program: environment.program,
+  };
+}
+
+function draftEntry(repository: Repository, options: CommitOptions, id: BlobId, parent: BlobId | null, packs: NonNullable<EntryDraft['packs']>): EntryDraft {
+  const refs: { name: RefName; from: BlobId | null; to: BlobId | null }[] = [];
+  const name = snapshotRef(id);
+  if (!repository.state().refs.has(name)) refs.push({ name, from: null, to: id });
+  if (options.tag !== undefined) refs.push({ name: newTag(repository, options.tag), from: null, to: id });
+  const firstLine = options.message.split('\n')[0] ?? '';
+  return { operation: 'commit', note: firstLine, workspace: repository.workspaceId, head: { from: repository.head().snapshot ?? parent, to: id }, refs, packs };
+}
+
+/** Throws `exists` if the tag is taken. */
+export function newTag(repository: Repository, tag: string): RefName {
+  const ref = tagRef(tag);
+  if (repository.state().refs.has(ref)) throw new SnapError('exists', `there is a tag "${tag}" already`, { hint: `Choose another name, or remove it first: snap tag -d ${tag}` });
+  return ref;
+}
+
+/** Others published first: is what this commit relies on still there? */
+function recheck(repository: Repository, options: CommitOptions, draft: EntryDraft, parent: BlobId | undefined, others: readonly NumberedEntry[]): EntryDraft {
+  if (others.some(({ entry }) => entry.swept.length > 0)) throw new Swept();
+  if (parent !== undefined && !repository.state().refs.has(snapshotRef(parent))) throw new Swept();
+  if (options.tag !== undefined) newTag(repository, options.tag);
+  return draft;
+}

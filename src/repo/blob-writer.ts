@@ -1,0 +1,209 @@
+/**
+ * Puts new blobs into packs: decides by id what is new, has workers lay them into blocks, appends the blocks to the
+ * open pack, seals and publishes packs as they fill. Nothing it publishes is reachable until a journal entry names it;
+ * after a failure or a crash its packs are leftovers that gc removes.
+ */
+import type { CompressionLevel } from '../compress/block-codec.ts';
+import { SnapError } from '../errors.ts';
+import type { BlobIndex } from '../index/blob-index.ts';
+import { BlobTable } from '../index/blob-table.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import type { PackRecord } from '../object/journal-entry.ts';
+import type { PackId } from '../object/pack-id.ts';
+import { parsePackId } from '../object/pack-id.ts';
+import type { PackFooter } from '../pack/pack-format.ts';
+import { PackWriter } from '../pack/pack-writer.ts';
+import type { Backend } from '../storage/backend.ts';
+import type { PackJob, PackReply } from '../work/jobs.ts';
+import type { Workers } from '../work/start-workers.ts';
+import type { Environment } from './environment.ts';
+import { packName } from './layout.ts';
+
+/** A pack that is in the store and waits for its journal entry. */
+export interface PublishedPack {
+  readonly record: PackRecord;
+  readonly footer: PackFooter;
+}
+
+export interface BlobWriterOptions {
+  readonly environment: Environment;
+  readonly backend: Backend;
+  readonly workers: Workers;
+  /** What counts as known already. */
+  readonly isKnown: (kind: BlobKind, id: BlobId) => boolean;
+  readonly level: CompressionLevel;
+  readonly packBytes: number;
+}
+
+/** Blobs of the main thread are collected up to this many bytes before a worker packs them. */
+const COLLECT_BYTES = 1024 * 1024;
+
+export class BlobWriter {
+  readonly #options: BlobWriterOptions;
+  readonly #seen = new BlobTable();
+  readonly #jobs = new Set<Promise<void>>();
+  readonly #seals: Promise<PublishedPack>[] = [];
+  readonly #spare: ArrayBuffer[] = [];
+  #collected: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
+  #collectedBytes = 0;
+  #pack: PackWriter | undefined;
+  #failure: unknown;
+  #newBytes = 0;
+  #storedBytes = 0;
+
+  constructor(options: BlobWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of new blobs before compression, and of their blocks after it. */
+  get newBytes(): number {
+    return this.#newBytes;
+  }
+
+  get storedBytes(): number {
+    return this.#storedBytes;
+  }
+
+  /** A buffer to read into, used before; undefined if there is none. */
+  spareBuffer(): ArrayBuffer | undefined {
+    return this.#spare.pop();
+  }
+
+  giveBack(buffer: ArrayBuffer): void {
+    if (buffer.byteLength >= 64 * 1024 && this.#spare.length < 4) this.#spare.push(buffer);
+  }
+
+  /** True if this blob is new, and from now on known: the caller must store it. */
+  claim(kind: BlobKind, id: BlobId): boolean {
+    const before = this.#seen.size;
+    this.#seen.add(kind, id);
+    return this.#seen.size > before && !this.#options.isKnown(kind, id);
+  }
+
+  /** Stores claimed blobs that lie in `buffer`, which moves to a worker. */
+  storeFrom(job: Omit<PackJob, 'kind' | 'level'>): void {
+    const { kinds, chunks } = job;
+    for (const length of chunks.lengths) this.#newBytes += length;
+    const ids = Buffer.from(chunks.ids);
+    const lengths = Array.from(chunks.lengths);
+    const kindList = Array.from(kinds);
+    const work = this.#options.workers.run({ kind: 'pack', level: this.#options.level, ...job }, [job.buffer, kinds.buffer, chunks.offsets.buffer, chunks.lengths.buffer, chunks.ids.buffer], true);
+    const done = work
+      .then((reply) => this.#append(reply as PackReply, kindList, lengths, ids))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#jobs.delete(done));
+    this.#jobs.add(done);
+  }
+
+  /** Stores a blob of the main thread if it is new; returns whether it was. */
+  store(kind: BlobKind, id: BlobId, bytes: Uint8Array): boolean {
+    if (!this.claim(kind, id)) return false;
+    this.#collected.push({ kind, id, bytes });
+    this.#collectedBytes += bytes.length;
+    if (this.#collectedBytes >= COLLECT_BYTES) this.#packCollected();
+    return true;
+  }
+
+  /** Waits while more packing is under way than the workers take. Throws what failed. */
+  async ready(): Promise<void> {
+    while (this.#jobs.size > this.#options.workers.capacity) await Promise.race(this.#jobs);
+    this.#check();
+  }
+
+  /** Packs what was collected and waits until it is in the open pack. */
+  async drain(): Promise<void> {
+    this.#packCollected();
+    while (this.#jobs.size > 0) await Promise.all(this.#jobs);
+    this.#check();
+  }
+
+  /** Packs and publishes the rest; afterwards every stored blob is durable in the store. */
+  async finish(): Promise<PublishedPack[]> {
+    await this.drain();
+    this.#seal();
+    return Promise.all(this.#seals);
+  }
+
+  /** Gives up: removes what is staged. Published packs stay, unreferenced, for gc. */
+  async abandon(): Promise<void> {
+    this.#failure ??= new SnapError('interrupted', 'the commit was given up');
+    await Promise.allSettled(this.#jobs);
+    this.#pack?.abandon();
+    this.#pack = undefined;
+    await Promise.allSettled(this.#seals);
+  }
+
+  #packCollected(): void {
+    const blobs = this.#collected;
+    if (blobs.length === 0) return;
+    const buffer = new ArrayBuffer(this.#collectedBytes);
+    const bytes = new Uint8Array(buffer);
+    const chunks = { offsets: new Uint32Array(blobs.length), lengths: new Uint32Array(blobs.length), ids: new Uint8Array(blobs.length * 32) };
+    const kinds = new Uint8Array(blobs.length);
+    let offset = 0;
+    for (const [i, blob] of blobs.entries()) {
+      bytes.set(blob.bytes, offset);
+      kinds[i] = blob.kind;
+      chunks.offsets[i] = offset;
+      chunks.lengths[i] = blob.bytes.length;
+      chunks.ids.set(Buffer.from(blob.id, 'hex'), i * 32);
+      offset += blob.bytes.length;
+    }
+    this.#collected = [];
+    this.#collectedBytes = 0;
+    this.storeFrom({ buffer, kinds, chunks });
+  }
+
+  #append(reply: PackReply, kinds: number[], lengths: number[], ids: Buffer): void {
+    this.giveBack(reply.buffer);
+    if (this.#failure !== undefined) return;
+    let next = 0;
+    for (const { header, bytes, blobs: count } of reply.blocks) {
+      const blobs = [];
+      for (const end = next + count; next < end; next++) {
+        blobs.push({ kind: (kinds[next] ?? 1) as BlobKind, length: lengths[next] ?? 0, id: ids.toString('hex', next * 32, next * 32 + 32) as BlobId });
+      }
+      this.#pack ??= this.#newPack();
+      this.#pack.append({ header, bytes, blobs });
+      this.#storedBytes += bytes.length;
+      if (this.#pack.size >= this.#options.packBytes) this.#seal();
+    }
+  }
+
+  #newPack(): PackWriter {
+    const { environment, backend } = this.#options;
+    const id = parsePackId(environment.uniqueName(), 'new pack');
+    return new PackWriter(environment.disk, id, `${backend.stagingFolder()}/${id}.pack`);
+  }
+
+  #seal(): void {
+    const pack = this.#pack;
+    if (pack === undefined) return;
+    this.#pack = undefined;
+    const sealed = publishPack(this.#options.backend, pack);
+    sealed.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+    this.#seals.push(sealed);
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+async function publishPack(backend: Backend, pack: PackWriter): Promise<PublishedPack> {
+  const staged = await pack.seal();
+  await backend.publish(staged.path, packName(pack.id));
+  return { record: staged.record, footer: staged.footer };
+}
+
+/** What a commit knows already: blobs that the index places in packs which are really there. */
+export function knownInIndex(index: BlobIndex, missing: ReadonlySet<PackId>): (kind: BlobKind, id: BlobId) => boolean {
+  return (kind, id) => {
+    const location = index.find(kind, id);
+    return location !== undefined && !missing.has(location.pack);
+  };
+}

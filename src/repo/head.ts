@@ -1,0 +1,32 @@
+/**
+ * HEAD of a workspace: the snapshot the folder was last at, and the journal entry up to which that is known. A commit
+ * that published its entry and died before it moved HEAD is caught up from the journal at the next open.
+ */
+import type { Disk } from '../disk/disk.ts';
+import { readWhole, replaceFile } from '../disk/files.ts';
+import { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { parseBlobId } from '../object/blob-id.ts';
+import { WORKSPACE } from './layout.ts';
+
+export interface Head {
+  /** Null before the first commit. */
+  readonly snapshot: BlobId | null;
+  readonly journalNumber: number;
+}
+
+/** Throws `corrupt-data`. A missing file is a workspace without commits whose journal is to be read from the start. */
+export function readHead(disk: Disk, folder: string): Head {
+  const bytes = readWhole(disk, `${folder}/${WORKSPACE.head}`);
+  if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
+  const match = /^([0-9a-f]{64}|-) (\d{1,12})\n$/.exec(bytes.toString('latin1'));
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, { hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.' });
+  }
+  return { snapshot: match[1] === '-' ? null : parseBlobId(match[1], 'HEAD'), journalNumber: Number(match[2]) };
+}
+
+export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: string): void {
+  const text = `${head.snapshot ?? '-'} ${head.journalNumber}\n`;
+  replaceFile(disk, `${folder}/${WORKSPACE.head}`, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`);
+}

@@ -1,0 +1,144 @@
+/**
+ * Makes a workspace, and its store if there is none where it is to be.
+ */
+import { defaultChunkParams } from '../chunk/chunk-params.ts';
+import { createOnce, ensureFolder } from '../disk/files.ts';
+import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { EMPTY_STATE } from '../object/store-state.ts';
+import { fileBackend } from '../storage/file-backend.ts';
+import type { Environment } from './environment.ts';
+import { appendEntry } from './journal.ts';
+import { IGNORE_FILE, STORE_CONFIG, WORKSPACE } from './layout.ts';
+import { findWorkspace } from './repository.ts';
+import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
+
+export interface InitOptions {
+  /** Absolute path of the folder; created if missing. */
+  readonly root: string;
+  /** Absolute path of a store that several workspaces share; undefined: `.snap/store`. */
+  readonly store: string | undefined;
+  readonly name: string | undefined;
+  /** Allow a workspace inside another one. */
+  readonly nested: boolean;
+}
+
+export interface InitResult {
+  readonly root: string;
+  readonly store: string;
+  /** True if the store was there already and is shared now. */
+  readonly joined: boolean;
+  /** Patterns written to a new `.snapignore`; undefined if one was there. */
+  readonly ignored: readonly string[] | undefined;
+}
+
+/** Throws `exists`, `refused`, `permission`, `unsupported-format`. */
+export async function initWorkspace(environment: Environment, options: InitOptions): Promise<InitResult> {
+  const { disk } = environment;
+  const { root } = options;
+  const folder = `${root}/.snap`;
+  if (disk.lstat(`${folder}/${WORKSPACE.config}`) !== undefined) {
+    throw new SnapError('exists', `${root} is a workspace already`, { hint: 'Run `snap status` or `snap commit` there.' });
+  }
+  refuseNested(environment, options);
+  const store = options.store ?? `${folder}/${WORKSPACE.store}`;
+  try {
+    ensureFolder(disk, root);
+    ensureFolder(disk, folder, 0o700);
+    ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+    const joined = await openOrCreateStore(environment, store);
+    const ignored = writeIgnoreFile(environment, root);
+    const config = configText(environment, options, root);
+    if (!createOnce(disk, `${folder}/${WORKSPACE.config}`, Buffer.from(config), `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`)) {
+      throw new SnapError('exists', `${root} is a workspace already`, { hint: 'Run `snap status` or `snap commit` there.' });
+    }
+    return { root, store, joined, ignored };
+  } catch (error) {
+    throw fromSystemError(error, 'creating', folder);
+  }
+}
+
+function refuseNested(environment: Environment, options: InitOptions): void {
+  if (options.nested) return;
+  let outer: string;
+  try {
+    outer = findWorkspace(environment, options.root);
+  } catch (error) {
+    if (hasCode(error, 'no-workspace')) return;
+    throw error;
+  }
+  throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, { hint: 'Use that one, or pass --nested: the outer workspace then leaves this folder\'s .snap alone.' });
+}
+
+async function openOrCreateStore(environment: Environment, store: string): Promise<boolean> {
+  ensureFolder(environment.disk, store, 0o700);
+  const backend = fileBackend(environment.disk, store, environment.uniqueName);
+  const existing = await backend.get(STORE_CONFIG);
+  if (existing !== undefined) {
+    decodeStoreConfig(existing);
+    return true;
+  }
+  if (environment.disk.list(store).some((name) => name !== 'tmp')) {
+    throw new SnapError('refused', `${store} is not empty and not a store`, { hint: 'Name an empty or new folder with --store.' });
+  }
+  const config = { id: environment.uniqueName(), chunker: defaultChunkParams, packBytes: DEFAULT_PACK_BYTES };
+  if (!(await backend.putIfAbsent(STORE_CONFIG, encodeStoreConfig(config)))) return true;
+  await appendEntry(backend, environment, EMPTY_STATE, { operation: 'init', note: 'store created' });
+  return false;
+}
+
+/** What projects of many kinds have and few want in snapshots; proposed only where it is there. */
+const PROPOSALS: readonly { readonly name: string; readonly pattern: string; readonly why: string }[] = [
+  { name: 'node_modules', pattern: 'node_modules/', why: 'packages that npm installs again' },
+  { name: '.venv', pattern: '.venv/', why: 'a Python environment that can be made again' },
+  { name: 'venv', pattern: 'venv/', why: 'a Python environment that can be made again' },
+  { name: '__pycache__', pattern: '__pycache__/', why: 'compiled Python' },
+  { name: 'target', pattern: 'target/', why: 'build output of Rust or Java' },
+  { name: 'build', pattern: 'build/', why: 'build output' },
+  { name: 'dist', pattern: 'dist/', why: 'build output' },
+  { name: '.next', pattern: '.next/', why: 'build output' },
+  { name: '.cache', pattern: '.cache/', why: 'a cache' },
+  { name: '.gradle', pattern: '.gradle/', why: 'a cache' },
+  { name: '.tox', pattern: '.tox/', why: 'a cache' },
+  { name: '.git', pattern: '.git/', why: 'the history that Git keeps itself' },
+  { name: '.DS_Store', pattern: '.DS_Store', why: 'made by macOS' },
+];
+
+function writeIgnoreFile(environment: Environment, root: string): readonly string[] | undefined {
+  const { disk } = environment;
+  const path = `${root}/${IGNORE_FILE}`;
+  if (disk.lstat(path) !== undefined) return undefined;
+  const there = new Set(disk.list(root));
+  const found = PROPOSALS.filter((proposal) => there.has(proposal.name));
+  const lines = [
+    '# What snap leaves out of snapshots: the rules of .gitignore, in this folder and those below it.',
+    '# "!pattern" takes something in again; `snap status --ignored` and `snap check-ignore <path>` explain.',
+    '',
+    ...found.flatMap((proposal) => [`# ${proposal.why}`, proposal.pattern]),
+    ...(found.length === 0 ? ['# node_modules/', '# .venv/', '# target/', '# *.log'] : []),
+    '',
+  ];
+  createOnce(disk, path, Buffer.from(lines.join('\n')), `${root}/.snap/${WORKSPACE.temporary}/${environment.uniqueName()}`);
+  return found.map((proposal) => proposal.pattern);
+}
+
+function configText(environment: Environment, options: InitOptions, root: string): string {
+  const name = options.name ?? root.slice(root.lastIndexOf('/') + 1);
+  return `# Settings of this workspace. \`snap config list --all\` shows every key there is.
+
+[workspace]
+id = "${environment.uniqueName()}"
+name = ${JSON.stringify(name.isWellFormed() ? name : 'workspace')}
+
+[store]
+path = ${JSON.stringify(options.store ?? '.snap/store')}
+
+[commit]
+# compression = "balanced"   # off, fast, balanced or max
+
+[gc]
+# Without rules nothing is pruned. For example:
+# keep-last = 10
+# keep-daily = 7
+# keep-weekly = 4
+`;
+}

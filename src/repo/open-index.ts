@@ -1,0 +1,74 @@
+/**
+ * Opens the index of a workspace, whatever state it is in: another process may have it (then memory), its last user may
+ * have died (then it is looked through in a child process first), it may be damaged or of another store (then it is
+ * moved out of the way and built again). Never throws for a bad index.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { removeTree, writeMarker } from '../disk/files.ts';
+import { isAlive, readHolder } from '../disk/lock-file.ts';
+import { errnoOf } from '../errors.ts';
+import type { BlobIndex } from '../index/blob-index.ts';
+import type { LevelIndex } from '../index/level-index.ts';
+import type { Environment } from './environment.ts';
+import { WORKSPACE } from './layout.ts';
+
+export interface OpenedIndex {
+  readonly index: BlobIndex | 'locked';
+  /** One line for people if the index had to be given up. */
+  readonly notice: string | undefined;
+  close(): Promise<void>;
+}
+
+/** `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. */
+export async function openIndex(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
+  const { disk } = environment;
+  const path = `${folder}/${WORKSPACE.index}`;
+  const marker = `${folder}/${WORKSPACE.indexInUse}`;
+  const holder = readHolder(disk, marker);
+  let notice: string | undefined;
+  if (holder !== undefined) {
+    if (isAlive(disk, holder, environment.holder) && holder.id !== environment.holder.id) return { index: 'locked', notice: undefined, close: async () => {} };
+    if (!looksSound(path)) notice = discard(environment, path, 'it was left damaged by a command that was killed');
+  }
+  let level: LevelIndex | 'locked';
+  try {
+    level = await openLevel(path, storeId);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    notice = discard(environment, path, 'it could not be opened');
+    level = await openLevel(path, storeId);
+  }
+  if (level !== 'locked' && level.suspect) {
+    await level.close();
+    notice = discard(environment, path, 'its contents failed their check');
+    level = await openLevel(path, storeId);
+  }
+  if (level === 'locked') return { index: 'locked', notice, close: async () => {} };
+  const opened = level;
+  writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
+  const close = async (): Promise<void> => {
+    await opened.close();
+    if (opened.suspect) discard(environment, path, '');
+    removeTree(disk, marker);
+  };
+  return { index: opened, notice, close };
+}
+
+async function openLevel(path: string, storeId: string): Promise<LevelIndex | 'locked'> {
+  const { openLevelIndex } = await import('../index/level-index.ts');
+  return openLevelIndex(path, storeId);
+}
+
+function discard(environment: Environment, path: string, reason: string): string {
+  removeTree(environment.disk, path);
+  return `the index was built again: ${reason}`;
+}
+
+/** Reads the whole index in a child process: a damaged table can abort the process that reads it. */
+function looksSound(path: string): boolean {
+  const here = import.meta.url;
+  const script = here.endsWith('.ts') ? new URL('../index/index-check.ts', here) : new URL(here.includes('/chunks/') ? '../index/index-check.js' : './index/index-check.js', here);
+  const result = spawnSync(process.execPath, [fileURLToPath(script), path], { stdio: 'ignore', timeout: 60_000 });
+  return result.status === 0;
+}

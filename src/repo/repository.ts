@@ -1,0 +1,228 @@
+/**
+ * An open workspace: its settings, its store, its index and readers, held together and closed together. The verbs get
+ * one of these. Only `publish` changes the store's state.
+ */
+import { ensureFolder, readWhole } from '../disk/files.ts';
+import type { LockFile } from '../disk/lock-file.ts';
+import { tryLock } from '../disk/lock-file.ts';
+import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { applyEntries } from '../object/store-state.ts';
+import type { PackFooter } from '../pack/pack-format.ts';
+import type { Backend } from '../storage/backend.ts';
+import { fileBackend } from '../storage/file-backend.ts';
+import { BlobReader, indexFromFooters, readPackFooter } from './blob-reader.ts';
+import type { Environment } from './environment.ts';
+import type { Head } from './head.ts';
+import { readHead, writeHead } from './head.ts';
+import type { EntryDraft, NumberedEntry } from './journal.ts';
+import { appendEntry, readEntry, readState } from './journal.ts';
+import { STORE_CONFIG, WORKSPACE } from './layout.ts';
+import { openIndex } from './open-index.ts';
+import type { Settings } from './settings.ts';
+import { parseSettings, textSetting } from './settings.ts';
+import type { StoreConfig } from './store-config.ts';
+import { decodeStoreConfig } from './store-config.ts';
+import type { TreeReader } from './tree-reader.ts';
+import { treeReader } from './tree-reader.ts';
+
+const LOCK_POLL_MS = 50;
+/** HEAD's journal number is written anew once others published this many entries. */
+const HEAD_LAG_MAX = 64;
+
+export interface Repository {
+  readonly environment: Environment;
+  /** Absolute path of the workspace, and of its `.snap` folder. */
+  readonly root: string;
+  readonly folder: string;
+  readonly settings: Settings;
+  readonly workspaceId: string;
+  readonly workspaceName: string;
+  readonly config: StoreConfig;
+  readonly backend: Backend;
+  readonly index: BlobIndex;
+  readonly blobs: BlobReader;
+  readonly trees: TreeReader;
+  /** Lines for people about what opening had to mend. */
+  readonly notices: readonly string[];
+  /** The store's state as far as this process knows. */
+  state(): StoreState;
+  head(): Head;
+  setHead(snapshot: BlobId | null): void;
+  /** Reads what others published; returns the new entries. */
+  refresh(): Promise<NumberedEntry[]>;
+  /**
+   * Publishes a journal entry and then updates the index. `check` runs against entries that others published first,
+   * before each new try; it may throw, and returns the draft to try next. This is the commit point.
+   */
+  publish(draft: EntryDraft, indexChanges: IndexChanges, check: (others: readonly NumberedEntry[]) => EntryDraft): Promise<NumberedEntry>;
+  /** Takes the lock of commands that change the workspace. Throws `locked` naming its holder after `waitMs`. */
+  lock(waitMs: number, waiting?: (who: string) => void): Promise<LockFile>;
+  close(): Promise<void>;
+}
+
+/** Finds the workspace that `start` (absolute) lies in. Throws `no-workspace`. */
+export function findWorkspace(environment: Environment, start: string): string {
+  for (let path = start; ; path = path.slice(0, path.lastIndexOf('/'))) {
+    if (environment.disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true) return path === '' ? '/' : path;
+    if (path === '' || !path.includes('/')) break;
+  }
+  throw new SnapError('no-workspace', `${start} is not in a snap workspace`, { hint: 'Run `snap init` in the folder you want snapshots of, or name one with -C <dir>.' });
+}
+
+/** Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings. */
+export async function openRepository(environment: Environment, root: string): Promise<Repository> {
+  const { disk } = environment;
+  const folder = root === '/' ? '/.snap' : `${root}/.snap`;
+  const configPath = `${folder}/${WORKSPACE.config}`;
+  const settings = parseSettings(readText(environment, configPath), configPath);
+  const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
+  const backend = fileBackend(disk, storePath, environment.uniqueName);
+  const configBytes = await backend.get(STORE_CONFIG);
+  if (configBytes === undefined) {
+    throw new SnapError('no-store', `there is no store at ${storePath}`, { hint: `Mount or move it back, or set store.path in ${configPath}.` });
+  }
+  const config = decodeStoreConfig(configBytes);
+  ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+  const opened = await openIndex(environment, folder, config.id);
+  try {
+    return await assemble(environment, root, folder, settings, config, backend, opened);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+async function assemble(
+  environment: Environment,
+  root: string,
+  folder: string,
+  settings: Settings,
+  config: StoreConfig,
+  backend: Backend,
+  opened: Awaited<ReturnType<typeof openIndex>>,
+): Promise<Repository> {
+  const notices = opened.notice === undefined ? [] : [opened.notice];
+  let state: StoreState;
+  let index: BlobIndex;
+  if (opened.index === 'locked') {
+    state = (await readState(backend)).state;
+    index = await indexFromFooters(backend, state);
+  } else {
+    index = opened.index;
+    const read = await readState(backend, index.state);
+    state = read.state;
+    await catchUp(backend, index, read.from, read.entries, state);
+  }
+  const workspaceId = textSetting(settings, 'workspace.id') ?? '';
+  let head = await catchUpHead(environment, folder, workspaceId, backend, state);
+  const blobs = new BlobReader(backend, index, () => state);
+
+  return {
+    environment,
+    root,
+    folder,
+    settings,
+    workspaceId,
+    workspaceName: textSetting(settings, 'workspace.name') ?? root.slice(root.lastIndexOf('/') + 1),
+    config,
+    backend,
+    index,
+    blobs,
+    trees: treeReader(blobs),
+    notices,
+    state: () => state,
+    head: () => head,
+    setHead: (snapshot) => {
+      head = { snapshot, journalNumber: state.number };
+      writeHead(environment.disk, folder, head, environment.uniqueName());
+    },
+    refresh: async () => {
+      const read = await readState(backend, state);
+      await catchUp(backend, index, state, read.entries, read.state);
+      state = read.state;
+      return read.entries;
+    },
+    publish: async (draft, indexChanges, check) => {
+      let attempt = draft;
+      for (;;) {
+        const result = await appendEntry(backend, environment, state, attempt);
+        if (!('conflict' in result)) {
+          state = result.state;
+          await index.write({ ...indexChanges, state });
+          return result.published;
+        }
+        const next = applyEntries(state, result.conflict);
+        await catchUp(backend, index, state, result.conflict, next);
+        state = next;
+        attempt = check(result.conflict);
+      }
+    },
+    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
+    close: () => opened.close(),
+  };
+}
+
+/** Brings an index up to `state`: blobs of packs that were added, out with those that were swept. */
+async function catchUp(backend: Backend, index: BlobIndex, from: StoreState, entries: readonly NumberedEntry[], state: StoreState): Promise<void> {
+  if (index.state.number === state.number && index.state.hash === state.hash) return;
+  const followed = index.state.number === from.number && index.state.hash === from.hash;
+  const added = followed ? entries.flatMap(({ entry }) => entry.packs.map((pack) => pack.id)) : [...state.packs.keys()];
+  const packs: { id: PackId; footer: PackFooter }[] = [];
+  for (const id of added) {
+    if (!state.packs.has(id)) continue;
+    try {
+      packs.push({ id, footer: await readPackFooter(backend, state, id) });
+    } catch (error) {
+      // A damaged pack costs the blobs in it, not the command: who needs one of them gets the error.
+      if (!hasCode(error, 'corrupt-data')) throw error;
+    }
+  }
+  const removedPacks = followed ? entries.flatMap(({ entry }) => entry.swept) : [];
+  await index.write({ packs, removedPacks, state });
+}
+
+/** A commit that died between its journal entry and HEAD is finished here. */
+async function catchUpHead(environment: Environment, folder: string, workspaceId: string, backend: Backend, state: StoreState): Promise<Head> {
+  const head = readHead(environment.disk, folder);
+  let snapshot = head.snapshot;
+  for (let number = head.journalNumber + 1; number <= state.number; number++) {
+    const next = await readEntry(backend, number);
+    if (next?.entry.workspace === workspaceId && next.entry.head !== null) snapshot = next.entry.head.to;
+  }
+  const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
+  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX) writeHead(environment.disk, folder, caughtUp, environment.uniqueName());
+  return caughtUp;
+}
+
+async function lockWorkspace(environment: Environment, folder: string, waitMs: number, waiting?: (who: string) => void): Promise<LockFile> {
+  const deadline = environment.elapsed() + waitMs;
+  for (let told = false; ; ) {
+    const lock = tryLock(environment.disk, `${folder}/${WORKSPACE.lock}`, environment.holder);
+    if ('release' in lock) return lock;
+    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
+    if (environment.elapsed() >= deadline) {
+      throw new SnapError('locked', `the workspace is in use by ${who}`, { hint: 'Wait until it is done, or give more time with --lock-timeout.', context: { pid: lock.pid, host: lock.host } });
+    }
+    if (!told) waiting?.(who);
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+}
+
+function readText(environment: Environment, path: string): string {
+  try {
+    const bytes = readWhole(environment.disk, path);
+    if (bytes !== undefined) return bytes.toString('utf8');
+  } catch (error) {
+    throw fromSystemError(error, 'reading', path);
+  }
+  throw new SnapError('no-workspace', `${path} is missing`, { hint: 'Run `snap init` in the folder you want snapshots of.' });
+}
+
+function resolvePath(root: string, path: string): string {
+  return path.startsWith('/') ? path : `${root}/${path}`;
+}

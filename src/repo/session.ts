@@ -1,0 +1,41 @@
+/**
+ * Sessions: small files in the store that say "a process reads or writes here". They spare readers and writers of one
+ * machine a surprise: gc sweeps, and removes packs that no journal entry names, only when no session is alive. No
+ * promise about data rests on them: the journal's numbers decide (SPEC.md "Garbage collection").
+ */
+import { ensureFolder, removeIfThere, writeMarker } from '../disk/files.ts';
+import type { Holder } from '../disk/lock-file.ts';
+import { isAlive, readHolder } from '../disk/lock-file.ts';
+import type { Environment } from './environment.ts';
+import { SESSIONS } from './layout.ts';
+import type { Backend } from '../storage/backend.ts';
+
+export interface Session {
+  end(): void;
+}
+
+/** Begins a session on a local store; on stores elsewhere there is none. */
+export function beginSession(environment: Environment, backend: Backend): Session {
+  const folder = backend.localPath(SESSIONS);
+  if (folder === undefined) return { end: () => undefined };
+  const { disk } = environment;
+  ensureFolder(disk, folder);
+  const path = `${folder}/${environment.uniqueName()}.json`;
+  writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+  return { end: () => removeIfThere(disk, path) };
+}
+
+/** Sessions of other living processes. Removes those of dead ones. */
+export function liveSessions(environment: Environment, backend: Backend): Holder[] {
+  const folder = backend.localPath(SESSIONS);
+  const { disk } = environment;
+  if (folder === undefined || disk.lstat(folder) === undefined) return [];
+  const alive: Holder[] = [];
+  for (const name of disk.list(folder)) {
+    const holder = readHolder(disk, `${folder}/${name}`);
+    if (holder === undefined || holder.id === environment.holder.id) continue;
+    if (isAlive(disk, holder, environment.holder)) alive.push(holder);
+    else removeIfThere(disk, `${folder}/${name}`);
+  }
+  return alive;
+}

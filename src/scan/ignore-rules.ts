@@ -1,0 +1,90 @@
+/**
+ * Ignore rules: `.snapignore` files with gitignore semantics, one in any folder, deeper ones deciding over outer ones,
+ * plus patterns from settings and the command line. The matching is that of the package `ignore`; one instance a file,
+ * and ignored folders are not entered, as in git.
+ */
+import type { Ignore } from 'ignore';
+import ignorePackage from 'ignore';
+import { hash } from 'node:crypto';
+import type { Disk } from '../disk/disk.ts';
+import { readWhole } from '../disk/files.ts';
+import { IGNORE_FILE } from '../repo/layout.ts';
+
+/** Which rule decided about a path. */
+export interface IgnoreDecision {
+  readonly ignored: boolean;
+  /** "sub/.snapignore:3: *.log", or undefined if no rule matched. */
+  readonly rule: string | undefined;
+}
+
+interface RuleFile {
+  /** The folder that its patterns are relative to, with a final slash, or ''. */
+  readonly base: string;
+  readonly source: string;
+  readonly matcher: Ignore;
+  readonly lines: readonly string[];
+}
+
+/** The rules that hold in one folder; those of its subfolders extend them. */
+export interface IgnoreRules {
+  /** Changes whenever any rule does: remembered decisions are good only under the same digest. */
+  readonly digest: string;
+  /** Rules for the entries of a folder below, with its own `.snapignore` if it has one. */
+  enter(folderPath: string, hasIgnoreFile: boolean): IgnoreRules;
+  ignores(path: string, isFolder: boolean): boolean;
+  explain(path: string, isFolder: boolean): IgnoreDecision;
+}
+
+/** Rules of the workspace folder itself. `extra`: patterns of settings and command line, named by their source. */
+export function rootRules(disk: Disk, root: string, extra: readonly { readonly source: string; readonly patterns: readonly string[] }[]): IgnoreRules {
+  const files = extra.filter(({ patterns }) => patterns.length > 0).map(({ source, patterns }) => ruleFile('', source, patterns));
+  return rules(disk, root, files, digestOf('', files.map((file) => file.lines.join('\n')).join('\0'))).enter('', true);
+}
+
+function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: string): IgnoreRules {
+  const explain = (path: string, isFolder: boolean): IgnoreDecision => {
+    for (let i = files.length - 1; i >= 0; i--) {
+      const file = files[i];
+      if (file === undefined || !path.startsWith(file.base)) continue;
+      const relative = path.slice(file.base.length) + (isFolder ? '/' : '');
+      const result = file.matcher.checkIgnore(relative);
+      if (!result.ignored && !result.unignored) continue;
+      const line = result.rule === undefined ? -1 : file.lines.indexOf(result.rule.pattern);
+      const rule = `${file.source}${line >= 0 ? `:${line + 1}` : ''}: ${result.rule?.pattern ?? ''}`;
+      return { ignored: result.ignored, rule };
+    }
+    return { ignored: false, rule: undefined };
+  };
+  return {
+    digest,
+    enter: (folderPath, hasIgnoreFile) => {
+      if (!hasIgnoreFile) return rules(disk, root, files, digest);
+      const source = folderPath === '' ? IGNORE_FILE : `${folderPath}/${IGNORE_FILE}`;
+      const bytes = readWhole(disk, `${root}/${source}`);
+      if (bytes === undefined) return rules(disk, root, files, digest);
+      const text = bytes.toString('utf8');
+      const file = ruleFile(folderPath === '' ? '' : `${folderPath}/`, source, text.replace(/^\uFEFF/, '').split(/\r?\n/));
+      return rules(disk, root, [...files, file], digestOf(digest, `${source}\0${text}`));
+    },
+    ignores: (path, isFolder) => {
+      for (let i = files.length - 1; i >= 0; i--) {
+        const file = files[i];
+        if (file === undefined || !path.startsWith(file.base)) continue;
+        const result = file.matcher.test(path.slice(file.base.length) + (isFolder ? '/' : ''));
+        if (result.ignored) return true;
+        if (result.unignored) return false;
+      }
+      return false;
+    },
+    explain,
+  };
+}
+
+function ruleFile(base: string, source: string, lines: readonly string[]): RuleFile {
+  const matcher = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
+  return { base, source, matcher, lines };
+}
+
+function digestOf(before: string, text: string): string {
+  return hash('sha256', `${before}\0${text}`, 'hex').slice(0, 16);
+}

@@ -1,0 +1,136 @@
+/**
+ * Scanning: turns the live folder into trees, and tells how they differ from a base tree. Used to commit, and, without
+ * storing anything, for status and for comparing with the live folder.
+ */
+import { SnapError } from '../errors.ts';
+import type { BlobIndex } from '../index/blob-index.ts';
+import type { FolderTotals } from '../index/folder-record.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { SkippedPath } from '../object/snapshot.ts';
+import type { TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import type { Environment } from '../repo/environment.ts';
+import type { Repository } from '../repo/repository.ts';
+import { textsSetting } from '../repo/settings.ts';
+import type { TreeReader } from '../repo/tree-reader.ts';
+import type { Workers } from '../work/start-workers.ts';
+import type { KeepBlob } from './entries.ts';
+import type { ChunkSink } from './file-reader.ts';
+import { FileReader } from './file-reader.ts';
+import { FolderWalk } from './folder-walk.ts';
+import { rootRules } from './ignore-rules.ts';
+import type { Selection } from './selection.ts';
+
+export type ChangeKind = 'added' | 'changed' | 'removed';
+
+export interface ScanOptions {
+  readonly repository: Repository;
+  readonly workers: Workers;
+  /** The tree to compare with, and whose folder records may be used. */
+  readonly base: BlobId | undefined;
+  readonly selection: Selection;
+  /** False: read every file again. */
+  readonly useRecords: boolean;
+  readonly exclude: readonly string[];
+  readonly keep: KeepBlob;
+  readonly sink: ChunkSink;
+  readonly signal: AbortSignal | undefined;
+  /** Called often: entries seen, bytes read so far. */
+  readonly progress: (entries: number, bytesRead: number) => void;
+  /** Called for each path left out by ignore rules. */
+  readonly ignored?: (path: string, isFolder: boolean) => void;
+}
+
+export interface ScanResult {
+  readonly tree: BlobId;
+  readonly totals: FolderTotals;
+  /** Files, links and specials (folders are not counted) against the base. */
+  readonly counts: Readonly<Record<ChangeKind, number>>;
+  /** True if anything but folder times differs from the base. */
+  readonly differs: boolean;
+  readonly skipped: readonly SkippedPath[];
+  readonly unsteady: readonly string[];
+  /** Read again although size and time were the same, and found different. */
+  readonly silent: readonly string[];
+  readonly records: readonly { readonly path: string; readonly tree: BlobId; readonly record: Uint8Array }[];
+  readonly bytesRead: number;
+  readonly folder: { readonly mode: number; readonly uid: number; readonly gid: number; readonly mtime: bigint };
+}
+
+/** What the walk shares. */
+export interface ScanContext {
+  readonly environment: Environment;
+  readonly root: string;
+  readonly index: BlobIndex;
+  readonly trees: TreeReader;
+  readonly reader: FileReader;
+  readonly selection: Selection;
+  readonly useRecords: boolean;
+  readonly keep: KeepBlob;
+  readonly signal: AbortSignal | undefined;
+  readonly skipped: SkippedPath[];
+  readonly unsteady: string[];
+  readonly silent: string[];
+  progress(entries: number): void;
+  noteChange(path: string, change: ChangeKind, entry: TreeEntry): void;
+  remember(path: string, tree: BlobId, record: Uint8Array): void;
+  ignored: ((path: string, isFolder: boolean) => void) | undefined;
+}
+
+/** Scans the workspace. Throws `interrupted`, and whatever the sink throws. */
+export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
+  const { repository, workers, sink, signal } = options;
+  const { environment, root } = repository;
+  const reader = new FileReader({ workers, root, chunker: repository.config.chunker, sink, signal });
+  const counts = { added: 0, changed: 0, removed: 0 };
+  const records: { path: string; tree: BlobId; record: Uint8Array }[] = [];
+  let differs = false;
+  let seen = 0;
+  const context: ScanContext = {
+    environment,
+    root,
+    index: repository.index,
+    trees: repository.trees,
+    reader,
+    selection: options.selection,
+    useRecords: options.useRecords,
+    keep: options.keep,
+    signal,
+    skipped: [],
+    unsteady: [],
+    silent: [],
+    ignored: options.ignored,
+    progress: (entries) => {
+      seen += entries;
+      options.progress(seen, reader.bytesRead);
+    },
+    noteChange: (_path, change, entry) => {
+      differs = true;
+      if (entry.kind !== ENTRY_KIND.folder) counts[change]++;
+    },
+    remember: (path, tree, record) => records.push({ path, tree, record }),
+  };
+  const rules = rootRules(environment.disk, root, [
+    { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
+    { source: '--exclude', patterns: options.exclude },
+  ]);
+  const stat = environment.disk.lstat(root);
+  if (stat === undefined) throw new SnapError('no-workspace', `${root} is gone`);
+  const { done } = await new FolderWalk(context).walk('', rules, options.base);
+  reader.flush();
+  const walked = await done;
+  if (walked === undefined) throw new SnapError('io', `${root} cannot be read`);
+  const order = (a: { path: string }, b: { path: string }): number => (a.path < b.path ? -1 : 1);
+  return {
+    tree: walked.tree,
+    totals: walked.totals,
+    counts,
+    differs,
+    skipped: context.skipped.sort(order),
+    unsteady: context.unsteady.sort(),
+    silent: context.silent.sort(),
+    records,
+    bytesRead: reader.bytesRead,
+    folder: { mode: Number(stat.mode & 0o7777n), uid: Number(stat.uid), gid: Number(stat.gid), mtime: stat.mtimeNs },
+  };
+}

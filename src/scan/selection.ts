@@ -1,0 +1,57 @@
+/**
+ * Which paths of a workspace a command is about: all, or those that patterns name. Patterns are paths, folders (with
+ * all that is in them) or globs; fast-glob finds them in the live folder, picomatch in a snapshot's tree.
+ */
+import picomatch from 'picomatch';
+import { SnapError } from '../errors.ts';
+
+export interface Selection {
+  /** The path itself, or a folder above it, is selected. */
+  has(path: string): boolean;
+  /** Something below the folder `path` may be selected ('' is the workspace). */
+  reaches(path: string): boolean;
+}
+
+export const everything: Selection = { has: () => true, reaches: () => true };
+
+/**
+ * The paths that `patterns` (relative to the workspace, "/" between names) name, live or in `tracked`, the paths of the
+ * snapshot to compare with. Throws `usage` for a pattern outside the workspace, `not-found` for one that names nothing.
+ */
+export async function selectPaths(root: string, patterns: readonly string[], tracked: () => AsyncIterable<string>): Promise<Selection> {
+  if (patterns.length === 0 || patterns.includes('') || patterns.includes('.')) return everything;
+  const { default: glob } = await import('fast-glob');
+  const selected = new Set<string>();
+  const matchers = patterns.map((pattern) => ({ pattern, matches: picomatch(pattern, { dot: true }), found: false }));
+  for (const matcher of matchers) {
+    const { pattern } = matcher;
+    const literal = glob.escapePath(pattern) === pattern;
+    const found = await glob(literal ? [pattern, `${pattern}/`] : pattern, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: false, unique: true, ignore: ['**/.snap/**'] });
+    for (const path of found) selected.add(path.replace(/\/$/, ''));
+    matcher.found = found.length > 0;
+  }
+  for await (const path of tracked()) {
+    for (const matcher of matchers) {
+      if (path !== matcher.pattern && !matcher.matches(path)) continue;
+      matcher.found = true;
+      selected.add(path);
+    }
+  }
+  const missing = matchers.find((matcher) => !matcher.found);
+  if (missing !== undefined) {
+    throw new SnapError('not-found', `"${missing.pattern}" matches nothing, neither in the folder nor in the last snapshot`, { hint: 'Patterns are relative to the current folder; quote them so that the shell does not expand them.' });
+  }
+  return fromPaths(selected);
+}
+
+/** A selection of these very paths and all below them. */
+export function fromPaths(paths: ReadonlySet<string>): Selection {
+  const above = new Set<string>(['']);
+  for (const path of paths) for (let i = path.indexOf('/'); i >= 0; i = path.indexOf('/', i + 1)) above.add(path.slice(0, i));
+  const has = (path: string): boolean => {
+    if (paths.has(path)) return true;
+    for (let i = path.indexOf('/'); i >= 0; i = path.indexOf('/', i + 1)) if (paths.has(path.slice(0, i))) return true;
+    return false;
+  };
+  return { has, reaches: (path) => above.has(path) || has(path) };
+}
