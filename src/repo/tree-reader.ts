@@ -2,6 +2,7 @@
  * Reads trees, chunk lists and snapshots as values. Trees may come from an overlay first: a scan of the live folder
  * makes trees that are not in any store, and the same code compares them.
  */
+import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
@@ -44,10 +45,11 @@ export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8
     return entries;
   }
 
-  async function* listChunks(list: BlobId): AsyncGenerator<ChunkRef> {
-    const { level, refs } = decodeChunkList(await blobs.read(BLOB_KIND.chunkList, list));
+  async function* listChunks(list: BlobId, expectedLevel?: number): AsyncGenerator<ChunkRef> {
+    const { level, refs } = decodeChunkList(overlay.get(list) ?? (await blobs.read(BLOB_KIND.chunkList, list)));
+    if (expectedLevel !== undefined && level !== expectedLevel) throw new SnapError('corrupt-data', `damaged chunk list ${list}: level ${level} where ${expectedLevel} belongs`);
     if (level === 0) yield* refs;
-    else for (const ref of refs) yield* listChunks(ref.id);
+    else for (const ref of refs) yield* listChunks(ref.id, level - 1);
   }
 
   async function chunks(file: FileEntry): Promise<readonly ChunkRef[]> {

@@ -1,0 +1,71 @@
+/** Committing from outside. */
+import type { CompressionLevel } from '../compress/block-codec.ts';
+import type { CommitProgress, CommitResult } from '../commit/commit.ts';
+import { commit as commitIn } from '../commit/commit.ts';
+import { snapshotRef } from '../object/ref-name.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import type { Repository } from '../repo/repository.ts';
+import { walkTree } from '../repo/tree-diff.ts';
+import type { LiveTree } from '../scan/live-tree.ts';
+import { scanLive } from '../scan/live-tree.ts';
+import type { Selection } from '../scan/selection.ts';
+import { selectPaths } from '../scan/selection.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface CommitSettings {
+  readonly message?: string | undefined;
+  /** Paths and globs relative to the workspace; default: everything. */
+  readonly patterns?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  readonly meta?: Readonly<Record<string, string>> | undefined;
+  readonly tag?: string | undefined;
+  readonly allowEmpty?: boolean | undefined;
+  readonly rescan?: boolean | undefined;
+  readonly compression?: CompressionLevel | undefined;
+  readonly onProgress?: ((progress: CommitProgress) => void) | undefined;
+}
+
+/** Commits the workspace. `id` of the result is undefined if nothing changed. */
+export async function commit(workspace: Workspace, settings: CommitSettings = {}): Promise<CommitResult> {
+  const { repository } = workspace;
+  return workspace.exclusively(async () =>
+    commitIn(repository, workspace.workers, {
+      message: settings.message ?? '',
+      origin: 'commit',
+      selection: await select(repository, settings.patterns ?? []),
+      exclude: settings.exclude ?? [],
+      meta: settings.meta ?? {},
+      tag: settings.tag,
+      allowEmpty: settings.allowEmpty ?? false,
+      rescan: settings.rescan ?? false,
+      compression: settings.compression,
+      signal: workspace.signal,
+      progress: settings.onProgress ?? (() => undefined),
+    }),
+  );
+}
+
+/** What a commit would store, without storing anything. */
+export async function previewCommit(workspace: Workspace, settings: CommitSettings & { readonly onIgnored?: (path: string, isFolder: boolean) => void } = {}): Promise<LiveTree> {
+  const { repository } = workspace;
+  return scanLive(repository, workspace.workers, {
+    selection: await select(repository, settings.patterns ?? []),
+    exclude: settings.exclude ?? [],
+    rescan: settings.rescan ?? false,
+    signal: workspace.signal,
+    progress: (entries, bytesRead) => settings.onProgress?.({ entries, bytesRead, newBytes: 0 }),
+    ...(settings.onIgnored === undefined ? {} : { ignored: settings.onIgnored }),
+  });
+}
+
+async function select(repository: Repository, patterns: readonly string[]): Promise<Selection> {
+  return selectPaths(repository.root, patterns, async function* () {
+    const head = repository.head().snapshot;
+    if (head === null || !repository.state().refs.has(snapshotRef(head))) return;
+    const { tree } = await repository.trees.snapshot(head);
+    for await (const { path, entry } of walkTree(repository.trees, tree)) {
+      yield path;
+      if (entry.kind === ENTRY_KIND.folder) yield `${path}/`;
+    }
+  });
+}

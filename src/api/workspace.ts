@@ -1,0 +1,80 @@
+/**
+ * Opening a workspace from outside: for programs and for the command line. Everything is held by the Workspace and
+ * released by `close`.
+ */
+import { processEnvironment } from '../environment.ts';
+import { SnapError } from '../errors.ts';
+import type { LockFile } from '../disk/lock-file.ts';
+import type { InitResult } from '../repo/init.ts';
+import { initWorkspace as initIn } from '../repo/init.ts';
+import type { Repository } from '../repo/repository.ts';
+import { findWorkspace, openRepository } from '../repo/repository.ts';
+import type { Workers } from '../work/start-workers.ts';
+import { startWorkers } from '../work/start-workers.ts';
+
+export interface OpenOptions {
+  /** Stops what runs; it then throws `interrupted` and leaves nothing half done. */
+  readonly signal?: AbortSignal | undefined;
+  /** How other processes see this one while they wait for it. */
+  readonly command?: string | undefined;
+  /** How long to wait for another command in the same workspace. Default: 10 s. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** Called once when waiting for another command begins. */
+  readonly onWaiting?: ((who: string) => void) | undefined;
+}
+
+export interface Workspace {
+  readonly root: string;
+  readonly repository: Repository;
+  readonly signal: AbortSignal | undefined;
+  /** Worker threads; started with the first job. */
+  readonly workers: Workers;
+  /** Runs `work` while no other command changes this workspace. Throws `locked`. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const LOCK_TIMEOUT_MS = 10_000;
+
+/** Opens the workspace that the absolute path `folder` lies in. Throws `no-workspace`, `no-store`, `corrupt-data`, … */
+export async function openWorkspace(folder: string, options: OpenOptions = {}): Promise<Workspace> {
+  const environment = processEnvironment(options.command ?? 'snap');
+  const repository = await openRepository(environment, findWorkspace(environment, folder));
+  const workers = startWorkers(environment.threads);
+  let held: LockFile | undefined;
+  return {
+    root: repository.root,
+    repository,
+    signal: options.signal,
+    workers,
+    exclusively: async (work) => {
+      if (held !== undefined) return work();
+      held = await repository.lock(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
+      try {
+        await repository.refresh();
+        return await work();
+      } finally {
+        held.release();
+        held = undefined;
+      }
+    },
+    close: async () => {
+      await workers.close();
+      await repository.close();
+    },
+  };
+}
+
+export interface InitWorkspaceOptions {
+  /** Folder of a store that several workspaces share; by default the workspace has its own. */
+  readonly store?: string | undefined;
+  readonly name?: string | undefined;
+  /** Allow a workspace inside another one. */
+  readonly nested?: boolean | undefined;
+}
+
+/** Makes `folder` (absolute) a workspace. Throws `exists`, `refused`, `permission`. */
+export async function initWorkspace(folder: string, options: InitWorkspaceOptions = {}): Promise<InitResult> {
+  if (!folder.startsWith('/')) throw new SnapError('usage', `${folder} is not an absolute path`);
+  return initIn(processEnvironment('snap init'), { root: folder, store: options.store, name: options.name, nested: options.nested ?? false });
+}

@@ -1,0 +1,13 @@
+/** All commands, in the order in which help shows them. */
+import type { Command } from 'commander';
+import type { Face } from './face.ts';
+import { commitCommand } from './commands/commit.ts';
+import { initCommand } from './commands/init.ts';
+
+/** Wraps what a command does: `args` are its positional arguments, `options` its own options. */
+export type Action = <Args extends readonly unknown[], Options>(name: string, work: (face: Face, args: Args, options: Options) => Promise<void>) => (...args: unknown[]) => Promise<void>;
+
+/** Makes one command; `action` gives it the Face. */
+export type DefineCommand = (action: Action) => Command;
+
+export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand];

@@ -1,0 +1,28 @@
+/** The one table from what happened to what the shell sees. Documented in README.md; scripts depend on it. */
+import type { ErrorCode } from '../errors.ts';
+
+export const EXIT = { done: 0, failed: 1, usage: 2, partial: 3, noWorkspace: 10, locked: 11, wrongPassword: 12, damaged: 20, interrupted: 130, terminated: 143 } as const;
+
+const BY_CODE: Readonly<Record<ErrorCode, number>> = {
+  usage: EXIT.usage,
+  'not-found': EXIT.failed,
+  ambiguous: EXIT.failed,
+  exists: EXIT.failed,
+  refused: EXIT.failed,
+  'no-workspace': EXIT.noWorkspace,
+  'no-store': EXIT.noWorkspace,
+  locked: EXIT.locked,
+  'wrong-password': EXIT.wrongPassword,
+  'corrupt-data': EXIT.damaged,
+  'unsupported-format': EXIT.failed,
+  conflict: EXIT.failed,
+  'no-space': EXIT.failed,
+  permission: EXIT.failed,
+  io: EXIT.failed,
+  interrupted: EXIT.interrupted,
+  internal: EXIT.failed,
+};
+
+export function exitCodeOf(code: ErrorCode): number {
+  return BY_CODE[code];
+}

@@ -1,0 +1,149 @@
+/**
+ * What every command of the command line shares: where output goes, how it looks, which folder it is about, and the
+ * exit code. Data goes to stdout; messages for people go to stderr when stdout carries JSON, and to stdout otherwise.
+ */
+import { styleText } from 'node:util';
+import { printable } from '../bytes/printable.ts';
+import type { OpenOptions, Workspace } from '../api/workspace.ts';
+import { SnapError } from '../errors.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import type { Progress } from './progress.ts';
+import { startProgress } from './progress.ts';
+
+export interface GlobalOptions {
+  readonly C?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly color?: boolean;
+  readonly lockTimeout?: string;
+}
+
+export type Style = 'id' | 'dim' | 'good' | 'bad' | 'warn' | 'bold' | 'ref';
+const STYLES = { id: 'yellow', dim: 'dim', good: 'green', bad: 'red', warn: 'yellow', bold: 'bold', ref: 'cyan' } as const;
+
+export class Face {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Absolute path of the folder that the command is about. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  exitCode: number = EXIT.done;
+  readonly #color: boolean;
+  readonly #options: GlobalOptions;
+  readonly #command: string;
+
+  constructor(command: string, options: GlobalOptions, folder: string, signal: AbortSignal) {
+    this.#command = command;
+    this.#options = options;
+    this.json = options.json ?? false;
+    this.quiet = options.quiet ?? false;
+    this.verbose = options.verbose ?? false;
+    this.folder = folder;
+    this.signal = signal;
+    const { env } = process;
+    const wanted = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
+    this.#color = options.color !== false && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb' && (process.stdout.isTTY === true || wanted);
+  }
+
+  /** Columns of the terminal; a wide default where there is none. */
+  get width(): number {
+    return process.stdout.isTTY === true ? Math.max(20, process.stdout.columns) : 120;
+  }
+
+  get now(): Date {
+    return new Date();
+  }
+
+  /** A line of the result for people. Not printed under --json or --quiet. */
+  say(line = ''): void {
+    if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
+  }
+
+  /** A line of data that people asked for by name (a listing, a file's text): printed under --quiet too. */
+  print(line: string): void {
+    if (!this.json) process.stdout.write(`${line}\n`);
+  }
+
+  /** A notice beside the result, on stderr. Not printed under --quiet. */
+  note(line: string): void {
+    if (!this.quiet) process.stderr.write(`${line}\n`);
+  }
+
+  /** Something that went wrong without ending the command: on stderr, always. */
+  warn(line: string): void {
+    process.stderr.write(`${this.style('warn', 'warning:')} ${line}\n`);
+  }
+
+  /** The one JSON document of a command, or one record of a stream of JSON lines. Only under --json. */
+  data(value: unknown): void {
+    if (this.json) process.stdout.write(`${JSON.stringify(value, replaceBigInts)}\n`);
+  }
+
+  style(style: Style, text: string): string {
+    return this.#color ? styleText(STYLES[style], text, { validateStream: false }) : text;
+  }
+
+  /** A path or message from a file system or store, safe for a terminal. */
+  safe(text: string): string {
+    return printable(text);
+  }
+
+  progress(): Progress {
+    return startProgress(!this.json && !this.quiet);
+  }
+
+  /** Opens the workspace for a command, prints notices, and closes it whatever happens. */
+  async withWorkspace(work: (workspace: Workspace) => Promise<void>): Promise<void> {
+    const { openWorkspace } = await import('../api/workspace.ts');
+    const workspace = await openWorkspace(this.folder, this.openOptions());
+    try {
+      for (const notice of workspace.repository.notices) this.note(notice);
+      await work(workspace);
+    } finally {
+      await workspace.close();
+    }
+  }
+
+  openOptions(): OpenOptions {
+    const seconds = this.#options.lockTimeout === undefined ? 10 : Number(this.#options.lockTimeout);
+    if (!Number.isFinite(seconds) || seconds < 0) throw new SnapError('usage', `--lock-timeout takes seconds, not "${this.#options.lockTimeout}"`, { hint: 'For example --lock-timeout 60.' });
+    return { signal: this.signal, command: this.#command, lockTimeoutMs: seconds * 1000, onWaiting: (who) => this.note(`waiting for ${this.safe(who)}`) };
+  }
+
+  /** Turns a path that a person typed (relative to the folder) into one relative to the workspace, "/" between names. Throws `usage` for one outside. */
+  async workspacePath(workspace: Workspace, path: string): Promise<string> {
+    const { relative, resolve } = await import('node:path');
+    const inside = relative(workspace.root, resolve(this.folder, path));
+    if (inside === '..' || inside.startsWith('../')) {
+      throw new SnapError('usage', `${path} is outside the workspace ${workspace.root}`, { hint: 'Name paths inside it, or run snap in the workspace they belong to.' });
+    }
+    return inside;
+  }
+
+  /** Prints an error and sets the exit code. */
+  fail(error: unknown): void {
+    const known = asSnapError(error);
+    this.exitCode = exitCodeOf(known.code);
+    if (this.json) {
+      process.stderr.write(`${JSON.stringify({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`);
+      return;
+    }
+    const message = known.message.split('\n').map(printable).join('\n ');
+    process.stderr.write(`${this.style('bad', 'error:')} ${message}\n`);
+    if (known.hint !== undefined) process.stderr.write(`${printable(known.hint)}\n`);
+    if (this.verbose) process.stderr.write(`${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`);
+  }
+}
+
+function asSnapError(error: unknown): SnapError {
+  if (error instanceof SnapError) return error;
+  if (error instanceof Error && error.name === 'AbortError') return new SnapError('interrupted', 'interrupted; nothing was left half done');
+  const message = error instanceof Error ? error.message : String(error);
+  return new SnapError('internal', message, { hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.', cause: error });
+}
+
+function replaceBigInts(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}

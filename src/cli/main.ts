@@ -1,0 +1,76 @@
+/**
+ * The command line: parses, runs one command, maps what happened to an exit code. Commands are defined in commands/;
+ * what they do is loaded when they run, so that help and version start fast.
+ */
+import { resolve } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { VERSION } from '../version.ts';
+import { SnapError } from '../errors.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT } from './exit-code.ts';
+import type { GlobalOptions } from './face.ts';
+import { Face } from './face.ts';
+
+/** Runs the command line of this process. Never throws; sets the exit code. */
+export async function run(argv: readonly string[] = process.argv): Promise<void> {
+  const stop = new AbortController();
+  handleSignals(stop);
+  ignoreClosedPipes();
+  const program = new Command('snap');
+  program
+    .description('Snapshots of any project folder: code, datasets, database dumps, model weights.')
+    .version(VERSION, '-V, --version')
+    .option('-C <dir>', 'run as if started in <dir>')
+    .option('--json', 'print JSON for programs')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'print more, and stacks of errors')
+    .addOption(new Option('--no-color', 'no colours (NO_COLOR works too)'))
+    .option('--lock-timeout <seconds>', 'how long to wait for another command in this workspace', '10')
+    .showHelpAfterError('Run with --help to see what there is.')
+    .helpCommand('help [command]', 'explain a command')
+    .configureHelp({ showGlobalOptions: false })
+    .exitOverride();
+  let face = new Face('snap', {}, process.cwd(), stop.signal);
+  for (const define of COMMANDS) {
+    program.addCommand(
+      define((name, work) => async (...args: unknown[]) => {
+        const command = args.at(-1) as Command;
+        const options = command.optsWithGlobals<GlobalOptions>();
+        face = new Face(`snap ${name}`, options, resolve(options.C ?? '.'), stop.signal);
+        await work(face, args.slice(0, -2) as never, command.opts() as never);
+      }).exitOverride().configureHelp({ showGlobalOptions: true }),
+    );
+  }
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      face.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    } else face.fail(stop.signal.aborted && !(error instanceof SnapError && error.code === 'corrupt-data') ? interruption(stop.signal) : error);
+  }
+  process.exitCode = stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM' ? EXIT.terminated : face.exitCode;
+}
+
+function interruption(signal: AbortSignal): SnapError {
+  return new SnapError('interrupted', `stopped by ${String(signal.reason)}; nothing was left half done`, { hint: 'Run the command again to go on.' });
+}
+
+/** The first signal stops the command in order; a second one ends the process at once. */
+function handleSignals(stop: AbortController): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+      stop.abort(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+    });
+  }
+}
+
+/** A reader that closed the pipe early (`snap log | head`) is no error. */
+function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(EXIT.done);
+      throw error;
+    });
+  }
+}
