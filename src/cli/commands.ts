@@ -1,6 +1,7 @@
 /** All commands, in the order in which help shows them. */
 import type { Command } from 'commander';
 import type { Face } from './face.ts';
+import { checkoutCommand } from './commands/checkout.ts';
 import { commitCommand } from './commands/commit.ts';
 import { initCommand } from './commands/init.ts';
 
@@ -10,4 +11,4 @@ export type Action = <Args extends readonly unknown[], Options>(name: string, wo
 /** Makes one command; `action` gives it the Face. */
 export type DefineCommand = (action: Action) => Command;
 
-export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand];
+export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand, checkoutCommand];

@@ -5,7 +5,7 @@
  */
 import { errnoOf } from '../errors.ts';
 import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
-import { decodeFolderRecord, encodeFolderRecord, STAT_BYTES } from '../index/folder-record.ts';
+import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { entryNameFault } from '../object/entry-name.ts';
@@ -18,7 +18,7 @@ import type { FileReading } from './file-reader.ts';
 import { fileEntry, linkKeyOf, settleEntry, specialEntry } from './entries.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import type { ListedStat, Listing } from './listing.ts';
-import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, smudge, smudgeRacy, updateStat } from './listing.ts';
+import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, sameStatAt, smudge, smudgeRacy, updateStat } from './listing.ts';
 import type { ScanContext } from './scan.ts';
 
 export interface WalkedFolder {
@@ -158,7 +158,7 @@ export class FolderWalk {
     const entryPath = join(path, name);
     const stat = readStat(listing.stats, position);
     const identity = listing.linked.get(position);
-    if (base !== undefined && base.kind === stat.kind && record !== undefined && remembered !== undefined && sameStat(listing.stats, position, record.stats, remembered)) {
+    if (base !== undefined && base.kind === stat.kind && record !== undefined && remembered !== undefined && sameStatAt(listing.stats, position, record.stats, remembered)) {
       return this.#withKnownLink(base, identity);
     }
     if (stat.kind === ENTRY_KIND.file) return this.#readFile(folder, position, stat, entryPath, base, identity);
@@ -328,10 +328,6 @@ function slotPositions(listing: Listing): number[] {
   const positions: number[] = [];
   for (const position of listing.names.keys()) if (!isIgnoredAt(listing.stats, position)) positions.push(position);
   return positions;
-}
-
-function sameStat(a: Buffer, positionA: number, b: Buffer, positionB: number): boolean {
-  return a.compare(b, positionB * STAT_BYTES, (positionB + 1) * STAT_BYTES, positionA * STAT_BYTES, (positionA + 1) * STAT_BYTES) === 0;
 }
 
 function add(a: FolderTotals, b: FolderTotals): FolderTotals {

@@ -108,6 +108,11 @@ export function isIgnoredAt(stats: Buffer, position: number): boolean {
   return (stats.readUInt8(position * STAT_BYTES) & IGNORED_BIT) !== 0;
 }
 
+/** True if two packed stats are the same, byte for byte. */
+export function sameStatAt(a: Buffer, positionA: number, b: Buffer, positionB: number): boolean {
+  return a.compare(b, positionB * STAT_BYTES, (positionB + 1) * STAT_BYTES, positionA * STAT_BYTES, (positionA + 1) * STAT_BYTES) === 0;
+}
+
 /** Makes the stat of an entry equal to none that can be seen, so that it is read again next time. */
 export function smudge(stats: Buffer, position: number): void {
   stats.writeBigInt64LE(I64_MAX, position * STAT_BYTES + CTIME_OFFSET);

@@ -1,0 +1,121 @@
+/** Checking out from outside. */
+import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
+import type { PlanSummary } from '../checkout/checkout.ts';
+import { checkoutInPlace, checkoutTo, previewCheckout } from '../checkout/checkout.ts';
+import { commit } from '../commit/commit.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { snapshotRef } from '../object/ref-name.ts';
+import { appendOperation } from '../repo/operation-log.ts';
+import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
+import { everything, fromPaths } from '../scan/selection.ts';
+import { previewCommit } from './commit.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface CheckoutSettings {
+  readonly revision: string;
+  /** Only these paths of the snapshot, relative to the workspace; HEAD then stays. */
+  readonly paths?: readonly string[] | undefined;
+  /** Absolute path of another folder to write into. */
+  readonly to?: string | undefined;
+  /** With `to`: the folder need not be empty. */
+  readonly force?: boolean | undefined;
+  readonly keepExtra?: boolean | undefined;
+  readonly overwrite?: OverwritePolicy | undefined;
+  /** Where HEAD is afterwards; default: the snapshot. */
+  readonly setHead?: BlobId | null | undefined;
+  /** Write an operation that `undo` takes back; default: true. */
+  readonly record?: boolean | undefined;
+  readonly onProgress?: ((files: number, bytes: number) => void) | undefined;
+}
+
+export interface CheckoutResult extends ApplyResult {
+  readonly id: BlobId;
+  /** The snapshot that holds what was not committed before, if anything was. */
+  readonly saved: BlobId | undefined;
+  /** Files of the snapshot (all of it). */
+  readonly files: number;
+  readonly milliseconds: number;
+}
+
+/** Makes the workspace (or `to`) look like a snapshot. What was not committed is committed first. */
+export async function checkout(workspace: Workspace, settings: CheckoutSettings): Promise<CheckoutResult> {
+  const { repository, workers } = workspace;
+  const started = repository.environment.elapsed();
+  const { id, snapshot, selection } = await resolve(workspace, settings);
+  const options = {
+    after: snapshot,
+    selection,
+    keepExtra: settings.keepExtra ?? false,
+    overwrite: settings.overwrite ?? 'always',
+    signal: workspace.signal,
+    progress: settings.onProgress ?? ((): void => undefined),
+  };
+  const files = snapshot.totals.files;
+  if (settings.to !== undefined) {
+    const result = await checkoutTo(repository, workers, settings.to, settings.force ?? false, { ...options, before: undefined });
+    return { ...result, id, saved: undefined, files, milliseconds: repository.environment.elapsed() - started };
+  }
+  return workspace.exclusively(async () => {
+    const headBefore = repository.head().snapshot;
+    const saved = await autosave(workspace, settings.revision);
+    const now = saved ?? headBefore;
+    const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
+    const result = await checkoutInPlace(repository, workers, { ...options, before });
+    const whole = selection === everything;
+    if (result.failures.length === 0) {
+      if (settings.setHead !== undefined) repository.setHead(settings.setHead);
+      else repository.setHead(whole ? id : headBefore);
+    }
+    if (settings.record ?? true) {
+      await appendOperation(repository, { operation: 'checkout', from: headBefore, saved: saved ?? null, to: id, paths: whole ? null : [...(settings.paths ?? [])] });
+    }
+    return { ...result, id, saved, files, milliseconds: repository.environment.elapsed() - started };
+  });
+}
+
+/** What `checkout` in place would do; nothing is changed or stored. */
+export async function planCheckout(workspace: Workspace, settings: CheckoutSettings): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
+  const { repository } = workspace;
+  const { id, snapshot, selection } = await resolve(workspace, settings);
+  const live = await previewCommit(workspace);
+  const plan = await previewCheckout(repository, live.trees, {
+    before: live.scan.tree,
+    after: snapshot,
+    selection,
+    keepExtra: settings.keepExtra ?? false,
+    overwrite: settings.overwrite ?? 'always',
+    signal: workspace.signal,
+    progress: () => undefined,
+  });
+  return { ...plan, id, uncommitted: live.scan.differs };
+}
+
+async function resolve(workspace: Workspace, settings: CheckoutSettings): Promise<{ id: BlobId; snapshot: Awaited<ReturnType<Workspace['repository']['trees']['snapshot']>>; selection: typeof everything }> {
+  const { repository } = workspace;
+  const { revision, path } = splitRevisionPath(settings.revision);
+  const id = await resolveRevision(repository, revision);
+  const snapshot = await repository.trees.snapshot(id);
+  const paths = [...(path === undefined || path === '' ? [] : [path]), ...(settings.paths ?? []).map(normalPath)].filter((wanted) => wanted !== '');
+  for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
+  return { id, snapshot, selection: paths.length === 0 ? everything : fromPaths(new Set(paths)) };
+}
+
+async function autosave(workspace: Workspace, revision: string): Promise<BlobId | undefined> {
+  const { repository, workers } = workspace;
+  const head = repository.head().snapshot;
+  const { id } = await commit(repository, workers, {
+    message: `saved before checkout of ${revision}`,
+    origin: 'autosave',
+    selection: everything,
+    exclude: [],
+    meta: {},
+    tag: undefined,
+    allowEmpty: head === null || !repository.state().refs.has(snapshotRef(head)),
+    rescan: false,
+    compression: undefined,
+    signal: workspace.signal,
+    progress: () => undefined,
+  });
+  return id;
+}
+

@@ -1,0 +1,127 @@
+/**
+ * What the index remembers of the folder from the scan just before a checkout: to tell whether an entry is still the
+ * one that was saved, and to write the records of the folders that the checkout changed, so that the next commit reads
+ * only what really changed since.
+ */
+import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
+import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import type { Repository } from '../repo/repository.ts';
+import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, sameStatAt, smudge, smudgeRacy } from '../scan/listing.ts';
+import type { ApplyResult } from './apply.ts';
+import type { Target } from './target.ts';
+
+interface Remembered {
+  readonly record: FolderRecord;
+  readonly positions: ReadonlyMap<string, number>;
+}
+
+export class SeenFolders {
+  readonly #repository: Repository;
+  readonly #folders = new Map<string, Remembered | undefined>();
+
+  constructor(repository: Repository) {
+    this.#repository = repository;
+  }
+
+  /** True if what is at `path` now has the stat that the last scan saw. Without a record: false. */
+  isAsSeen(target: Target, path: string): boolean {
+    const slash = path.lastIndexOf('/');
+    const remembered = this.folder(slash < 0 ? '' : path.slice(0, slash));
+    const position = remembered?.positions.get(path.slice(slash + 1));
+    const now = target.look(path);
+    if (now === undefined) return true;
+    if (remembered === undefined || position === undefined) return false;
+    const seen = readStat(remembered.record.stats, position);
+    if (now.isDirectory()) return seen.kind === ENTRY_KIND.folder;
+    return BigInt(seen.size) === now.size && seen.mtime === now.mtimeNs && BigInt.asUintN(64, seen.inode) === now.ino;
+  }
+
+  folder(path: string): Remembered | undefined {
+    if (this.#folders.has(path)) return this.#folders.get(path);
+    const bytes = this.#repository.index.folderRecord(path);
+    const record = bytes === undefined ? undefined : decodeFolderRecord(bytes);
+    const remembered = record === undefined ? undefined : { record, positions: new Map(record.names.split('/').map((name, position) => [name, position])) };
+    if (this.#folders.size > 4096) this.#folders.clear();
+    this.#folders.set(path, remembered);
+    return remembered;
+  }
+}
+
+/** The records of the folders that a checkout changed, for the tree that each has now. */
+export async function recordsAfter(repository: Repository, seen: SeenFolders, result: ApplyResult): Promise<{ path: string; record: Uint8Array }[]> {
+  const records: { path: string; record: Uint8Array }[] = [];
+  const totals = new Map<string, FolderTotals>();
+  for (const { path, tree } of [...result.folders].sort((a, b) => depth(b.path) - depth(a.path))) {
+    const made = await recordOf(repository, seen, result, totals, path, tree);
+    if (made !== undefined) records.push({ path, record: made });
+  }
+  return records;
+}
+
+async function recordOf(repository: Repository, seen: SeenFolders, result: ApplyResult, totals: Map<string, FolderTotals>, path: string, tree: BlobId): Promise<Uint8Array | undefined> {
+  const before = seen.folder(path);
+  const digest = before?.record.rulesDigest ?? seen.folder(parentOf(path))?.record.rulesDigest;
+  const scannedNs = BigInt(repository.environment.now().getTime()) * 1_000_000n;
+  const entries = new Map((await repository.trees.folder(tree)).map((entry) => [entry.name, entry]));
+  const sum = sumOf(seen, totals, path, entries.values());
+  if (digest === undefined || sum === undefined) return undefined;
+  totals.set(path, sum);
+  const listing = listFolder(repository.environment.disk, path === '' ? repository.root : `${repository.root}/${path}`);
+  const folderTrees: BlobId[] = [];
+  for (const [position, name] of listing.names.entries()) {
+    const entry = entries.get(name);
+    const old = before?.positions.get(name);
+    if (entry === undefined) {
+      if (old !== undefined && before !== undefined && isIgnoredAt(before.record.stats, old)) markIgnored(listing.stats, position);
+      else if (name === '.snap' && path === '') markIgnored(listing.stats, position);
+      else return undefined;
+      continue;
+    }
+    if (entry.kind === ENTRY_KIND.folder) {
+      if (kindAt(listing.stats, position) !== ENTRY_KIND.folder) return undefined;
+      folderTrees.push(entry.tree);
+      continue;
+    }
+    const ours = result.stats.get(path === '' ? name : `${path}/${name}`);
+    const now = readStat(listing.stats, position);
+    const isOurs = ours !== undefined && BigInt(now.size) === ours[0] && now.mtime === ours[1] && now.ctime === ours[2] && now.inode === BigInt.asIntN(64, ours[3] ?? 0n);
+    const unchanged = old !== undefined && before !== undefined && ours === undefined && sameStatAt(listing.stats, position, before.record.stats, old);
+    if (!isOurs && !unchanged) smudge(listing.stats, position);
+  }
+  if (result.stats.size === 0) smudgeRacy(listing.stats, scannedNs);
+  return encodeFolderRecord({ rulesDigest: digest, tree, totals: sum, stats: listing.stats, names: listing.names.join('/'), folderTrees });
+}
+
+/** Undefined if the totals of a subfolder are not known: then there is no record, and the next scan counts. */
+function sumOf(seen: SeenFolders, totals: ReadonlyMap<string, FolderTotals>, path: string, entries: Iterable<TreeEntry>): FolderTotals | undefined {
+  const sum = { files: 0, folders: 0, others: 0, bytes: 0 };
+  for (const entry of entries) {
+    if (entry.kind === ENTRY_KIND.file) {
+      sum.files++;
+      sum.bytes += entry.size;
+    } else if (entry.kind !== ENTRY_KIND.folder) sum.others++;
+    else {
+      const child = path === '' ? entry.name : `${path}/${entry.name}`;
+      const record = seen.folder(child)?.record;
+      const inside = totals.get(child) ?? (record?.tree === entry.tree ? record.totals : undefined);
+      if (inside === undefined) return undefined;
+      sum.files += inside.files;
+      sum.folders += inside.folders + 1;
+      sum.others += inside.others;
+      sum.bytes += inside.bytes;
+    }
+  }
+  return sum;
+}
+
+function depth(path: string): number {
+  return path === '' ? 0 : path.split('/').length;
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '' : path.slice(0, slash);
+}

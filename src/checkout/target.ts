@@ -1,0 +1,168 @@
+/**
+ * The folder that a checkout writes into: opened once, entered only through open descriptors, with a folder of its own
+ * for temporary files. Every change to an existing entry first looks whether it is still what was seen.
+ */
+import { AnchoredFolder } from '../disk/anchored-folder.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
+import { OPEN } from '../disk/disk.ts';
+import { removeTree } from '../disk/files.ts';
+import type { TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import type { Environment } from '../repo/environment.ts';
+import type { WriteRoot } from '../work/write-files.ts';
+
+export class Target {
+  readonly path: string;
+  readonly writeRoot: WriteRoot;
+  readonly #disk: Disk;
+  readonly #mayOwn: boolean;
+  readonly #anchor: AnchoredFolder;
+  readonly #ownTemporary: boolean;
+  readonly #uid: number;
+
+  /** `path`: an existing folder. `temporary`: an existing folder on the same file system, or undefined to make one. */
+  constructor(environment: Environment, path: string, temporary: string | undefined) {
+    this.#disk = environment.disk;
+    this.#uid = environment.uid;
+    this.#mayOwn = environment.uid === 0;
+    this.path = path;
+    const token = environment.uniqueName();
+    this.#ownTemporary = temporary === undefined;
+    const temporaryPath = temporary ?? `${path}/.snap-checkout-${token}`;
+    if (this.#ownTemporary) this.#disk.makeFolder(temporaryPath, 0o700);
+    const fd = this.#disk.open(path, OPEN.folderThroughLink);
+    const temporaryFd = this.#disk.open(temporaryPath, OPEN.folder);
+    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token };
+    this.#anchor = new AnchoredFolder(this.#disk, fd, path);
+  }
+
+  /** What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. */
+  look(path: string): FileStat | undefined {
+    try {
+      return this.#disk.lstat(this.at(path));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+      throw error;
+    }
+  }
+
+  /** A path for system calls; good until the next call. */
+  at(path: string): string {
+    if (path === '') return this.#anchor.enter('');
+    const slash = path.lastIndexOf('/');
+    return `${this.#anchor.enter(slash < 0 ? '' : path.slice(0, slash))}/${path.slice(slash + 1)}`;
+  }
+
+  remove(path: string): void {
+    this.#disk.unlink(this.at(path));
+  }
+
+  /** Removes a folder if it is empty; returns whether it was. */
+  removeFolder(path: string): boolean {
+    this.#anchor.enter('');
+    try {
+      this.#disk.removeFolder(this.at(path));
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')) return false;
+      throw error;
+    }
+  }
+
+  makeFolder(path: string): void {
+    this.#disk.makeFolder(this.at(path), 0o700);
+  }
+
+  /** Makes a folder that this user may not write to writable for a while; its step restores the mode. */
+  unlockFolder(path: string): void {
+    const stat = this.look(path);
+    if (stat === undefined || this.#uid === 0 || (Number(stat.mode) & 0o300) === 0o300) return;
+    const fd = this.#disk.open(this.at(path), OPEN.folder);
+    try {
+      this.#disk.setMode(fd, (Number(stat.mode) & 0o7777) | 0o700);
+    } finally {
+      this.#disk.close(fd);
+    }
+  }
+
+  symlink(path: string, entry: Extract<TreeEntry, { kind: 3 }>): void {
+    const temporary = this.temporaryName();
+    this.#disk.symlink(entry.target, temporary);
+    if (this.#mayOwn) this.#disk.setLinkOwner(temporary, entry.uid, entry.gid);
+    this.#disk.setLinkTimes(temporary, entry.mtime);
+    this.#disk.rename(temporary, this.at(path));
+  }
+
+  /** Gives a file that is there another name. */
+  link(from: string, path: string): void {
+    const temporary = this.temporaryName();
+    this.#disk.link(this.at(from), temporary);
+    this.#disk.rename(temporary, this.at(path));
+    // Renaming one name of a file over another name of it does nothing and leaves both.
+    if (this.#disk.lstat(temporary) !== undefined) this.#disk.unlink(temporary);
+  }
+
+  /** Sets mode, owner and time of what is there. */
+  setMetadata(path: string, entry: Pick<TreeEntry, 'kind' | 'mode' | 'uid' | 'gid' | 'mtime'>): void {
+    if (entry.kind === ENTRY_KIND.symlink) {
+      if (this.#mayOwn) this.#disk.setLinkOwner(this.at(path), entry.uid, entry.gid);
+      this.#disk.setLinkTimes(this.at(path), entry.mtime);
+      return;
+    }
+    const fd = this.#disk.open(this.at(path), entry.kind === ENTRY_KIND.folder ? OPEN.folder : OPEN.source);
+    try {
+      if (this.#mayOwn) this.#disk.setOwner(fd, entry.uid, entry.gid);
+      this.#disk.setMode(fd, entry.mode);
+      this.#disk.setTimes(fd, entry.mtime);
+    } finally {
+      this.#disk.close(fd);
+    }
+  }
+
+  owner(entry: TreeEntry): { uid: number; gid: number } | undefined {
+    return this.#mayOwn ? { uid: entry.uid, gid: entry.gid } : undefined;
+  }
+
+  /** Creates an empty temporary file of `size` bytes; returns its path. */
+  createTemporary(size: number): string {
+    const path = this.temporaryName();
+    const fd = this.#disk.open(path, OPEN.create, 0o600);
+    try {
+      this.#disk.truncate(fd, size);
+    } finally {
+      this.#disk.close(fd);
+    }
+    return path;
+  }
+
+  /** Gives a temporary file its metadata and its place. */
+  finish(temporary: string, path: string, entry: TreeEntry): void {
+    const fd = this.#disk.open(temporary, OPEN.readWrite);
+    try {
+      const owner = this.owner(entry);
+      if (owner !== undefined) this.#disk.setOwner(fd, owner.uid, owner.gid);
+      this.#disk.setMode(fd, entry.mode);
+      this.#disk.setTimes(fd, entry.mtime);
+    } finally {
+      this.#disk.close(fd);
+    }
+    this.#disk.rename(temporary, this.at(path));
+  }
+
+  discard(temporary: string): void {
+    removeTree(this.#disk, temporary);
+  }
+
+  temporaryName(): string {
+    return `${this.writeRoot.temporaryPath}/${this.writeRoot.token}-m${this.#serial++}`;
+  }
+
+  close(): void {
+    this.#anchor.close();
+    this.#disk.close(this.writeRoot.fd);
+    this.#disk.close(this.writeRoot.temporaryFd);
+    if (this.#ownTemporary) removeTree(this.#disk, this.writeRoot.temporaryPath);
+  }
+
+  #serial = 0;
+}

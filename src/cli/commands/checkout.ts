@@ -1,0 +1,98 @@
+/** `snap checkout` */
+import { resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { shortId } from '../../object/blob-id.ts';
+import type { CheckoutSettings } from '../../api/checkout.ts';
+import type { DefineCommand } from '../commands.ts';
+import { EXIT } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+
+interface Options {
+  readonly to?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly delete: boolean;
+  readonly overwrite?: 'always' | 'if-newer' | 'never';
+}
+
+type Outcome = Awaited<ReturnType<typeof import('../../api/checkout.ts').checkout>>;
+const SHOWN_MAX = 20;
+
+export const checkoutCommand: DefineCommand = (action) =>
+  new Command('checkout')
+    .summary('restore a snapshot')
+    .description('Makes the workspace look like a snapshot, writing only what differs. Changes not committed yet are committed first.')
+    .argument('<rev>', 'the snapshot: an id, a tag, HEAD~1, latest, @{2 days ago}')
+    .argument('[paths...]', 'only these files and folders; HEAD then stays where it is')
+    .option('--to <dir>', 'write into another folder instead')
+    .option('--force', 'with --to: write into a folder that is not empty')
+    .option('-n, --dry-run', 'say what would be done, change nothing')
+    .option('--no-delete', 'leave files that the snapshot does not have')
+    .addOption(new Option('--overwrite <policy>', 'files that exist').choices(['always', 'if-newer', 'never']))
+    .addHelpText('after', '\nExamples:\n  snap checkout v1.2.0\n  snap checkout HEAD~1 src/config.json\n  snap checkout latest --to /tmp/restored')
+    .action(
+      action('checkout', (face, [revision, paths]: [string, string[]], options: Options) =>
+        face.withWorkspace(async (workspace) => {
+          const api = await import('../../api/checkout.ts');
+          const progress = face.progress();
+          const settings: CheckoutSettings = {
+            revision,
+            paths: await Promise.all(paths.map((path) => face.workspacePath(workspace, path))),
+            to: options.to === undefined ? undefined : resolve(face.folder, options.to),
+            force: options.force,
+            keepExtra: !options.delete,
+            overwrite: options.overwrite,
+            onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)} written`),
+          };
+          try {
+            if (options.dryRun === true && settings.to === undefined) {
+              const plan = await api.planCheckout(workspace, settings);
+              progress.stop();
+              sayPlan(face, plan);
+              return;
+            }
+            const result = await api.checkout(workspace, settings);
+            progress.stop();
+            report(face, result, settings.to);
+          } finally {
+            progress.stop();
+          }
+        }),
+      ),
+    );
+
+function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/checkout.ts').planCheckout>>): void {
+  const steps = plan.steps.filter((step) => step.kind !== 'folder');
+  face.data({ schema: 1, type: 'checkout', dryRun: true, id: plan.id, writes: plan.writes, bytes: plan.bytes, removals: plan.removals, blocked: plan.blocked, uncommitted: plan.uncommitted, steps: steps.map(({ kind, path }) => ({ kind, path })) });
+  for (const { kind, path } of face.verbose ? steps : steps.slice(0, SHOWN_MAX)) face.say(` ${kind.padEnd(13)} ${face.safe(path)}`);
+  if (!face.verbose && steps.length > SHOWN_MAX) face.say(` … and ${formatCount(steps.length - SHOWN_MAX)} more (--verbose shows all)`);
+  face.say(` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`);
+  for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way and in no snapshot (ignored)`);
+}
+
+function report(face: Face, result: Outcome, to: string | undefined): void {
+  const right = Math.max(0, result.files - result.written);
+  face.data({
+    schema: 1,
+    type: 'checkout',
+    dryRun: false,
+    id: result.id,
+    saved: result.saved ?? null,
+    written: result.written,
+    bytesWritten: result.bytesWritten,
+    removed: result.removed,
+    kept: result.kept,
+    notMade: result.notMade,
+    failures: result.failures,
+    milliseconds: Math.round(result.milliseconds),
+  });
+  if (result.saved !== undefined) face.say(` saved your uncommitted changes as ${face.style('id', shortId(result.saved))} (snap undo brings them back)`);
+  const where = to === undefined ? '' : ` into ${face.safe(to)}`;
+  face.say(` ${formatCount(result.written)} files written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`);
+  for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
+  for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
+  for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
+  if (result.failures.some((failure) => failure.code === 'corrupt-data')) face.exitCode = EXIT.damaged;
+  else if (result.failures.length > 0) face.exitCode = EXIT.failed;
+}

@@ -1,0 +1,293 @@
+/**
+ * Decides which snapshots a retention policy keeps: pure, no clock, no store. A snapshot that any rule keeps is kept;
+ * HEAD, tagged snapshots and those from the future (a wrong clock) are kept whatever the rules say. Buckets are hours,
+ * days, ISO weeks, months and years in the zone of each snapshot; the newest of a bucket stands for it. As in restic,
+ * a rule with buckets left over also keeps the oldest snapshot, so that history can grow to the length asked for.
+ */
+import type { Duration } from '../bytes/quantity.ts';
+import { formatDuration, formatSize, parseDuration, subtractDuration } from '../bytes/quantity.ts';
+import { SnapError } from '../errors.ts';
+
+export interface RetentionCandidate {
+  readonly id: string;
+  readonly time: Date;
+  /** Minutes east of Greenwich of the zone in which it was made. */
+  readonly zoneMinutes: number;
+  readonly tags: readonly string[];
+  readonly isHead: boolean;
+  /** The number of its journal entry; the higher is the newer of two with the same time. */
+  readonly sequence: number;
+}
+
+/** Counts are whole numbers; a count or duration of 0 is a rule that keeps nothing; undefined is no rule. */
+export interface RetentionRules {
+  readonly keepLast?: number | undefined;
+  readonly keepHourly?: number | undefined;
+  readonly keepDaily?: number | undefined;
+  readonly keepWeekly?: number | undefined;
+  readonly keepMonthly?: number | undefined;
+  readonly keepYearly?: number | undefined;
+  readonly keepWithin?: Duration | undefined;
+  readonly keepWithinHourly?: Duration | undefined;
+  readonly keepWithinDaily?: Duration | undefined;
+  readonly keepWithinWeekly?: Duration | undefined;
+  readonly keepWithinMonthly?: Duration | undefined;
+  readonly keepWithinYearly?: Duration | undefined;
+  readonly keepTag?: readonly string[] | undefined;
+  readonly maxSnapshots?: number | undefined;
+  readonly tiers?: readonly Tier[] | undefined;
+  /** Bytes. Sizes are not known here, so it only makes rulesAreEmpty() false. */
+  readonly keepUnder?: number | undefined;
+}
+
+/** Up to the age `within`, the newest of each `every` is kept. */
+export interface Tier {
+  readonly within: Duration;
+  readonly every: 'all' | Period;
+}
+
+export interface RetentionVerdict {
+  readonly id: string;
+  readonly keep: boolean;
+  /** Why: "last 2", "day 2026-11-20", "tag v1.2.0", "HEAD", "within 30d"; if pruned "no rule" or "over max-snapshots 50". */
+  readonly reasons: readonly string[];
+}
+
+type Period = 'hour' | 'day' | 'week' | 'month' | 'year';
+type Keep = (candidate: RetentionCandidate, reason: string) => void;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** A clock may be ahead by this much before its snapshots count as made in the future. */
+const CLOCK_AHEAD_MS_MAX = DAY_MS;
+
+const PERIODS = [
+  { period: 'hour', name: 'hourly', count: 'keepHourly', within: 'keepWithinHourly' },
+  { period: 'day', name: 'daily', count: 'keepDaily', within: 'keepWithinDaily' },
+  { period: 'week', name: 'weekly', count: 'keepWeekly', within: 'keepWithinWeekly' },
+  { period: 'month', name: 'monthly', count: 'keepMonthly', within: 'keepWithinMonthly' },
+  { period: 'year', name: 'yearly', count: 'keepYearly', within: 'keepWithinYearly' },
+] as const;
+
+/**
+ * One verdict for each of `candidates`, newest first. "Within" counts back from the newest snapshot that is not from
+ * the future, or from `now` if that is earlier. Throws `usage` for a malformed number in `rules`, and `refused` for
+ * rules that would keep nothing of their own accord.
+ */
+export function decideRetention(
+  candidates: readonly RetentionCandidate[],
+  rules: RetentionRules,
+  now: Date,
+): RetentionVerdict[] {
+  checkRules(rules);
+  const sorted = newestFirst(candidates);
+  const present = sorted.filter(({ time }) => !isFuture(time, now));
+  const reasons = new Map(sorted.map((candidate) => [candidate, protections(candidate, now)]));
+  const isProtected = new Set(sorted.filter((candidate) => reasons.get(candidate)?.size !== 0));
+  let keptByRules = 0;
+  const keep: Keep = (candidate, reason) => {
+    keptByRules++;
+    reasons.get(candidate)?.add(reason);
+  };
+
+  applyRules(present, rules, now, keep);
+  if (present.length > 0 && keptByRules === 0) throw keepsNothing(rules);
+  const over = overMaximum(
+    present.filter((candidate) => reasons.get(candidate)?.size !== 0),
+    isProtected,
+    rules.maxSnapshots,
+  );
+
+  return sorted.map((candidate) => {
+    const found = [...(reasons.get(candidate) ?? [])];
+    if (over.has(candidate))
+      return { id: candidate.id, keep: false, reasons: [`over max-snapshots ${rules.maxSnapshots}`] };
+    return { id: candidate.id, keep: found.length > 0, reasons: found.length > 0 ? found : ['no rule'] };
+  });
+}
+
+/** True if `rules` has no rule at all; an empty list is no rule, a count of 0 is one. */
+export function rulesAreEmpty(rules: RetentionRules): boolean {
+  return !choosesByItself(rules) && rules.maxSnapshots === undefined && rules.keepUnder === undefined;
+}
+
+/** Reads "7d:all,30d:day,90d:week": ages that grow, each with all, hour, day, week, month or year. Throws `usage`. */
+export function parseTiers(text: string): Tier[] {
+  const tiers: Tier[] = [];
+  let beforeMs = 0;
+  for (const part of text.split(',')) {
+    const match = /^\s*([^:]+?)\s*:\s*(all|hour|day|week|month|year)\s*$/.exec(part);
+    if (match === null) throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
+    const within = parseDuration(match[1] ?? '');
+    const reachMs = -subtractDuration(new Date(0), within).getTime();
+    if (reachMs <= beforeMs) throw badTiers(text, 'the ages must grow');
+    beforeMs = reachMs;
+    tiers.push({ within, every: match[2] as Tier['every'] });
+  }
+  return tiers;
+}
+
+/** The rules in one line: "last 5, 7 daily, within 30d, hourly within 2d, tag v1, tiers 7d:all, at most 50, under 20.0 GB". */
+export function describeRules(rules: RetentionRules): string {
+  const parts: string[] = [];
+  if (rules.keepLast !== undefined) parts.push(`last ${rules.keepLast}`);
+  for (const { count, name } of PERIODS) {
+    if (rules[count] !== undefined) parts.push(`${rules[count]} ${name}`);
+  }
+  if (rules.keepWithin !== undefined) parts.push(`within ${formatDuration(rules.keepWithin)}`);
+  for (const { within, name } of PERIODS) {
+    const span = rules[within];
+    if (span !== undefined) parts.push(`${name} within ${formatDuration(span)}`);
+  }
+  for (const tag of rules.keepTag ?? []) parts.push(`tag ${tag}`);
+  const tiers = rules.tiers ?? [];
+  if (tiers.length > 0)
+    parts.push(`tiers ${tiers.map(({ within, every }) => `${formatDuration(within)}:${every}`).join(',')}`);
+  if (rules.maxSnapshots !== undefined) parts.push(`at most ${rules.maxSnapshots}`);
+  if (rules.keepUnder !== undefined) parts.push(`under ${formatSize(rules.keepUnder)}`);
+  return parts.length === 0 ? 'no rules' : parts.join(', ');
+}
+
+/** Calls `keep` for every reason of every snapshot of `present`, which is newest first and has none of the future. */
+function applyRules(present: readonly RetentionCandidate[], rules: RetentionRules, now: Date, keep: Keep): void {
+  const newest = present[0];
+  if (newest === undefined) return;
+  if (!choosesByItself(rules)) {
+    const decider =
+      rules.maxSnapshots === undefined ? 'left to keep-under' : `within max-snapshots ${rules.maxSnapshots}`;
+    for (const candidate of present) keep(candidate, rulesAreEmpty(rules) ? 'no rules' : decider);
+    return;
+  }
+  const oldest = present.at(-1);
+  const from = newest.time < now ? newest.time : now;
+  const isWithin = (span: Duration): ((candidate: RetentionCandidate) => boolean) => {
+    const limit = subtractDuration(from, span);
+    return ({ time }) => time > limit;
+  };
+
+  for (const [rank, candidate] of present.slice(0, rules.keepLast ?? 0).entries()) keep(candidate, `last ${rank + 1}`);
+  if (rules.keepWithin !== undefined) {
+    const reason = `within ${formatDuration(rules.keepWithin)}`;
+    for (const candidate of present.filter(isWithin(rules.keepWithin))) keep(candidate, reason);
+  }
+  for (const { period, count, within } of PERIODS) {
+    keepBuckets(present, period, rules[count] ?? 0, keep, oldest);
+    const span = rules[within];
+    if (span === undefined) continue;
+    const keepWithin: Keep = (candidate, label) => keep(candidate, `${label} within ${formatDuration(span)}`);
+    keepBuckets(present.filter(isWithin(span)), period, Infinity, keepWithin, oldest);
+  }
+  for (const candidate of present) {
+    for (const tag of rules.keepTag ?? []) if (candidate.tags.includes(tag)) keep(candidate, `tag ${tag}`);
+  }
+  let rest = present;
+  for (const { within, every } of rules.tiers ?? []) {
+    const covers = isWithin(within);
+    const reason = `tier ${formatDuration(within)}:${every}`;
+    const members = rest.filter(covers);
+    rest = rest.filter((candidate) => !covers(candidate));
+    if (every === 'all') for (const candidate of members) keep(candidate, reason);
+    else keepBuckets(members, every, Infinity, (candidate, label) => keep(candidate, `${reason}, ${label}`), undefined);
+  }
+}
+
+/** Keeps the newest of each of the first `bucketsMax` buckets of `sorted`, and `oldest` if buckets are left over. */
+function keepBuckets(
+  sorted: readonly RetentionCandidate[],
+  period: Period,
+  bucketsMax: number,
+  keep: Keep,
+  oldest: RetentionCandidate | undefined,
+): void {
+  const seen = new Set<string | number>();
+  for (const candidate of sorted) {
+    if (seen.size >= bucketsMax) return;
+    const { key, label } = bucketOf(candidate, period);
+    if (!seen.has(key)) keep(candidate, label);
+    else if (candidate === oldest) keep(candidate, `oldest, ${label}`);
+    seen.add(key);
+  }
+}
+
+/** An hour is known by its instant, so the hour that comes twice in autumn is two buckets; the rest by their label. */
+function bucketOf({ time, zoneMinutes }: RetentionCandidate, period: Period): { key: string | number; label: string } {
+  const local = new Date(time.getTime() + zoneMinutes * 60_000);
+  const [day = '', clock = ''] = local.toISOString().split('T');
+  if (period === 'hour') {
+    const startMs = time.getTime() - (local.getTime() - Math.floor(local.getTime() / HOUR_MS) * HOUR_MS);
+    return { key: startMs, label: `hour ${day} ${clock.slice(0, 2)}:00` };
+  }
+  const name = { day, week: isoWeek(local), month: day.slice(0, -3), year: day.slice(0, -6) }[period];
+  return { key: name, label: `${period} ${name}` };
+}
+
+/** The ISO week of the UTC day of `date`: the week belongs to the year of its Thursday. */
+function isoWeek(date: Date): string {
+  const thursday = new Date(date);
+  thursday.setUTCDate(date.getUTCDate() + 3 - ((date.getUTCDay() + 6) % 7));
+  const year = thursday.getUTCFullYear();
+  const week = 1 + Math.floor((thursday.getTime() - Date.UTC(year, 0, 1)) / (7 * DAY_MS));
+  return `${year}-W${String(week).padStart(2, '0')}`;
+}
+
+function newestFirst(candidates: readonly RetentionCandidate[]): RetentionCandidate[] {
+  const broken = candidates.find(({ time }) => Number.isNaN(time.getTime()));
+  if (broken !== undefined) throw new SnapError('internal', `snapshot ${broken.id} has no valid time`);
+  return candidates.toSorted(
+    (a, b) => b.time.getTime() - a.time.getTime() || b.sequence - a.sequence || (a.id < b.id ? 1 : -1),
+  );
+}
+
+function isFuture(time: Date, now: Date): boolean {
+  return time.getTime() > now.getTime() + CLOCK_AHEAD_MS_MAX;
+}
+
+function protections(candidate: RetentionCandidate, now: Date): Set<string> {
+  const reasons = new Set(candidate.tags.map((tag) => `tag ${tag}`));
+  if (candidate.isHead) reasons.add('HEAD');
+  if (isFuture(candidate.time, now)) reasons.add('time in the future');
+  return reasons;
+}
+
+/** Those of `kept` (newest first) that go because there are more than `max`: the oldest that are not protected. */
+function overMaximum(
+  kept: readonly RetentionCandidate[],
+  isProtected: ReadonlySet<RetentionCandidate>,
+  max = Infinity,
+): Set<RetentionCandidate> {
+  const excess = Math.max(0, kept.length - max);
+  const prunable = kept.filter((candidate) => !isProtected.has(candidate));
+  return new Set(prunable.slice(Math.max(0, prunable.length - excess)));
+}
+
+/** True if a rule other than max-snapshots and keep-under is set. */
+function choosesByItself(rules: RetentionRules): boolean {
+  const { maxSnapshots: _max, keepUnder: _under, keepTag = [], tiers = [], ...others } = rules;
+  return keepTag.length > 0 || tiers.length > 0 || Object.values(others).some((value) => value !== undefined);
+}
+
+/** Throws `usage` for a number that is negative, not whole or not a number; `refused` for max-snapshots 0. */
+function checkRules(rules: RetentionRules): void {
+  const { keepTag: _tags, tiers = [], ...others } = rules;
+  const spans = tiers.map(({ within }): [string, Duration] => ['tiers', within]);
+  for (const [name, value] of [...Object.entries(others), ...spans]) {
+    const numbers = value === undefined ? [] : typeof value === 'number' ? [value] : [value.months, value.milliseconds];
+    if (numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) continue;
+    throw new SnapError('usage', `the rule ${name} is not a whole number of at least 0`, {
+      hint: 'Use whole numbers such as 7, and durations such as 30d.',
+    });
+  }
+  if (rules.maxSnapshots === 0) throw keepsNothing(rules);
+}
+
+function keepsNothing(rules: RetentionRules): SnapError {
+  return new SnapError('refused', `these rules would keep no snapshot: ${describeRules(rules)}`, {
+    hint: 'Add a rule that always keeps some, such as keep-last 5.',
+  });
+}
+
+function badTiers(text: string, reason: string): SnapError {
+  return new SnapError('usage', `${JSON.stringify(text)} are not tiers: ${reason}`, {
+    hint: 'Write tiers from young to old, as 7d:all,30d:day,90d:week.',
+  });
+}
