@@ -3,12 +3,13 @@
 // and the edits made to them between commits.
 
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { appendFile, lstat, mkdir, open, readdir, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, lstat, mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Runner } from './measure.ts';
 
 export const linuxPackage = '/usr/src/linux-source-6.1.tar.xz';
+const leftBySnap = ['.snap', '.snapignore'];
 
 /** Sum of the lengths of all files below `path`, or of the file itself; 0 when there is none. */
 export async function sizeOf(path: string): Promise<number> {
@@ -52,6 +53,8 @@ export async function makeSourceTree(
     const found = parts.filter((part) => existsSync(join(origin, part)));
     const sources = options.quick ? found.map((part) => join(origin, part)) : [`${origin}/.`];
     await runner.run({ argv: ['cp', '-a', ...sources, dest] });
+    // Somebody may have tried snap on that folder; what it left there is no part of the data.
+    for (const name of leftBySnap) await rm(join(dest, name), { recursive: true, force: true });
     return `Linux source, ${origin}${options.quick ? `: ${found.join(', ')}` : ''}`;
   }
   if (existsSync(linuxPackage)) {
@@ -100,7 +103,18 @@ export async function makeBinaryFolder(
 ): Promise<void> {
   await mkdir(dest, { recursive: true });
   const tar = join(dest, 'linux.tar');
-  await runner.run({ argv: ['tar', '--sort=name', '-C', options.source, '-cf', tar, '.'] });
+  await runner.run({
+    argv: [
+      'tar',
+      '--sort=name',
+      ...leftBySnap.map((name) => `--exclude=./${name}`),
+      '-C',
+      options.source,
+      '-cf',
+      tar,
+      '.',
+    ],
+  });
   if ((await lstat(tar)).size > options.tarBytes) await truncate(tar, options.tarBytes);
   await writeWeights(runner, join(dest, 'weights.f32'), options.weightBytes);
 }

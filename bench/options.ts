@@ -2,7 +2,7 @@
 
 import { existsSync, statfsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -84,6 +84,8 @@ export type Machine = {
   node: string;
   workDir: string;
   fileSystem: string;
+  /** One-minute load when the run began: above 0.5 or so, others were at work and the times say less. */
+  loadAtStart: number;
 };
 
 export async function describeMachine(workDir: string): Promise<Machine> {
@@ -96,6 +98,7 @@ export async function describeMachine(workDir: string): Promise<Machine> {
     node: process.version,
     workDir,
     fileSystem: await fileSystemOf(workDir),
+    loadAtStart: loadavg()[0] ?? 0,
   };
 }
 

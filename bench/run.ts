@@ -62,7 +62,9 @@ async function bench(options: Options, runner: Runner, workDir: string): Promise
   write(
     `${machine.cpu}, ${machine.cores} cores, ${(machine.memoryBytes / 1e9).toFixed(0)} GB, Linux ${machine.kernel}`,
   );
-  write(`work folder ${workDir} (${machine.fileSystem}); ${options.rounds} rounds${options.quick ? ', QUICK' : ''}`);
+  write(
+    `work folder ${workDir} (${machine.fileSystem}); ${options.rounds} rounds${options.quick ? ', QUICK' : ''}; load at start ${machine.loadAtStart.toFixed(2)}`,
+  );
   write(tools.map((tool) => `${tool.name}: ${tool.version}`).join('; '));
   if (!runner.hasGnuTime) write('notice: /usr/bin/time is absent, so CPU time and memory are not measured');
 

@@ -8,6 +8,8 @@ import type { ErrorCode } from '../errors.ts';
 import { SnapError } from '../errors.ts';
 
 const JOBS_PER_WORKER = 2;
+/** Small, so that buffers of a megabyte each are collected often: what they hold is outside the heap. */
+const YOUNG_GENERATION_MB = 4;
 
 interface Queued<Job, Reply> {
   readonly job: Job;
@@ -88,7 +90,7 @@ export class WorkerPool<Job, Reply> {
   }
 
   #start(): Member<Job, Reply> {
-    const worker = new Worker(this.#script);
+    const worker = new Worker(this.#script, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
     const member: Member<Job, Reply> = { worker, running: new Map() };
     worker.on('message', (answer: Answer) => this.#settle(member, answer));
     worker.on('error', (error) => this.#fail(new SnapError('internal', 'a worker thread failed', { cause: error })));

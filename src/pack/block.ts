@@ -32,7 +32,7 @@ export function sealBlock(zstd: Zstd, parts: readonly BlobBytes[], level: Compre
   const blobs = parts.map((part) => part.blob);
   const directory = encodeBlockDirectory(blobs);
   const rawLength = blobs.reduce((sum, blob) => sum + blob.length, directory.length);
-  const raw = Buffer.allocUnsafeSlow(rawLength);
+  const raw = scratch(rawLength);
   let offset = 0;
   for (const part of parts) {
     raw.set(part.bytes, offset);
@@ -78,6 +78,14 @@ export function scanBlock(header: BlockHeader, raw: Uint8Array, what: string): B
   }
   if (offset !== end) throw new SnapError('corrupt-data', `damaged ${what}: its directory is shorter than its blobs`);
   return parts;
+}
+
+let scratchBuffer = Buffer.alloc(0);
+
+/** Room for one raw block, used again for the next: a block is copied before anything keeps it. */
+function scratch(length: number): Buffer {
+  if (scratchBuffer.length < length) scratchBuffer = Buffer.allocUnsafeSlow(Math.max(length, 2 * BLOCK_RAW_BYTES_TARGET));
+  return scratchBuffer.subarray(0, length);
 }
 
 /** An encoder or the memory may have failed: nothing is stored that does not decode to bytes with the right ids. */

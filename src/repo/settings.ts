@@ -1,22 +1,28 @@
 /**
  * Settings of a workspace: `config.toml`, typed and checked. Unknown keys and bad values are errors that name file and
- * line. Edits change single lines, so that comments stay.
+ * line. Edits are in settings-text.ts.
  */
-import { parse, TomlError } from 'smol-toml';
-import { SnapError } from '../errors.ts';
+import { parse, TomlDate, TomlError } from 'smol-toml';
+import { parseDuration, parseSize } from '../bytes/quantity.ts';
+import { hasCode, SnapError } from '../errors.ts';
+import type { SettingValue } from './settings-text.ts';
+import { settingLine } from './settings-text.ts';
 
-interface SettingKind {
-  readonly type: 'text' | 'flag' | 'count' | 'texts';
+export interface SettingKind {
+  /** `duration`, `size` and `tiers` are texts of that form; the form of tiers is known to gc/ and checked there. */
+  readonly type: 'text' | 'flag' | 'count' | 'texts' | 'duration' | 'size' | 'tiers';
   readonly choices?: readonly string[];
   readonly help: string;
+  /** What holds where the file says nothing; undefined: nothing. */
+  readonly initial?: SettingValue;
 }
 
 /** Every key there is. */
 export const SETTINGS = {
   'workspace.id': { type: 'text', help: 'identity of this workspace; do not change' },
   'workspace.name': { type: 'text', help: 'the name that snapshots carry' },
-  'store.path': { type: 'text', help: 'where the store is: relative to the workspace, or absolute' },
-  'commit.compression': { type: 'text', choices: ['off', 'fast', 'balanced', 'max'], help: 'how hard new data is compressed' },
+  'store.path': { type: 'text', help: 'where the store is: relative to the workspace, or absolute', initial: '.snap/store' },
+  'commit.compression': { type: 'text', choices: ['off', 'fast', 'balanced', 'max'], help: 'how hard new data is compressed', initial: 'balanced' },
   'commit.exclude': { type: 'texts', help: 'ignore patterns besides those of .snapignore files' },
   'gc.keep-last': { type: 'count', help: 'keep the newest n snapshots' },
   'gc.keep-hourly': { type: 'count', help: 'keep the newest of each of the last n hours' },
@@ -24,21 +30,20 @@ export const SETTINGS = {
   'gc.keep-weekly': { type: 'count', help: 'keep the newest of each of the last n weeks' },
   'gc.keep-monthly': { type: 'count', help: 'keep the newest of each of the last n months' },
   'gc.keep-yearly': { type: 'count', help: 'keep the newest of each of the last n years' },
-  'gc.keep-within': { type: 'text', help: 'keep all within this time, such as "30d"' },
-  'gc.keep-within-hourly': { type: 'text', help: 'keep one an hour within this time' },
-  'gc.keep-within-daily': { type: 'text', help: 'keep one a day within this time' },
-  'gc.keep-within-weekly': { type: 'text', help: 'keep one a week within this time' },
-  'gc.keep-within-monthly': { type: 'text', help: 'keep one a month within this time' },
-  'gc.keep-within-yearly': { type: 'text', help: 'keep one a year within this time' },
+  'gc.keep-within': { type: 'duration', help: 'keep all within this time, such as "30d"' },
+  'gc.keep-within-hourly': { type: 'duration', help: 'keep one an hour within this time' },
+  'gc.keep-within-daily': { type: 'duration', help: 'keep one a day within this time' },
+  'gc.keep-within-weekly': { type: 'duration', help: 'keep one a week within this time' },
+  'gc.keep-within-monthly': { type: 'duration', help: 'keep one a month within this time' },
+  'gc.keep-within-yearly': { type: 'duration', help: 'keep one a year within this time' },
   'gc.keep-tag': { type: 'texts', help: 'keep snapshots with these tags' },
   'gc.max-snapshots': { type: 'count', help: 'keep at most n snapshots' },
-  'gc.keep-under': { type: 'text', help: 'prune oldest first until the store fits, such as "20GB"' },
-  'gc.tiers': { type: 'text', help: 'tiers such as "7d:all,30d:day,90d:week"' },
-  'gc.grace': { type: 'text', help: 'how long pruned data stays, for snap undo; "0" by default' },
+  'gc.keep-under': { type: 'size', help: 'prune oldest first until the store fits, such as "20GB"' },
+  'gc.tiers': { type: 'tiers', help: 'tiers such as "7d:all,30d:day,90d:week"' },
+  'gc.grace': { type: 'duration', help: 'how long pruned data stays, for snap undo', initial: '0' },
 } as const satisfies Record<string, SettingKind>;
 
 export type SettingKey = keyof typeof SETTINGS;
-export type SettingValue = string | number | boolean | readonly string[];
 export type Settings = ReadonlyMap<SettingKey, SettingValue>;
 
 /** Parses a settings file. `file` names it in errors. Throws `usage`. */
@@ -52,14 +57,24 @@ export function parseSettings(text: string, file: string): Settings {
   }
   const settings = new Map<SettingKey, SettingValue>();
   for (const [section, values] of Object.entries(document)) {
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) throw unknownKey(text, file, section);
+    if (!isTable(values)) throw unknownKey(text, file, section);
     for (const [name, value] of Object.entries(values)) {
       const key = `${section}.${name}`;
       if (!isSettingKey(key)) throw unknownKey(text, file, key);
-      settings.set(key, checkValue(key, value, `${file}:${lineOf(text, key)}`));
+      settings.set(key, checkValue(key, value, `${file}:${settingLine(text, key)}`));
     }
   }
   return settings;
+}
+
+/** The properties of a setting. */
+export function settingKind(key: SettingKey): SettingKind {
+  return SETTINGS[key];
+}
+
+/** Every key, in the order of help. */
+export function settingKeys(): SettingKey[] {
+  return Object.keys(SETTINGS).filter(isSettingKey);
 }
 
 export function isSettingKey(key: string): key is SettingKey {
@@ -73,38 +88,18 @@ export function parseSettingKey(key: string): SettingKey {
   throw new SnapError('usage', `there is no setting "${key}"`, { hint: near.length > 0 ? `Perhaps ${near.slice(0, 3).join(', ')}; \`snap config list --all\` shows every one.` : '`snap config list --all` shows every one.' });
 }
 
-/** Turns what a person typed into a value of the setting's type. Throws `usage`. */
-export function parseSettingText(key: SettingKey, text: string): SettingValue {
-  const kind: SettingKind = SETTINGS[key];
-  if (kind.type === 'count') return checkValue(key, /^\d+$/.test(text) ? Number(text) : text, key);
-  if (kind.type === 'flag') return checkValue(key, text === 'true' ? true : text === 'false' ? false : text, key);
-  if (kind.type === 'texts') return text === '' ? [] : text.split(',').map((item) => item.trim());
-  return checkValue(key, text, key);
-}
-
-/** The file's text with one setting changed, added or (null) removed; everything else stays as it is. */
-export function editSetting(text: string, key: SettingKey, value: SettingValue | null): string {
-  const [section = '', name = ''] = key.split('.');
-  const lines = text.split('\n');
-  const header = lines.findIndex((line) => sectionOf(line) === section);
-  const assignment = value === null ? undefined : `${name} = ${typeof value === 'object' ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]` : JSON.stringify(value)}`;
-  if (header < 0) {
-    if (assignment === undefined) return text;
-    return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}\n[${section}]\n${assignment}\n`;
-  }
-  let end = header + 1;
-  while (end < lines.length && sectionOf(lines[end] ?? '') === undefined) end++;
-  const at = lines.findIndex((line, i) => i > header && i < end && nameOf(line) === name);
-  if (at >= 0) {
-    const comment = /\s#[^"']*$/.exec(lines[at] ?? '')?.[0] ?? '';
-    if (assignment === undefined) lines.splice(at, 1);
-    else lines[at] = `${assignment}${comment}`;
-  } else if (assignment !== undefined) {
-    let last = end;
-    while (last > header + 1 && (lines[last - 1] ?? '').trim() === '') last--;
-    lines.splice(last, 0, assignment);
-  }
-  return lines.join('\n');
+/**
+ * Turns what a person typed into a value of the setting's type. Lists: each text is an item; a single one may hold
+ * several with commas between, or a TOML array. Throws `usage`.
+ */
+export function parseSettingTexts(key: SettingKey, texts: readonly string[]): SettingValue {
+  const kind = settingKind(key);
+  const [text = ''] = texts;
+  if (kind.type === 'texts') return texts.length === 1 ? splitItems(key, text) : [...texts];
+  if (texts.length !== 1) throw new SnapError('usage', `${key} takes one value, not ${texts.length}`, { hint: 'Put quotes around a value with spaces.' });
+  if (kind.type === 'count') return checkValue(key, /^\d+$/.test(text) ? Number(text) : text);
+  if (kind.type === 'flag') return checkValue(key, text === 'true' ? true : text === 'false' ? false : text);
+  return checkValue(key, text);
 }
 
 export function textSetting(settings: Settings, key: SettingKey): string | undefined {
@@ -122,9 +117,10 @@ export function textsSetting(settings: Settings, key: SettingKey): readonly stri
   return typeof value === 'object' ? value : undefined;
 }
 
-function checkValue(key: SettingKey, value: unknown, where: string): SettingValue {
-  const kind: SettingKind = SETTINGS[key];
-  const wrong = (expected: string): SnapError => new SnapError('usage', `${where}: ${key} must be ${expected}, not ${JSON.stringify(value)}`, { hint: `It means: ${kind.help}.` });
+function checkValue(key: SettingKey, value: unknown, where?: string): SettingValue {
+  const kind = settingKind(key);
+  const wrong = (expected: string, hint = `It means: ${kind.help}.`): SnapError =>
+    new SnapError('usage', `${where === undefined ? '' : `${where}: `}${key} must be ${expected}, not ${JSON.stringify(value)}`, { hint });
   switch (kind.type) {
     case 'count':
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong('a whole number');
@@ -133,29 +129,46 @@ function checkValue(key: SettingKey, value: unknown, where: string): SettingValu
       if (typeof value !== 'boolean') throw wrong('true or false');
       return value;
     case 'texts':
-      if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) throw wrong('a list of texts');
-      return value as string[];
+      if (!isTexts(value)) throw wrong('a list of texts');
+      return value;
     default:
       if (typeof value !== 'string') throw wrong('a text in quotes');
       if (kind.choices !== undefined && !kind.choices.includes(value)) throw wrong(`one of ${kind.choices.join(', ')}`);
+      checkForm(kind, value, wrong);
       return value;
   }
 }
 
+function checkForm(kind: SettingKind, value: string, wrong: (expected: string, hint?: string) => SnapError): void {
+  try {
+    if (kind.type === 'duration') parseDuration(value);
+    if (kind.type === 'size') parseSize(value);
+  } catch (error) {
+    if (!hasCode(error, 'usage')) throw error;
+    throw wrong(kind.type === 'size' ? 'a size' : 'a duration', error.hint);
+  }
+}
+
+function splitItems(key: SettingKey, text: string): readonly string[] {
+  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+  try {
+    const { items } = parse(`items = ${text}`);
+    if (isTexts(items)) return items;
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+  }
+  throw new SnapError('usage', `${key} must be a list of texts, not ${text}`, { hint: `For example: snap config set ${key} one two` });
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof TomlDate);
+}
+
 function unknownKey(text: string, file: string, key: string): SnapError {
-  return new SnapError('usage', `${file}:${lineOf(text, key)}: there is no setting "${key}"`, { hint: '`snap config list --all` shows every one.' });
-}
-
-function lineOf(text: string, key: string): number {
-  const name = key.split('.').at(-1) ?? key;
-  const line = text.split('\n').findIndex((candidate) => nameOf(candidate) === name || sectionOf(candidate) === name);
-  return line < 0 ? 1 : line + 1;
-}
-
-function sectionOf(line: string): string | undefined {
-  return /^\s*\[\s*([\w-]+)\s*\]/.exec(line)?.[1];
-}
-
-function nameOf(line: string): string | undefined {
-  return /^\s*([\w-]+)\s*=/.exec(line)?.[1];
+  const hint = isSettingKey(key) ? `Write it without quotes: ${key}` : '`snap config list --all` shows every one.';
+  return new SnapError('usage', `${file}:${settingLine(text, key)}: there is no setting ${JSON.stringify(key)}`, { hint });
 }

@@ -1,0 +1,76 @@
+/**
+ * Tags: names that people give to snapshots. Each change is one journal entry, which names its inverse for undo. If
+ * others publish first, the change is checked again against what they did.
+ */
+import { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { shortId } from '../object/blob-id.ts';
+import type { RefChange } from '../object/journal-entry.ts';
+import type { RefName } from '../object/ref-name.ts';
+import { tagOfRef, tagRef } from '../object/ref-name.ts';
+import type { EntryDraft } from './journal.ts';
+import { refsThatMoved } from './ref-changes.ts';
+import type { Repository } from './repository.ts';
+import { snapshotIds } from './snapshot-list.ts';
+
+export interface TagChange {
+  readonly name: string;
+  readonly from: BlobId | null;
+  readonly to: BlobId | null;
+}
+
+/** Sets a tag. `force` moves one that exists. Throws `usage`, `exists`, `not-found` for a pruned snapshot, `conflict`. */
+export async function setTag(repository: Repository, name: string, id: BlobId, force: boolean): Promise<TagChange> {
+  const ref = tagRef(name);
+  const from = repository.state().refs.get(ref) ?? null;
+  requireSnapshot(repository, id);
+  if (from !== null && !force) {
+    throw new SnapError('exists', `there is a tag "${name}" already, at ${shortId(from)}`, { hint: `Choose another name, or move it: snap tag --force ${name} ${shortId(id)}` });
+  }
+  if (from !== id) {
+    const note = from === null ? `${name} at ${shortId(id)}` : `${name} from ${shortId(from)} to ${shortId(id)}`;
+    await publishTag(repository, note, { name: ref, from, to: id });
+  }
+  return { name, from, to: id };
+}
+
+/** Removes a tag; its snapshot stays as long as another ref names it. Throws `not-found`, `conflict`. */
+export async function removeTag(repository: Repository, name: string): Promise<TagChange> {
+  const ref = existingTag(repository, name);
+  const from = repository.state().refs.get(ref) ?? null;
+  await publishTag(repository, `removed ${name}, which was at ${from === null ? '-' : shortId(from)}`, { name: ref, from, to: null });
+  return { name, from, to: null };
+}
+
+/** All tags, by name; numbers in names count as numbers. */
+export function listTags(repository: Repository): { readonly name: string; readonly id: BlobId }[] {
+  const order = new Intl.Collator('en', { numeric: true }).compare;
+  const tags: { name: string; id: BlobId }[] = [];
+  for (const [ref, id] of repository.state().refs) {
+    const name = tagOfRef(ref);
+    if (name !== undefined) tags.push({ name, id });
+  }
+  return tags.sort((a, b) => order(a.name, b.name) || (a.name < b.name ? -1 : 1));
+}
+
+async function publishTag(repository: Repository, note: string, change: RefChange): Promise<void> {
+  const draft: EntryDraft = { operation: 'tag', note, workspace: repository.workspaceId, refs: [change] };
+  await repository.publish(draft, {}, () => {
+    const [moved] = refsThatMoved(repository.state(), [change]);
+    if (moved !== undefined) throw new SnapError('conflict', `another command changed the tag ${tagOfRef(change.name)} at the same time: it ${moved}`, { hint: 'Look at `snap tag`, then run this again if it is still wanted.' });
+    if (change.to !== null) requireSnapshot(repository, change.to);
+    return draft;
+  });
+}
+
+function existingTag(repository: Repository, name: string): RefName {
+  const ref = tagRef(name);
+  if (repository.state().refs.has(ref)) return ref;
+  throw new SnapError('not-found', `there is no tag "${name}"`, { hint: 'Run `snap tag` to see the tags.' });
+}
+
+/** HEAD may name a snapshot that was pruned since; its data may be gone. */
+function requireSnapshot(repository: Repository, id: BlobId): void {
+  if (snapshotIds(repository).includes(id)) return;
+  throw new SnapError('not-found', `the snapshot ${shortId(id)} was pruned`, { hint: 'Run `snap log` to see what there is; `snap undo` brings back what was pruned last.' });
+}
