@@ -13,9 +13,11 @@ export interface ListedTag {
 }
 
 /** All tags of the store, by name. */
-export async function* tags(workspace: Workspace): AsyncGenerator<ListedTag> {
+export async function tags(workspace: Workspace): Promise<ListedTag[]> {
   const { repository } = workspace;
-  for (const { name, id } of listTags(repository)) yield { name, id, snapshot: await repository.trees.snapshot(id) };
+  const listed: ListedTag[] = [];
+  for (const { name, id } of listTags(repository)) listed.push({ name, id, snapshot: await repository.trees.snapshot(id) });
+  return listed;
 }
 
 /** Tags a snapshot (default: HEAD); `force` moves a tag that exists. Throws `exists`, `usage`, `not-found`, `ambiguous`. */

@@ -3,6 +3,10 @@ import type { Command } from 'commander';
 import type { Face } from './face.ts';
 import { checkoutCommand } from './commands/checkout.ts';
 import { commitCommand } from './commands/commit.ts';
+import { tagCommand } from './commands/tag.ts';
+import { undoCommand } from './commands/undo.ts';
+import { opCommand } from './commands/op.ts';
+import { configCommand } from './commands/config.ts';
 import { initCommand } from './commands/init.ts';
 
 /** Wraps what a command does: `args` are its positional arguments, `options` its own options. */
@@ -11,4 +15,4 @@ export type Action = <Args extends readonly unknown[], Options>(name: string, wo
 /** Makes one command; `action` gives it the Face. */
 export type DefineCommand = (action: Action) => Command;
 
-export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand, checkoutCommand];
+export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand, checkoutCommand, tagCommand, undoCommand, opCommand, configCommand];

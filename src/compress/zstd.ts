@@ -88,7 +88,7 @@ function nativeZstd(): RawZstd {
     compress(raw, level) {
       // Few output chunks (the default of 16 KiB costs a third), yet no page touched in vain: most blocks shrink to a third.
       const chunkSize = Math.max(64 * 1024, (raw.length / 3) | 0);
-      return new Uint8Array(zlib.zstdCompressSync(raw, { params: params[level], chunkSize }));
+      return zlib.zstdCompressSync(raw, { params: params[level], chunkSize });
     },
     decompress(frame, rawLength) {
       try {

@@ -2,6 +2,7 @@
  * Blocks: blobs that lie together, compressed as one unit. `sealBlock` decodes and hashes again what it made before
  * anybody may store it; `openBlock` and `blobIn` check what was read. Both run in worker threads.
  */
+import { release } from '../bytes/release.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { decodeBlock, encodeBlock } from '../compress/block-codec.ts';
 import type { Zstd } from '../compress/zstd.ts';
@@ -44,6 +45,7 @@ export function sealBlock(zstd: Zstd, parts: readonly BlobBytes[], level: Compre
   const bytes = Buffer.allocUnsafeSlow(BLOCK_HEADER_BYTES + encoded.bytes.length);
   bytes.set(encodeBlockHeader(header), 0);
   bytes.set(encoded.bytes, BLOCK_HEADER_BYTES);
+  if (encoded.bytes.buffer !== raw.buffer) release(encoded.bytes);
   const block = { header, bytes, blobs };
   checkSealed(zstd, block);
   return block;
@@ -92,8 +94,9 @@ function scratch(length: number): Buffer {
 function checkSealed(zstd: Zstd, block: SealedBlock): void {
   const what = 'block just made';
   const { raw, header } = openBlock(zstd, Buffer.from(block.bytes.buffer, block.bytes.byteOffset, block.bytes.length), what);
-  const found = scanBlock(header, raw, what);
-  const right = found.length === block.blobs.length && found.every((part, i) => part.blob.id === block.blobs[i]?.id && part.blob.kind === block.blobs[i]?.kind);
+  const found = scanBlock(header, raw, what).map((part) => part.blob);
+  if (raw.buffer !== block.bytes.buffer) release(raw);
+  const right = found.length === block.blobs.length && found.every((blob, i) => blob.id === block.blobs[i]?.id && blob.kind === block.blobs[i]?.kind);
   if (!right) {
     throw new SnapError('internal', 'a block did not decode to what went into it', {
       hint: 'The memory of this machine or the compressor is faulty; nothing was stored. Run the command again, and a memory test.',

@@ -3,6 +3,7 @@
  * open pack, seals and publishes packs as they fill. Nothing it publishes is reachable until a journal entry names it;
  * after a failure or a crash its packs are leftovers that gc removes.
  */
+import { release } from '../bytes/release.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
@@ -108,7 +109,7 @@ export class BlobWriter {
 
   /** Waits while more packing is under way than the workers take. Throws what failed. */
   async ready(): Promise<void> {
-    while (this.#jobs.size > this.#options.workers.capacity) await Promise.race(this.#jobs);
+    while (this.#jobs.size > this.#options.workers.capacity / 2) await Promise.race(this.#jobs);
     this.#check();
   }
 
@@ -168,6 +169,7 @@ export class BlobWriter {
       this.#pack ??= this.#newPack();
       this.#pack.append({ header, bytes, blobs });
       this.#storedBytes += bytes.length;
+      release(bytes);
       if (this.#pack.size >= this.#options.packBytes) this.#seal();
     }
   }

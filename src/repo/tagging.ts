@@ -57,7 +57,7 @@ async function publishTag(repository: Repository, note: string, change: RefChang
   const draft: EntryDraft = { operation: 'tag', note, workspace: repository.workspaceId, refs: [change] };
   await repository.publish(draft, {}, () => {
     const [moved] = refsThatMoved(repository.state(), [change]);
-    if (moved !== undefined) throw new SnapError('conflict', `another command changed the tag ${tagOfRef(change.name)} at the same time: it ${moved}`, { hint: 'Look at `snap tag`, then run this again if it is still wanted.' });
+    if (moved !== undefined) throw new SnapError('conflict', `another command was faster: ${moved}`, { hint: 'Look at `snap tag`, then run this again if it is still wanted.' });
     if (change.to !== null) requireSnapshot(repository, change.to);
     return draft;
   });

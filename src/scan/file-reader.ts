@@ -24,10 +24,10 @@ export interface ChunkSink {
   ready(): Promise<void>;
 }
 
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
 /** Files from this size on are read by stretches. */
-const LARGE_BYTES = 4 * 1024 * 1024;
+const LARGE_BYTES = 2 * 1024 * 1024;
 const READ_ATTEMPTS = 3;
 
 interface Waiting {
@@ -70,7 +70,7 @@ export class FileReader {
 
   /** Waits while as much is under way as the workers take. */
   async ready(): Promise<void> {
-    while (this.#running.size > this.#workers.capacity) await Promise.race(this.#running);
+    while (this.#running.size > this.#workers.capacity / 2) await Promise.race(this.#running);
     await this.#sink.ready();
     this.#signal?.throwIfAborted();
   }

@@ -15,7 +15,7 @@ import type { HashedChunks, ReadJob, ReadReply, StretchJob, StretchReply } from 
 import { READ_STATUS, STAT_NUMBERS } from './jobs.ts';
 
 /** How much of a large file one job reads. */
-export const STRETCH_BYTES = 8 * 1024 * 1024;
+export const STRETCH_BYTES = 4 * 1024 * 1024;
 
 /** Reads the files of a job, one after the other. Never throws for a file: its status tells. */
 export function readFiles(disk: Disk, job: ReadJob): ReadReply {
@@ -197,5 +197,5 @@ function cutterFor(params: ChunkParams): Cutter {
 
 /** A buffer of at least `bytes`: the one given, if it is large enough. */
 function bufferFor(given: ArrayBuffer | undefined, bytes: number): ArrayBuffer {
-  return given !== undefined && given.byteLength >= bytes ? given : new ArrayBuffer(Math.max(bytes, 1));
+  return given !== undefined && given.byteLength >= bytes ? given : new ArrayBuffer(Math.max(bytes, STRETCH_BYTES));
 }

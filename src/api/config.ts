@@ -1,0 +1,186 @@
+/**
+ * Settings from outside. Works on the file alone, without opening the store: a broken file must not keep anyone from
+ * mending it. A change is parsed again as a whole before it replaces the file, and never overwrites another one's.
+ */
+import { readWhole, replaceFile } from '../disk/files.ts';
+import { tryLock } from '../disk/lock-file.ts';
+import { processEnvironment } from '../environment.ts';
+import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { parseTiers } from '../gc/retention.ts';
+import type { Environment } from '../repo/environment.ts';
+import { WORKSPACE } from '../repo/layout.ts';
+import { findWorkspace } from '../repo/repository.ts';
+import type { SettingKey, Settings } from '../repo/settings.ts';
+import { parseSettingKey, parseSettings, parseSettingTexts, settingKeys, settingKind } from '../repo/settings.ts';
+import type { SettingValue } from '../repo/settings-text.ts';
+import { editSetting, settingLine } from '../repo/settings-text.ts';
+
+const LOCK_WAIT_MS = 5_000;
+const LOCK_POLL_MS = 20;
+
+export interface ListedSetting {
+  readonly key: SettingKey;
+  /** What holds: from the file, or the default; undefined for neither. */
+  readonly value: SettingValue | undefined;
+  readonly isSet: boolean;
+  /** File and line; undefined for a default. */
+  readonly origin: string | undefined;
+  readonly help: string;
+  readonly initial: SettingValue | undefined;
+}
+
+export interface Config {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** Every key there is. Throws `usage` for a broken file, as all but `edit` do. */
+  list(): ListedSetting[];
+  get(key: string): ListedSetting;
+  /** Sets a key to what a person typed; lists take several texts. Throws `usage`, `refused`. */
+  set(key: string, texts: readonly string[]): Promise<SettingValue>;
+  /** False if it was not set. */
+  unset(key: string): Promise<boolean>;
+  /**
+   * Gives a copy of the file to `change`, then checks it and puts it in the file's place; returns whether anything
+   * changed. If it does not parse, the copy stays and the error's hint names it. Throws `usage`, `conflict`.
+   */
+  edit(change: (copy: string) => Promise<void>): Promise<boolean>;
+}
+
+/** The settings of the workspace that the absolute path `folder` lies in. Throws `no-workspace`. */
+export function openConfig(folder: string): Config {
+  const environment = processEnvironment('snap config');
+  const root = findWorkspace(environment, folder);
+  const snapFolder = root === '/' ? '/.snap' : `${root}/.snap`;
+  const path = `${snapFolder}/${WORKSPACE.config}`;
+  const read = (): string => readText(environment, path);
+  const list = (): ListedSetting[] => listed(read(), path, root);
+  return {
+    path,
+    list,
+    get: (key) => {
+      const known = parseSettingKey(key);
+      const found = list().find((setting) => setting.key === known);
+      if (found === undefined) throw new SnapError('internal', `the setting ${known} is not listed`);
+      return found;
+    },
+    set: async (key, texts) => {
+      const known = changeableKey(key);
+      const value = parseSettingTexts(known, texts);
+      if (settingKind(known).type === 'tiers' && typeof value === 'string') checkTiers(value, known);
+      await withLock(environment, path, () => replaceSetting(environment, snapFolder, path, read(), known, value));
+      return value;
+    },
+    unset: async (key) => {
+      const known = changeableKey(key);
+      return withLock(environment, path, () => {
+        const before = read();
+        replaceSetting(environment, snapFolder, path, before, known, null);
+        return read() !== before;
+      });
+    },
+    edit: (change) => editFile(environment, snapFolder, path, change),
+  };
+}
+
+function listed(text: string, path: string, root: string): ListedSetting[] {
+  const settings = parseChecked(text, path);
+  return settingKeys().map((key) => {
+    const kind = settingKind(key);
+    const initial = key === 'workspace.name' ? root.slice(root.lastIndexOf('/') + 1) : kind.initial;
+    const isSet = settings.has(key);
+    return { key, value: settings.get(key) ?? initial, isSet, origin: isSet ? `${path}:${settingLine(text, key)}` : undefined, help: kind.help, initial };
+  });
+}
+
+function parseChecked(text: string, path: string): Settings {
+  const settings = parseSettings(text, path);
+  for (const [key, value] of settings) {
+    if (settingKind(key).type === 'tiers' && typeof value === 'string') checkTiers(value, `${path}:${settingLine(text, key)}: ${key}`);
+  }
+  return settings;
+}
+
+/** The form of tiers belongs to gc/, which the layer of settings must not know. */
+function checkTiers(value: string, where: string): void {
+  try {
+    parseTiers(value);
+  } catch (error) {
+    if (!hasCode(error, 'usage')) throw error;
+    throw new SnapError('usage', `${where}: ${error.message}`, { ...(error.hint === undefined ? {} : { hint: error.hint }), cause: error });
+  }
+}
+
+function changeableKey(key: string): SettingKey {
+  const known = parseSettingKey(key);
+  if (known === 'workspace.id') throw new SnapError('refused', 'workspace.id is the identity of this workspace: its snapshots would no longer be found by it', { hint: 'Set workspace.name to give it another name.' });
+  return known;
+}
+
+/** Changes one key and checks that the file then says what was asked, and nothing else than before. */
+function replaceSetting(environment: Environment, snapFolder: string, path: string, before: string, key: SettingKey, value: SettingValue | null): void {
+  const after = editSetting(before, key, value);
+  if (after === before) return;
+  const settings = parseChecked(after, path);
+  if (JSON.stringify(settings.get(key) ?? null) !== JSON.stringify(value)) {
+    throw new SnapError('internal', `${path} could not be changed: ${key} is written in a way that snap does not understand`, { hint: 'Use `snap config edit`, and please report this.' });
+  }
+  replaceText(environment, snapFolder, path, after);
+}
+
+async function editFile(environment: Environment, snapFolder: string, path: string, change: (copy: string) => Promise<void>): Promise<boolean> {
+  const before = readText(environment, path);
+  const copy = `${snapFolder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
+  replaceFile(environment.disk, copy, Buffer.from(before), `${copy}.new`);
+  await change(copy);
+  const after = readText(environment, copy);
+  try {
+    parseChecked(after, copy);
+    if (after !== before) {
+      await withLock(environment, path, () => {
+        if (readText(environment, path) !== before) throw new SnapError('conflict', `${path} was changed by somebody else meanwhile`);
+        replaceText(environment, snapFolder, path, after);
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+    throw new SnapError(error.code, error.message, { hint: `The settings stay as they were; your text is in ${copy}.`, context: error.context, cause: error });
+  }
+  environment.disk.unlink(copy);
+  return after !== before;
+}
+
+function replaceText(environment: Environment, snapFolder: string, path: string, text: string): void {
+  try {
+    replaceFile(environment.disk, path, Buffer.from(text), `${snapFolder}/${WORKSPACE.temporary}/${environment.uniqueName()}`);
+  } catch (error) {
+    throw fromSystemError(error, 'writing', path);
+  }
+}
+
+function readText(environment: Environment, path: string): string {
+  let bytes: Buffer | undefined;
+  try {
+    bytes = readWhole(environment.disk, path);
+  } catch (error) {
+    throw fromSystemError(error, 'reading', path);
+  }
+  if (bytes === undefined) throw new SnapError('not-found', `${path} is gone`);
+  return bytes.toString('utf8');
+}
+
+/** Two `set` at once must both count. A lock of its own: a long commit does not keep anyone from changing settings. */
+async function withLock<T>(environment: Environment, path: string, work: () => T): Promise<T> {
+  const deadline = environment.elapsed() + LOCK_WAIT_MS;
+  for (;;) {
+    const lock = tryLock(environment.disk, `${path}.lock`, environment.holder);
+    if ('release' in lock) {
+      try {
+        return work();
+      } finally {
+        lock.release();
+      }
+    }
+    if (environment.elapsed() >= deadline) throw new SnapError('locked', `the settings are in use by \`${lock.command}\` (process ${lock.pid} on ${lock.host})`, { hint: 'Wait until it is done and try again.' });
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+}

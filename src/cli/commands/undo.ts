@@ -1,0 +1,69 @@
+/** `snap undo` */
+import { Command } from 'commander';
+import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { shortId } from '../../object/blob-id.ts';
+import type { UndoPlan } from '../../repo/undo-plan.ts';
+import type { DefineCommand } from '../commands.ts';
+import { EXIT } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+
+interface Options {
+  readonly dryRun?: boolean;
+}
+
+export const undoCommand: DefineCommand = (action) =>
+  new Command('undo')
+    .summary('take back what snap did last')
+    .description('Takes back the newest operation (commit, tag, prune, checkout) that is not undone; again takes back the one before. Undoing an undo does it again. The folder changes only if a checkout is undone; what you have not committed is saved first.')
+    .argument('[op]', 'the id of an operation, as `snap op log` shows it')
+    .option('-n, --dry-run', 'say what would be done, do nothing')
+    .addHelpText('after', '\nExamples:\n  snap undo\n  snap undo j12\n  snap undo --dry-run')
+    .action(
+      action('undo', (face, [operation]: [string | undefined], options: Options) =>
+        face.withWorkspace(async (workspace) => {
+          const { previewUndo, undo } = await import('../../api/undo.ts');
+          if (options.dryRun === true) {
+            const plan = await previewUndo(workspace, { operation });
+            face.data({ schema: 1, type: 'undo', dryRun: true, id: null, ...describe(plan) });
+            sayPlan(face, plan, 'would undo');
+            return;
+          }
+          const progress = face.progress();
+          try {
+            const result = await undo(workspace, { operation, onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)}`) });
+            progress.stop();
+            const { plan, checkout } = result;
+            face.data({ schema: 1, type: 'undo', dryRun: false, id: result.id, ...describe(plan), saved: checkout?.saved ?? null, failures: checkout?.failures ?? [], milliseconds: Math.round(checkout?.milliseconds ?? 0) });
+            sayPlan(face, plan, 'undid');
+            if (checkout !== undefined) {
+              if (checkout.saved !== undefined) face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
+              face.say(` the folder is as it was before${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`);
+              if (checkout.failures.length > 0) face.exitCode = EXIT.partial;
+              for (const { path, reason } of checkout.failures) face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
+            }
+            face.say(face.style('dim', ` \`snap undo ${result.id}\` does it again`));
+          } finally {
+            progress.stop();
+          }
+        }),
+      ),
+    );
+
+function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
+  const what = plan.kind === 'journal' ? `${plan.entry.operation}  ${plan.entry.note}` : plan.record.operation === 'checkout' ? `checkout of ${shortId(plan.record.to)}` : `undo of w${plan.record.undoes ?? '?'}`;
+  face.say(` ${verb} ${face.style('id', plan.target)}  ${face.safe(what)}`);
+  if (plan.kind === 'checkout') {
+    face.say(` ${plan.paths === null ? 'the folder' : face.safe(plan.paths.join(' '))} as in ${face.style('id', shortId(plan.revision))}`);
+    return;
+  }
+  const { refs, head } = plan.draft;
+  const back = refs.filter((change) => change.to !== null).length;
+  if (back > 0) face.say(` ${formatCount(back)} ${back === 1 ? 'name' : 'names'} back`);
+  if (refs.length > back) face.say(` ${formatCount(refs.length - back)} ${refs.length - back === 1 ? 'name' : 'names'} removed`);
+  if (head !== undefined && head !== null) face.say(` HEAD ${head.to === null ? 'is before the first snapshot' : `at ${face.style('id', shortId(head.to))}`}; your files stay as they are`);
+}
+
+function describe(plan: UndoPlan): Record<string, unknown> {
+  if (plan.kind === 'checkout') return { undoes: plan.target, operation: plan.record.operation, checkout: plan.revision, head: plan.head, paths: plan.paths };
+  return { undoes: plan.target, operation: plan.entry.operation, note: plan.entry.note, refs: plan.draft.refs, head: plan.draft.head ?? null };
+}
