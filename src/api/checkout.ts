@@ -21,6 +21,8 @@ export interface CheckoutSettings {
   readonly force?: boolean | undefined;
   readonly keepExtra?: boolean | undefined;
   readonly overwrite?: OverwritePolicy | undefined;
+  /** Paths that the snapshot lacks are removed from the folder, not refused: for `undo`. */
+  readonly removeMissing?: boolean | undefined;
   /** Where HEAD is afterwards; default: the snapshot. */
   readonly setHead?: BlobId | null | undefined;
   /** Write an operation that `undo` takes back; default: true. */
@@ -96,7 +98,7 @@ async function resolve(workspace: Workspace, settings: CheckoutSettings): Promis
   const id = await resolveRevision(repository, revision);
   const snapshot = await repository.trees.snapshot(id);
   const paths = [...(path === undefined || path === '' ? [] : [path]), ...(settings.paths ?? []).map(normalPath)].filter((wanted) => wanted !== '');
-  for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
+  if (settings.removeMissing !== true) for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
   return { id, snapshot, selection: paths.length === 0 ? everything : fromPaths(new Set(paths)) };
 }
 

@@ -2,7 +2,7 @@
  * Settings from outside. Works on the file alone, without opening the store: a broken file must not keep anyone from
  * mending it. A change is parsed again as a whole before it replaces the file, and never overwrites another one's.
  */
-import { readWhole, replaceFile } from '../disk/files.ts';
+import { readWhole, removeIfThere, replaceFile } from '../disk/files.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
@@ -131,9 +131,9 @@ async function editFile(environment: Environment, snapFolder: string, path: stri
   const before = readText(environment, path);
   const copy = `${snapFolder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
   replaceFile(environment.disk, copy, Buffer.from(before), `${copy}.new`);
-  await change(copy);
-  const after = readText(environment, copy);
   try {
+    await change(copy);
+    const after = readText(environment, copy);
     parseChecked(after, copy);
     if (after !== before) {
       await withLock(environment, path, () => {
@@ -141,12 +141,14 @@ async function editFile(environment: Environment, snapFolder: string, path: stri
         replaceText(environment, snapFolder, path, after);
       });
     }
+    removeIfThere(environment.disk, copy);
+    return after !== before;
   } catch (error) {
-    if (!(error instanceof SnapError)) throw error;
-    throw new SnapError(error.code, error.message, { hint: `The settings stay as they were; your text is in ${copy}.`, context: error.context, cause: error });
+    const left = readWhole(environment.disk, copy);
+    if (left === undefined || left.equals(Buffer.from(before))) removeIfThere(environment.disk, copy);
+    else if (error instanceof SnapError) throw new SnapError(error.code, error.message, { hint: `The settings stay as they were; your text is in ${copy}.`, context: error.context, cause: error });
+    throw error;
   }
-  environment.disk.unlink(copy);
-  return after !== before;
 }
 
 function replaceText(environment: Environment, snapFolder: string, path: string, text: string): void {

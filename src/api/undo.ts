@@ -82,7 +82,7 @@ function mayChangePlan(others: readonly NumberedEntry[]): boolean {
 async function undoCheckout(workspace: Workspace, plan: CheckoutUndo, settings: UndoSettings): Promise<UndoResult> {
   const { repository } = workspace;
   const from = repository.head().snapshot;
-  const result = await checkout(workspace, { revision: plan.revision, paths: plan.paths ?? undefined, setHead: plan.head, record: false, onProgress: settings.onProgress });
+  const result = await checkout(workspace, { revision: plan.revision, paths: plan.paths ?? undefined, removeMissing: true, setHead: plan.head, record: false, onProgress: settings.onProgress });
   const saved: BlobId | null = result.saved ?? null;
   const record = await appendOperation(repository, { operation: 'undo', from, saved, to: plan.revision, head: plan.head, paths: plan.paths, undoes: plan.record.n });
   return { plan, id: `w${record.n}`, checkout: result };

@@ -4,7 +4,7 @@
  */
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND, sameTime } from '../object/tree-entry.ts';
+import { sameTime } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { FailedPath } from './file-writer.ts';
@@ -14,6 +14,14 @@ import type { Target } from './target.ts';
 
 export type OverwritePolicy = 'always' | 'if-newer' | 'never';
 
+/** Compares existing files with what is to be written; answers come in batches, the last after `flush`. */
+export interface ExistingFiles {
+  isRight(path: string, entry: TreeEntry): Promise<boolean>;
+  flush(): void;
+}
+
+const COMPARED_AT_ONCE_MAX = 2048;
+
 export interface ApplyOptions {
   readonly repository: Repository;
   readonly workers: Workers;
@@ -21,8 +29,8 @@ export interface ApplyOptions {
   readonly overwrite: OverwritePolicy;
   /** False if the entry at `path` is not what was seen, and saved, before. */
   readonly isAsSeen: (path: string) => boolean;
-  /** True if the file there holds the right bytes already. */
-  readonly isRight: (path: string, entry: TreeEntry) => Promise<boolean>;
+  /** Tells which files that are there hold the right bytes already; undefined if none can. */
+  readonly existing: ExistingFiles | undefined;
   /** Collect the stats of written files. */
   readonly keepStats: boolean;
   readonly signal: AbortSignal | undefined;
@@ -43,6 +51,8 @@ export interface ApplyResult {
   readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
 }
 
+type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
+
 export async function applySteps(steps: AsyncIterable<Step>, options: ApplyOptions): Promise<ApplyResult> {
   const run = new Apply(options);
   for await (const step of steps) {
@@ -62,6 +72,7 @@ class Apply {
   readonly #notMade: string[] = [];
   readonly #stats = new Map<string, BigInt64Array>();
   readonly #unlocked = new Set<string>();
+  readonly #comparing = new Set<Promise<void>>();
   #written = 0;
   #bytes = 0;
   #removed = 0;
@@ -85,13 +96,20 @@ class Apply {
     try {
       await this.#carryOut(step);
     } catch (error) {
-      const failure = fromSystemError(error, 'changing', step.path);
-      if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
-      this.#failures.push({ path: step.path, code: failure.code, reason: failure.message });
+      this.#note(step.path, error);
     }
   }
 
+  /** Collects what failed for one path; throws what concerns them all. */
+  #note(path: string, error: unknown): void {
+    const failure = fromSystemError(error, 'changing', path);
+    if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
+    this.#failures.push({ path, code: failure.code, reason: failure.message });
+  }
+
   async finish(): Promise<ApplyResult> {
+    this.#options.existing?.flush();
+    await Promise.all(this.#comparing);
     await this.#writer.finish();
     const { target } = this.#options;
     for (const { first, others } of this.#links.values()) for (const path of others) this.#attempt(path, () => this.#link(first, path));
@@ -137,19 +155,28 @@ class Apply {
     }
   }
 
-  async #place(step: Extract<Step, { kind: 'write' | 'symlink' | 'special' }>): Promise<void> {
-    const { target, isRight } = this.#options;
+  async #place(step: PlaceStep): Promise<void> {
+    const { target, existing } = this.#options;
     const { path, entry } = step;
     const there = target.look(path);
-    if (there !== undefined) {
-      if (entry.kind === ENTRY_KIND.file && entry.linkKey === undefined && (await isRight(path, entry))) {
-        this.#right++;
-        const seen = { mode: Number(there.mode & 0o7777n), mtime: there.mtimeNs };
-        if (seen.mode !== entry.mode || !sameTime(seen.mtime, entry.mtime)) target.setMetadata(path, entry);
-        return;
-      }
-      if (!this.#mayOverwrite(path, entry, there.mtimeNs) || !this.#mayChange(path)) return;
-    }
+    if (there === undefined) return this.#write(step);
+    if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile()) return this.#replace(step, there.mtimeNs);
+    const compared = existing.isRight(path, entry).then(async (right) => {
+      if (!right) return this.#replace(step, there.mtimeNs);
+      this.#right++;
+      if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
+    });
+    const done = compared.catch((error: unknown) => this.#note(path, error)).finally(() => this.#comparing.delete(done));
+    this.#comparing.add(done);
+    if (this.#comparing.size >= COMPARED_AT_ONCE_MAX) await Promise.race(this.#comparing);
+  }
+
+  async #replace(step: PlaceStep, mtime: bigint): Promise<void> {
+    if (this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)) await this.#write(step);
+  }
+
+  async #write(step: PlaceStep): Promise<void> {
+    const { path } = step;
     if (step.kind === 'write') {
       const group = step.entry.linkKey === undefined ? undefined : this.#links.get(step.entry.linkKey);
       if (group !== undefined) group.others.push(path);
@@ -158,7 +185,7 @@ class Apply {
         await this.#writer.write(path, step.entry);
       }
     } else if (step.kind === 'symlink') {
-      target.symlink(path, step.entry);
+      this.#options.target.symlink(path, step.entry);
       this.#written++;
     } else this.#notMade.push(path);
   }

@@ -16,7 +16,7 @@ import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { ApplyResult, OverwritePolicy } from './apply.ts';
+import type { ApplyResult, ExistingFiles, OverwritePolicy } from './apply.ts';
 import { applySteps } from './apply.ts';
 import type { PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
@@ -59,7 +59,7 @@ export async function checkoutInPlace(repository: Repository, workers: Workers, 
       overwrite: options.overwrite,
       keepStats: true,
       isAsSeen: (path) => seen.isAsSeen(target, path),
-      isRight: async () => false,
+      existing: undefined,
       signal: options.signal,
       progress: options.progress,
     });
@@ -98,7 +98,7 @@ export async function checkoutTo(repository: Repository, workers: Workers, folde
         overwrite: options.overwrite,
         keepStats: false,
         isAsSeen: () => true,
-        isRight: empty ? async () => false : rightBytes(repository, workers, target, options.signal),
+        existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
         signal: options.signal,
         progress: options.progress,
       });
@@ -167,16 +167,19 @@ function planOptions(trees: TreeReader, options: CheckoutOptions, beforeTrees: T
   return { before: { trees: beforeTrees, tree: options.before }, after: { trees, tree: options.after.tree }, selection: options.selection, keepExtra: options.keepExtra, relink: new Set() };
 }
 
-/** Reads and hashes a file that is there already, to leave it alone if it is right. */
-function rightBytes(repository: Repository, workers: Workers, target: Target, signal: AbortSignal | undefined): (path: string, entry: TreeEntry) => Promise<boolean> {
+/** Reads and hashes files that are there already, to leave alone those that are right. */
+function existingFiles(repository: Repository, workers: Workers, target: Target, signal: AbortSignal | undefined): ExistingFiles {
   const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
   const reader = new FileReader({ workers, root: target.path, chunker: repository.config.chunker, sink, signal });
-  reader.flush();
-  return async (path, entry) => {
-    const there = target.look(path);
-    if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
-    const reading = await reader.read(path, numbersOf(there));
-    return reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks));
+  return {
+    flush: () => reader.flush(),
+    isRight: async (path, entry) => {
+      const there = target.look(path);
+      if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
+      await reader.ready();
+      const reading = await reader.read(path, numbersOf(there));
+      return reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks));
+    },
   };
 }
 

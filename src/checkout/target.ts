@@ -41,14 +41,15 @@ export class Target {
     try {
       return this.#disk.lstat(this.at(path));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+      // A file or a link on the way: nothing that belongs to this folder can be at the path.
+      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'refused')) return undefined;
       throw error;
     }
   }
 
   /** A path for system calls; good until the next call. */
   at(path: string): string {
-    if (path === '') return this.#anchor.enter('');
+    if (path === '') return `${this.#anchor.enter('')}/.`;
     const slash = path.lastIndexOf('/');
     return `${this.#anchor.enter(slash < 0 ? '' : path.slice(0, slash))}/${path.slice(slash + 1)}`;
   }

@@ -100,6 +100,7 @@ function listNames(path: string): string[] {
   return fs.readdirSync(systemPath(path), 'buffer').map(decodeName);
 }
 
-function seconds(nanoseconds: bigint): number {
-  return Number(nanoseconds) / 1e9;
+/** Node takes seconds as a double (a quarter of a microsecond at today's dates), and times before 1970 only as dates. */
+function seconds(nanoseconds: bigint): number | Date {
+  return nanoseconds < 0n ? new Date(Number(nanoseconds / 1_000_000n)) : Number(nanoseconds) / 1e9;
 }

@@ -57,8 +57,8 @@ export function replaceFile(disk: Disk, path: string, bytes: Uint8Array, tempora
 }
 
 /** Creates the file at `path` with these bytes, whole and durable; false if it exists already, which is left alone. */
-export function createOnce(disk: Disk, path: string, bytes: Uint8Array, temporary: string): boolean {
-  writeNew(disk, temporary, bytes);
+export function createOnce(disk: Disk, path: string, bytes: Uint8Array, temporary: string, mode = 0o600): boolean {
+  writeNew(disk, temporary, bytes, mode);
   try {
     disk.link(temporary, path);
   } catch (error) {
@@ -143,8 +143,8 @@ export function folderOf(path: string): string {
   return slash <= 0 ? '/' : path.slice(0, slash);
 }
 
-function writeNew(disk: Disk, path: string, bytes: Uint8Array): void {
-  const fd = disk.open(path, OPEN.create, 0o600);
+function writeNew(disk: Disk, path: string, bytes: Uint8Array, mode = 0o600): void {
+  const fd = disk.open(path, OPEN.create, mode);
   let closed = false;
   try {
     writeFully(disk, fd, bytes, null);

@@ -117,7 +117,7 @@ function writeIgnoreFile(environment: Environment, root: string): readonly strin
     ...(found.length === 0 ? ['# node_modules/', '# .venv/', '# target/', '# *.log'] : []),
     '',
   ];
-  createOnce(disk, path, Buffer.from(lines.join('\n')), `${root}/.snap/${WORKSPACE.temporary}/${environment.uniqueName()}`);
+  createOnce(disk, path, Buffer.from(lines.join('\n')), `${root}/.snap/${WORKSPACE.temporary}/${environment.uniqueName()}`, 0o666);
   return found.map((proposal) => proposal.pattern);
 }
 

@@ -3,6 +3,7 @@
  * name in a folder of snap's own, and renamed into its place when it is whole. Large files are written by several jobs,
  * segment by segment, into a temporary file that the main thread creates and renames.
  */
+import { threadId } from 'node:worker_threads';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
@@ -82,7 +83,7 @@ export function writeFiles(disk: Disk, source: BlockSource, job: WriteJob): Writ
   const stats = new BigInt64Array(job.files.length * STAT_NUMBERS);
   try {
     for (const [i, file] of job.files.entries()) {
-      const temporary = `${temporaries}/${job.root.token}-${serial++}`;
+      const temporary = `${temporaries}/${job.root.token}-${threadId}-${serial++}`;
       try {
         writeOne(disk, source, job.blocks, file, temporary);
         const path = `${root.enter(file.folder)}/${file.name}`;

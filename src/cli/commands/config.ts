@@ -125,7 +125,7 @@ async function runEditor(file: string, signal: AbortSignal): Promise<void> {
 
 function printSetting(face: Face, setting: ListedSetting, options: ListOptions): void {
   const value = setting.value === undefined ? '' : face.safe(JSON.stringify(setting.value));
-  const origin = options.showOrigin === true ? `  ${face.style('dim', face.safe(setting.origin ?? '(default)'))}` : '';
+  const origin = options.showOrigin === true && setting.origin !== undefined ? `  ${face.style('dim', face.safe(setting.origin))}` : '';
   const assignment = `${setting.key} = ${value}`;
   if (options.all !== true) {
     face.print(`${assignment}${origin}`);

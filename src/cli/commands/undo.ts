@@ -2,10 +2,14 @@
 import { Command } from 'commander';
 import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
+import { snapshotOfRef } from '../../object/ref-name.ts';
+import { refInWords } from '../../repo/ref-changes.ts';
 import type { UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+
+const REFS_SHOWN_MAX = 5;
 
 interface Options {
   readonly dryRun?: boolean;
@@ -57,9 +61,12 @@ function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
     return;
   }
   const { refs, head } = plan.draft;
-  const back = refs.filter((change) => change.to !== null).length;
-  if (back > 0) face.say(` ${formatCount(back)} ${back === 1 ? 'name' : 'names'} back`);
-  if (refs.length > back) face.say(` ${formatCount(refs.length - back)} ${refs.length - back === 1 ? 'name' : 'names'} removed`);
+  for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
+    const name = face.safe(refInWords(change.name));
+    if (change.to === null) face.say(` ${name} is not kept any more`);
+    else face.say(snapshotOfRef(change.name) === undefined ? ` ${name} is at ${face.style('id', shortId(change.to))} again` : ` ${name} is back`);
+  }
+  if (refs.length > REFS_SHOWN_MAX) face.say(` and ${formatCount(refs.length - REFS_SHOWN_MAX)} more`);
   if (head !== undefined && head !== null) face.say(` HEAD ${head.to === null ? 'is before the first snapshot' : `at ${face.style('id', shortId(head.to))}`}; your files stay as they are`);
 }
 

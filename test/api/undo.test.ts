@@ -1,0 +1,272 @@
+import { appendFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { tag } from '../../src/api/tag.ts';
+import { operationLog, previewUndo, undo } from '../../src/api/undo.ts';
+import { openWorkspace } from '../../src/api/workspace.ts';
+import type { BlobId } from '../../src/object/blob-id.ts';
+import { snapshotRef, tagRef } from '../../src/object/ref-name.ts';
+import { listSnapshots, livingParent } from '../../src/repo/snapshot-list.ts';
+import { setTag } from '../../src/repo/tagging.ts';
+import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
+
+let made: TestWorkspace;
+
+beforeEach(async () => {
+  made = await makeWorkspace({ files: { f: '1', 'd/g': 'deep' } });
+});
+afterEach(() => made.cleanup());
+
+const head = (): BlobId | null => made.workspace.repository.head().snapshot;
+const refs = (): ReadonlyMap<string, BlobId> => made.workspace.repository.state().refs;
+const operations = async (): Promise<string[]> => {
+  const lines: string[] = [];
+  for await (const operation of operationLog(made.workspace)) {
+    const what = operation.source === 'journal' ? operation.entry.operation : operation.record.operation;
+    lines.push(`${operation.id} ${what}${operation.undoneBy === undefined ? '' : ` undone by ${operation.undoneBy}`}`);
+  }
+  return lines;
+};
+/** What gc does when it prunes. */
+const prune = async (...ids: BlobId[]): Promise<void> => {
+  const { repository } = made.workspace;
+  const draft = { operation: 'prune', note: `${ids.length} snapshots`, workspace: repository.workspaceId, refs: ids.map((id) => ({ name: snapshotRef(id), from: id, to: null })) } as const;
+  await repository.publish(draft, {}, () => draft);
+};
+
+describe('commits and tags', () => {
+  test('undo of a commit takes back ref, tag and HEAD and leaves the folder; undo of the undo does it again', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    const second = await made.commit('second', { tag: 'v2' });
+    const result = await undo(made.workspace);
+    expect(result.plan.target).toBe('j3');
+    expect(result.id).toBe('j4');
+    expect(head()).toBe(first);
+    expect([...refs().keys()]).toEqual([snapshotRef(first)]);
+    expect(made.read('f')).toBe('2');
+    await made.reopen();
+    expect(head()).toBe(first);
+
+    await undo(made.workspace, { operation: 'j4' });
+    expect(head()).toBe(second);
+    expect(refs().get(tagRef('v2'))).toBe(second);
+    expect(await operations()).toEqual(['j5 undo', 'j4 undo undone by j5', 'j3 commit', 'j2 commit', 'j1 init']);
+    expect(made.read('f')).toBe('2');
+  });
+
+  test('repeated undo walks back, then says that there is nothing left', async () => {
+    await made.commit('first');
+    await tag(made.workspace, 'v1');
+    made.write('f', '2');
+    await made.commit('second');
+    expect((await undo(made.workspace)).plan.target).toBe('j4');
+    expect((await undo(made.workspace)).plan.target).toBe('j3');
+    expect((await undo(made.workspace)).plan.target).toBe('j2');
+    expect(head()).toBeNull();
+    expect(refs().size).toBe(0);
+    await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await operations()).toEqual(['j7 undo', 'j6 undo', 'j5 undo', 'j4 commit undone by j5', 'j3 tag undone by j6', 'j2 commit undone by j7', 'j1 init']);
+  });
+
+  test('undo, redo, undo: the commit counts as undone by the last', async () => {
+    await made.commit('first');
+    await undo(made.workspace);
+    await undo(made.workspace, { operation: 'j3' });
+    expect((await undo(made.workspace)).plan.target).toBe('j2');
+    expect(await operations()).toEqual(['j5 undo', 'j4 undo', 'j3 undo undone by j4', 'j2 commit undone by j5', 'j1 init']);
+  });
+
+  test('undo of an older commit leaves HEAD and lets ancestry step over it', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    await made.commit('second');
+    made.write('f', '3');
+    const third = await made.commit('third');
+    await undo(made.workspace, { operation: 'j3' });
+    expect(head()).toBe(third);
+    const { parent } = await made.workspace.repository.trees.snapshot(third);
+    expect(livingParent(made.workspace.repository, parent)).toBe(first);
+    expect((await listSnapshots(made.workspace.repository, false)).map(({ id }) => id)).toEqual([third, first]);
+  });
+
+  test('a moved tag goes back; a tag that moved again is refused and named', async () => {
+    const first = await made.commit('first');
+    await tag(made.workspace, 'v1');
+    made.write('f', '2');
+    const second = await made.commit('second');
+    await tag(made.workspace, 'v1', { force: true });
+    await expect(undo(made.workspace, { operation: 'j3' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(`the tag v1 is at ${second.slice(0, 10)} now`) });
+    expect(refs().get(tagRef('v1'))).toBe(second);
+    await undo(made.workspace);
+    expect(refs().get(tagRef('v1'))).toBe(first);
+  });
+
+  test('dry run plans and changes nothing', async () => {
+    const first = await made.commit('first');
+    const before = made.workspace.repository.state();
+    expect((await previewUndo(made.workspace)).target).toBe('j2');
+    expect(made.workspace.repository.state()).toBe(before);
+    expect(head()).toBe(first);
+  });
+
+  test('what cannot be undone says why', async () => {
+    await made.commit('first');
+    await expect(undo(made.workspace, { operation: 'j1' })).rejects.toMatchObject({ code: 'refused' });
+    await expect(undo(made.workspace, { operation: 'j9' })).rejects.toMatchObject({ code: 'not-found' });
+    await expect(undo(made.workspace, { operation: '3' })).rejects.toMatchObject({ code: 'usage' });
+    await undo(made.workspace);
+    await expect(undo(made.workspace, { operation: 'j2' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('j3') });
+  });
+
+  test('a commit of another process meanwhile does not hinder; the same ref moved is a conflict or refused', async () => {
+    const first = await made.commit('first');
+    await tag(made.workspace, 'v1');
+    const other = await openWorkspace(made.root);
+    try {
+      await setTag(other.repository, 'elsewhere', first, false);
+    } finally {
+      await other.close();
+    }
+    // The newest operation of this workspace is the other process's tag now.
+    expect((await undo(made.workspace)).plan.target).toBe('j4');
+    expect(refs().has(tagRef('elsewhere'))).toBe(false);
+    expect(refs().get(tagRef('v1'))).toBe(first);
+  });
+});
+
+describe('prune', () => {
+  test('brings refs back while the data is there', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    await made.commit('second');
+    await prune(first);
+    expect(refs().has(snapshotRef(first))).toBe(false);
+    await undo(made.workspace);
+    expect(refs().get(snapshotRef(first))).toBe(first);
+    expect((await made.workspace.repository.trees.snapshot(first)).message).toBe('first');
+  });
+
+  test('is refused, naming what is gone, when a pack of it is gone', async () => {
+    const first = await made.commit('first');
+    const packs = [...made.workspace.repository.state().packs.keys()];
+    made.write('f', '2');
+    await made.commit('second');
+    await prune(first);
+    for (const pack of packs) rmSync(join(made.root, '.snap/store/packs', pack.slice(0, 2), `${pack}.pack`));
+    // The index still holds the trees: what counts is the pack.
+    await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(first.slice(0, 10)) });
+    expect(refs().has(snapshotRef(first))).toBe(false);
+  });
+
+  test('is refused after a sweep of its pack', async () => {
+    const first = await made.commit('first');
+    const packs = [...made.workspace.repository.state().packs.keys()];
+    made.remove('d');
+    made.write('f', 'quite another');
+    await made.commit('second');
+    await prune(first);
+    const { repository } = made.workspace;
+    for (const draft of [{ operation: 'condemn', note: '', condemned: packs } as const, { operation: 'sweep', note: '', swept: packs } as const]) await repository.publish(draft, { removedPacks: 'swept' in draft ? packs : [] }, () => draft);
+    await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'refused' });
+    await expect(undo(made.workspace, { operation: 'j6' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('sweep') });
+  });
+});
+
+describe('checkout', () => {
+  test('undo brings back the folder with what was not committed, and HEAD; redo and undo again', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    made.write('added', 'x');
+    const second = await made.commit('second');
+    made.write('f', 'not committed');
+    await checkout(made.workspace, { revision: first });
+    expect(made.read('f')).toBe('1');
+    expect(head()).toBe(first);
+    const undone = await undo(made.workspace);
+    expect(undone.plan.target).toBe('w1');
+    expect(undone.id).toBe('w2');
+    expect(made.read('f')).toBe('not committed');
+    expect(made.read('added')).toBe('x');
+    expect(head()).toBe(second);
+    await made.reopen();
+    expect(head()).toBe(second);
+    await undo(made.workspace, { operation: 'w2' });
+    expect(made.read('f')).toBe('1');
+    expect(made.exists('added')).toBe(false);
+    expect(head()).toBe(first);
+    expect((await undo(made.workspace)).plan.target).toBe('w1');
+    expect(made.read('f')).toBe('not committed');
+    // The commits that saved changes belong to the checkouts: the next undo is the one of "second".
+    expect((await undo(made.workspace)).plan.target).toBe('j3');
+    expect(head()).toBe(first);
+    expect(made.read('f')).toBe('not committed');
+  });
+
+  test('undo of a checkout of paths touches only these, and removes what was not there', async () => {
+    made.write('gone', 'x');
+    await made.commit('with');
+    made.remove('gone');
+    const without = await made.commit('without');
+    await checkout(made.workspace, { revision: 'HEAD~1', paths: ['gone'] });
+    expect(made.read('gone')).toBe('x');
+    made.write('f', 'changed since');
+    await undo(made.workspace);
+    expect(made.exists('gone')).toBe(false);
+    expect(made.read('f')).toBe('changed since');
+    expect(head()).toBe(without);
+  });
+
+  test('is refused by name after a commit on top; plain undo walks back through both', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    const second = await made.commit('second');
+    await checkout(made.workspace, { revision: first });
+    made.write('f', '3');
+    await made.commit('third');
+    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('HEAD') });
+    expect((await undo(made.workspace)).plan.target).toBe('j4');
+    expect((await undo(made.workspace)).plan.target).toBe('w1');
+    expect(head()).toBe(second);
+    expect(made.read('f')).toBe('2');
+  });
+
+  test('is refused when the snapshot to go back to was pruned', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    const second = await made.commit('second');
+    await checkout(made.workspace, { revision: first });
+    await prune(second);
+    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('pruned') });
+    await undo(made.workspace);
+    await undo(made.workspace);
+    expect(made.read('f')).toBe('2');
+  });
+
+  test('a torn last record does not hinder', async () => {
+    const first = await made.commit('first');
+    made.write('f', '2');
+    await made.commit('second');
+    await checkout(made.workspace, { revision: first });
+    appendFileSync(join(made.root, '.snap/operations.jsonl'), '{"format":1,"fr');
+    expect((await undo(made.workspace)).id).toBe('w2');
+    expect(await operations()).toEqual(['w2 undo', 'w1 checkout undone by w2', 'j3 commit', 'j2 commit', 'j1 init']);
+  });
+});
+
+test('plain undo leaves operations of other workspaces of a shared store alone', async () => {
+  const store = join(made.root, '../shared');
+  await using one = await makeWorkspace({ store, files: { a: '1' } });
+  await using two = await makeWorkspace({ store, files: { b: '1' } });
+  const mine = await one.commit('mine');
+  const theirs = await two.commit('theirs');
+  await undo(one.workspace);
+  expect([...one.workspace.repository.state().refs.keys()]).toEqual([snapshotRef(theirs)]);
+  await expect(undo(one.workspace, { operation: 'j3' })).rejects.toMatchObject({ code: 'refused' });
+  const ids: string[] = [];
+  for await (const { id } of operationLog(one.workspace)) ids.push(id);
+  expect(ids).toEqual(['j4', 'j2', 'j1']);
+  expect(mine).not.toBe(theirs);
+  expect(readdirSync(join(store, 'journal')).length).toBe(4);
+});

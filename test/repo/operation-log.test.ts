@@ -1,0 +1,64 @@
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseBlobId } from '../../src/object/blob-id.ts';
+import type { OperationRecord } from '../../src/repo/operation-log.ts';
+import { appendOperation, readOperations } from '../../src/repo/operation-log.ts';
+import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
+
+let made: TestWorkspace;
+let file: string;
+const A = parseBlobId('a'.repeat(64), 'test');
+const B = parseBlobId('b'.repeat(64), 'test');
+
+beforeEach(async () => {
+  made = await makeWorkspace();
+  file = join(made.root, '.snap/operations.jsonl');
+});
+afterEach(() => made.cleanup());
+
+const append = (paths: readonly string[] | null = null): Promise<OperationRecord> => appendOperation(made.workspace.repository, { operation: 'checkout', from: A, saved: null, to: B, paths });
+const read = (): Promise<OperationRecord[]> => readOperations(made.workspace.repository);
+
+test('records come back as they were written, in order, with numbers', async () => {
+  expect(await read()).toEqual([]);
+  const one = await append();
+  const two = await append(['a b', 'ä\n"x"']);
+  expect(await read()).toEqual([one, two]);
+  expect(one).toMatchObject({ n: 1, head: B, undoes: null, journal: 1, paths: null });
+  expect(two).toMatchObject({ n: 2, head: A, paths: ['a b', 'ä\n"x"'] });
+});
+
+test('a last line torn at any byte is ignored, and the next append goes in its place', async () => {
+  const one = await append();
+  const whole = readFileSync(file).length;
+  await append(['torn']);
+  const bytes = readFileSync(file);
+  for (let length = whole; length < bytes.length; length += 7) {
+    writeFileSync(file, bytes.subarray(0, length));
+    expect(await read()).toEqual([one]);
+    const two = await append();
+    expect(await read()).toEqual([one, two]);
+  }
+  truncateSync(file, 3);
+  expect((await append()).n).toBe(1);
+});
+
+test('a damaged line is damage, named by file and line', async () => {
+  await append();
+  await append();
+  await append();
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const changes: ((line: string) => string)[] = [(line) => line.replace('checkout', 'checkin'), (line) => line.slice(0, -1), () => '', (line) => line.replace('"n":2', '"n":3'), (line) => line.replace('bbb', 'xbb'), (line) => `\0${line.slice(1)}`];
+  for (const change of changes) {
+    writeFileSync(file, [lines[0], change(lines[1] ?? ''), ...lines.slice(2)].join('\n'));
+    await expect(read()).rejects.toMatchObject({ code: 'corrupt-data', message: expect.stringContaining(`${file}:2`) });
+    await expect(append()).rejects.toMatchObject({ code: 'corrupt-data' });
+  }
+});
+
+test('a record of a newer version is not damage', async () => {
+  await append();
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":2'));
+  await expect(read()).rejects.toMatchObject({ code: 'unsupported-format' });
+});
