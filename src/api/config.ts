@@ -88,14 +88,22 @@ function listed(text: string, path: string, root: string): ListedSetting[] {
     const kind = settingKind(key);
     const initial = key === 'workspace.name' ? root.slice(root.lastIndexOf('/') + 1) : kind.initial;
     const isSet = settings.has(key);
-    return { key, value: settings.get(key) ?? initial, isSet, origin: isSet ? `${path}:${settingLine(text, key)}` : undefined, help: kind.help, initial };
+    return {
+      key,
+      value: settings.get(key) ?? initial,
+      isSet,
+      origin: isSet ? `${path}:${settingLine(text, key)}` : undefined,
+      help: kind.help,
+      initial,
+    };
   });
 }
 
 function parseChecked(text: string, path: string): Settings {
   const settings = parseSettings(text, path);
   for (const [key, value] of settings) {
-    if (settingKind(key).type === 'tiers' && typeof value === 'string') checkTiers(value, `${path}:${settingLine(text, key)}: ${key}`);
+    if (settingKind(key).type === 'tiers' && typeof value === 'string')
+      checkTiers(value, `${path}:${settingLine(text, key)}: ${key}`);
   }
   return settings;
 }
@@ -106,28 +114,52 @@ function checkTiers(value: string, where: string): void {
     parseTiers(value);
   } catch (error) {
     if (!hasCode(error, 'usage')) throw error;
-    throw new SnapError('usage', `${where}: ${error.message}`, { ...(error.hint === undefined ? {} : { hint: error.hint }), cause: error });
+    throw new SnapError('usage', `${where}: ${error.message}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
   }
 }
 
 function changeableKey(key: string): SettingKey {
   const known = parseSettingKey(key);
-  if (known === 'workspace.id') throw new SnapError('refused', 'workspace.id is the identity of this workspace: its snapshots would no longer be found by it', { hint: 'Set workspace.name to give it another name.' });
+  if (known === 'workspace.id')
+    throw new SnapError(
+      'refused',
+      'workspace.id is the identity of this workspace: its snapshots would no longer be found by it',
+      { hint: 'Set workspace.name to give it another name.' },
+    );
   return known;
 }
 
 /** Changes one key and checks that the file then says what was asked, and nothing else than before. */
-function replaceSetting(environment: Environment, snapFolder: string, path: string, before: string, key: SettingKey, value: SettingValue | null): void {
+function replaceSetting(
+  environment: Environment,
+  snapFolder: string,
+  path: string,
+  before: string,
+  key: SettingKey,
+  value: SettingValue | null,
+): void {
   const after = editSetting(before, key, value);
   if (after === before) return;
   const settings = parseChecked(after, path);
   if (JSON.stringify(settings.get(key) ?? null) !== JSON.stringify(value)) {
-    throw new SnapError('internal', `${path} could not be changed: ${key} is written in a way that snap does not understand`, { hint: 'Use `snap config edit`, and please report this.' });
+    throw new SnapError(
+      'internal',
+      `${path} could not be changed: ${key} is written in a way that snap does not understand`,
+      { hint: 'Use `snap config edit`, and please report this.' },
+    );
   }
   replaceText(environment, snapFolder, path, after);
 }
 
-async function editFile(environment: Environment, snapFolder: string, path: string, change: (copy: string) => Promise<void>): Promise<boolean> {
+async function editFile(
+  environment: Environment,
+  snapFolder: string,
+  path: string,
+  change: (copy: string) => Promise<void>,
+): Promise<boolean> {
   const before = readText(environment, path);
   const copy = `${snapFolder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
   replaceFile(environment.disk, copy, Buffer.from(before), `${copy}.new`);
@@ -137,7 +169,8 @@ async function editFile(environment: Environment, snapFolder: string, path: stri
     parseChecked(after, copy);
     if (after !== before) {
       await withLock(environment, path, () => {
-        if (readText(environment, path) !== before) throw new SnapError('conflict', `${path} was changed by somebody else meanwhile`);
+        if (readText(environment, path) !== before)
+          throw new SnapError('conflict', `${path} was changed by somebody else meanwhile`);
         replaceText(environment, snapFolder, path, after);
       });
     }
@@ -146,14 +179,24 @@ async function editFile(environment: Environment, snapFolder: string, path: stri
   } catch (error) {
     const left = readWhole(environment.disk, copy);
     if (left === undefined || left.equals(Buffer.from(before))) removeIfThere(environment.disk, copy);
-    else if (error instanceof SnapError) throw new SnapError(error.code, error.message, { hint: `The settings stay as they were; your text is in ${copy}.`, context: error.context, cause: error });
+    else if (error instanceof SnapError)
+      throw new SnapError(error.code, error.message, {
+        hint: `The settings stay as they were; your text is in ${copy}.`,
+        context: error.context,
+        cause: error,
+      });
     throw error;
   }
 }
 
 function replaceText(environment: Environment, snapFolder: string, path: string, text: string): void {
   try {
-    replaceFile(environment.disk, path, Buffer.from(text), `${snapFolder}/${WORKSPACE.temporary}/${environment.uniqueName()}`);
+    replaceFile(
+      environment.disk,
+      path,
+      Buffer.from(text),
+      `${snapFolder}/${WORKSPACE.temporary}/${environment.uniqueName()}`,
+    );
   } catch (error) {
     throw fromSystemError(error, 'writing', path);
   }
@@ -182,7 +225,12 @@ async function withLock<T>(environment: Environment, path: string, work: () => T
         lock.release();
       }
     }
-    if (environment.elapsed() >= deadline) throw new SnapError('locked', `the settings are in use by \`${lock.command}\` (process ${lock.pid} on ${lock.host})`, { hint: 'Wait until it is done and try again.' });
+    if (environment.elapsed() >= deadline)
+      throw new SnapError(
+        'locked',
+        `the settings are in use by \`${lock.command}\` (process ${lock.pid} on ${lock.host})`,
+        { hint: 'Wait until it is done and try again.' },
+      );
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }
 }

@@ -16,14 +16,21 @@ export interface ListedTag {
 export async function tags(workspace: Workspace): Promise<ListedTag[]> {
   const { repository } = workspace;
   const listed: ListedTag[] = [];
-  for (const { name, id } of listTags(repository)) listed.push({ name, id, snapshot: await repository.trees.snapshot(id) });
+  for (const { name, id } of listTags(repository))
+    listed.push({ name, id, snapshot: await repository.trees.snapshot(id) });
   return listed;
 }
 
 /** Tags a snapshot (default: HEAD); `force` moves a tag that exists. Throws `exists`, `usage`, `not-found`, `ambiguous`. */
-export async function tag(workspace: Workspace, name: string, settings: { readonly revision?: string | undefined; readonly force?: boolean | undefined } = {}): Promise<TagChange> {
+export async function tag(
+  workspace: Workspace,
+  name: string,
+  settings: { readonly revision?: string | undefined; readonly force?: boolean | undefined } = {},
+): Promise<TagChange> {
   const { repository } = workspace;
-  return workspace.exclusively(async () => setTag(repository, name, await resolveRevision(repository, settings.revision ?? 'HEAD'), settings.force ?? false));
+  return workspace.exclusively(async () =>
+    setTag(repository, name, await resolveRevision(repository, settings.revision ?? 'HEAD'), settings.force ?? false),
+  );
 }
 
 /** Removes a tag. Throws `not-found`. */

@@ -1,4 +1,6 @@
 /** Undo and the log of operations, from outside. */
+
+import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import type { OperationId, PastOperation } from '../repo/operation-history.ts';
@@ -7,7 +9,6 @@ import { appendOperation } from '../repo/operation-log.ts';
 import { refsThatMoved } from '../repo/ref-changes.ts';
 import type { CheckoutUndo, JournalUndo, UndoPlan } from '../repo/undo-plan.ts';
 import { planUndo } from '../repo/undo-plan.ts';
-import { SnapError } from '../errors.ts';
 import type { CheckoutResult } from './checkout.ts';
 import { checkout } from './checkout.ts';
 import type { Workspace } from './workspace.ts';
@@ -32,9 +33,13 @@ class Overtaken extends Error {}
 const ATTEMPTS_MAX = 5;
 
 /** What was done in this workspace (`all`: in any workspace of the store), newest first. */
-export async function* operationLog(workspace: Workspace, settings: { readonly all?: boolean | undefined } = {}): AsyncGenerator<PastOperation> {
+export async function* operationLog(
+  workspace: Workspace,
+  settings: { readonly all?: boolean | undefined } = {},
+): AsyncGenerator<PastOperation> {
   const { repository } = workspace;
-  for await (const operation of pastOperations(repository)) if (settings.all === true || isOfThisWorkspace(repository, operation)) yield operation;
+  for await (const operation of pastOperations(repository))
+    if (settings.all === true || isOfThisWorkspace(repository, operation)) yield operation;
 }
 
 /** What `undo` would do; nothing is changed. Throws as `undo`. */
@@ -48,10 +53,13 @@ export async function undo(workspace: Workspace, settings: UndoSettings = {}): P
     for (let attempt = 1; ; attempt++) {
       const plan = await planUndo(workspace.repository, target(settings), workspace.signal);
       try {
-        return plan.kind === 'journal' ? await undoEntry(workspace, plan) : await undoCheckout(workspace, plan, settings);
+        return plan.kind === 'journal'
+          ? await undoEntry(workspace, plan)
+          : await undoCheckout(workspace, plan, settings);
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
-        if (attempt >= ATTEMPTS_MAX) throw new SnapError('conflict', 'other commands keep changing the store', { hint: 'Try again in a moment.' });
+        if (attempt >= ATTEMPTS_MAX)
+          throw new SnapError('conflict', 'other commands keep changing the store', { hint: 'Try again in a moment.' });
       }
     }
   });
@@ -66,7 +74,10 @@ async function undoEntry(workspace: Workspace, plan: JournalUndo): Promise<UndoR
   const { draft } = plan;
   const published = await repository.publish(draft, {}, (others) => {
     const [moved] = refsThatMoved(repository.state(), draft.refs);
-    if (moved !== undefined) throw new SnapError('conflict', `another command was faster: ${moved}`, { hint: 'Look at `snap op log`, then run this again if it is still wanted.' });
+    if (moved !== undefined)
+      throw new SnapError('conflict', `another command was faster: ${moved}`, {
+        hint: 'Look at `snap op log`, then run this again if it is still wanted.',
+      });
     if (mayChangePlan(others)) throw new Overtaken();
     return draft;
   });
@@ -82,8 +93,23 @@ function mayChangePlan(others: readonly NumberedEntry[]): boolean {
 async function undoCheckout(workspace: Workspace, plan: CheckoutUndo, settings: UndoSettings): Promise<UndoResult> {
   const { repository } = workspace;
   const from = repository.head().snapshot;
-  const result = await checkout(workspace, { revision: plan.revision, paths: plan.paths ?? undefined, removeMissing: true, setHead: plan.head, record: false, onProgress: settings.onProgress });
+  const result = await checkout(workspace, {
+    revision: plan.revision,
+    paths: plan.paths ?? undefined,
+    removeMissing: true,
+    setHead: plan.head,
+    record: false,
+    onProgress: settings.onProgress,
+  });
   const saved: BlobId | null = result.saved ?? null;
-  const record = await appendOperation(repository, { operation: 'undo', from, saved, to: plan.revision, head: plan.head, paths: plan.paths, undoes: plan.record.n });
+  const record = await appendOperation(repository, {
+    operation: 'undo',
+    from,
+    saved,
+    to: plan.revision,
+    head: plan.head,
+    paths: plan.paths,
+    undoes: plan.record.n,
+  });
   return { plan, id: `w${record.n}`, checkout: result };
 }

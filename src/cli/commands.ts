@@ -6,6 +6,7 @@ import { commitCommand } from './commands/commit.ts';
 import { tagCommand } from './commands/tag.ts';
 import { undoCommand } from './commands/undo.ts';
 import { opCommand } from './commands/op.ts';
+import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { initCommand } from './commands/init.ts';
 
@@ -15,4 +16,4 @@ export type Action = <Args extends readonly unknown[], Options>(name: string, wo
 /** Makes one command; `action` gives it the Face. */
 export type DefineCommand = (action: Action) => Command;
 
-export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand, checkoutCommand, tagCommand, undoCommand, opCommand, configCommand];
+export const COMMANDS: readonly DefineCommand[] = [initCommand, commitCommand, checkoutCommand, tagCommand, undoCommand, opCommand, configCommand, completionCommand];

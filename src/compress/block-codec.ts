@@ -47,10 +47,23 @@ export function decodeBlock(zstd: Zstd, codec: number, bytes: Uint8Array, rawLen
   }
 }
 
+/** Below this a block is compressed without trying a sample first, which costs about 0.3 ms. */
+const plainBitsPerByteMax = 7;
+
 function mayShrink(zstd: Zstd, raw: Uint8Array): boolean {
   if (raw.length < sampledBlockBytesMin) return raw.length > 0;
   const sample = takeSample(raw);
+  if (bitsPerByte(sample) < plainBitsPerByteMax) return true;
   return isWorthwhile(zstd.compress(sample, 'fast').length, sample.length);
+}
+
+/** Shannon entropy of the bytes: text has 4 to 6 bits, compressed or encrypted data almost 8. */
+function bitsPerByte(sample: Uint8Array): number {
+  const counts = new Uint32Array(256);
+  for (const byte of sample) counts[byte] = (counts[byte] ?? 0) + 1;
+  let bits = 0;
+  for (const count of counts) if (count > 0) bits -= (count / sample.length) * Math.log2(count / sample.length);
+  return bits;
 }
 
 /** The middle 4 KiB of each eighth, one after the other. */

@@ -14,7 +14,7 @@ export type ZstdBackend = 'native' | 'wasm';
 
 export interface Zstd {
   readonly backend: ZstdBackend;
-  /** At most blockBytesMax of content. The result owns the whole of its ArrayBuffer, so it can be transferred. */
+  /** At most blockBytesMax of content. The result may be a view of a larger buffer. */
   compress(raw: Uint8Array, level: ZstdLevel): Uint8Array<ArrayBuffer>;
   /** Throws 'corrupt-data' unless `frame` is one whole frame of exactly `rawLength` bytes. */
   decompress(frame: Uint8Array, rawLength: number): Uint8Array<ArrayBuffer>;
@@ -88,7 +88,8 @@ function nativeZstd(): RawZstd {
     compress(raw, level) {
       // Few output chunks (the default of 16 KiB costs a third), yet no page touched in vain: most blocks shrink to a third.
       const chunkSize = Math.max(64 * 1024, (raw.length / 3) | 0);
-      return zlib.zstdCompressSync(raw, { params: params[level], chunkSize });
+      const frame = zlib.zstdCompressSync(raw, { params: params[level], chunkSize });
+      return new Uint8Array(frame.buffer as ArrayBuffer, frame.byteOffset, frame.length);
     },
     decompress(frame, rawLength) {
       try {

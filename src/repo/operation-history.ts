@@ -20,12 +20,18 @@ export type PastOperation = {
   readonly undoes: OperationId | undefined;
   /** The commit that a checkout made to save what was not committed: undone with the checkout, not by itself. */
   readonly isAutosave: boolean;
-} & ({ readonly source: 'journal'; readonly entry: JournalEntry } | { readonly source: 'workspace'; readonly record: OperationRecord });
+} & (
+  | { readonly source: 'journal'; readonly entry: JournalEntry }
+  | { readonly source: 'workspace'; readonly record: OperationRecord }
+);
 
 /** Reads an id that a person typed. Throws `usage`. */
 export function parseOperationId(text: string): OperationId {
   const match = /^([jw])([1-9]\d{0,11})$/.exec(text);
-  if (match === null) throw new SnapError('usage', `${JSON.stringify(text)} is not the id of an operation`, { hint: 'Ids look like j12 or w3; `snap op log` shows them.' });
+  if (match === null)
+    throw new SnapError('usage', `${JSON.stringify(text)} is not the id of an operation`, {
+      hint: 'Ids look like j12 or w3; `snap op log` shows them.',
+    });
   return match[1] === 'j' ? `j${Number(match[2])}` : `w${Number(match[2])}`;
 }
 
@@ -35,31 +41,59 @@ export async function* pastOperations(repository: Repository): AsyncGenerator<Pa
   const saved = new Set<BlobId>();
   for (const record of records) if (record.saved !== null) saved.add(record.saved);
   const undoneBy = new Map<OperationId, OperationId>();
-  const finish = (id: OperationId, undoes: OperationId | undefined): { id: OperationId; undoneBy: OperationId | undefined; undoes: OperationId | undefined } => {
+  const finish = (
+    id: OperationId,
+    undoes: OperationId | undefined,
+  ): { id: OperationId; undoneBy: OperationId | undefined; undoes: OperationId | undefined } => {
     const by = undoneBy.get(id);
     if (undoes !== undefined && by === undefined && !undoneBy.has(undoes)) undoneBy.set(undoes, id);
     undoneBy.delete(id);
     return { id, undoneBy: by, undoes };
   };
   for (let number = repository.state().number; number >= 0; number--) {
-    for (let record = records.at(-1); record !== undefined && (record.journal >= number || number === 0); record = records.at(-1)) {
+    for (
+      let record = records.at(-1);
+      record !== undefined && (record.journal >= number || number === 0);
+      record = records.at(-1)
+    ) {
       records.pop();
-      yield { ...finish(`w${record.n}`, record.undoes === null ? undefined : `w${record.undoes}`), source: 'workspace', record, isAutosave: false };
+      yield {
+        ...finish(`w${record.n}`, record.undoes === null ? undefined : `w${record.undoes}`),
+        source: 'workspace',
+        record,
+        isAutosave: false,
+      };
     }
     if (number === 0) return;
     const entry = await entryAt(repository, number);
-    const isAutosave = entry.operation === 'commit' && entry.workspace === repository.workspaceId && typeof entry.head?.to === 'string' && saved.has(entry.head.to);
-    yield { ...finish(`j${number}`, entry.undoes === null ? undefined : `j${entry.undoes}`), source: 'journal', entry, isAutosave };
+    const isAutosave =
+      entry.operation === 'commit' &&
+      entry.workspace === repository.workspaceId &&
+      typeof entry.head?.to === 'string' &&
+      saved.has(entry.head.to);
+    yield {
+      ...finish(`j${number}`, entry.undoes === null ? undefined : `j${entry.undoes}`),
+      source: 'journal',
+      entry,
+      isAutosave,
+    };
   }
 }
 
 /** True if this workspace did it, or nobody in particular (such as the making of the store). */
 export function isOfThisWorkspace(repository: Repository, operation: PastOperation): boolean {
-  return operation.source === 'workspace' || operation.entry.workspace === null || operation.entry.workspace === repository.workspaceId;
+  return (
+    operation.source === 'workspace' ||
+    operation.entry.workspace === null ||
+    operation.entry.workspace === repository.workspaceId
+  );
 }
 
 async function entryAt(repository: Repository, number: number): Promise<JournalEntry> {
   const found = await readEntry(repository.backend, number);
   if (found !== undefined) return found.entry;
-  throw new SnapError('corrupt-data', `journal entry ${number} is missing from the store`, { hint: 'Run `snap verify` to see what is affected; do not run gc before this is understood.', context: { entry: number } });
+  throw new SnapError('corrupt-data', `journal entry ${number} is missing from the store`, {
+    hint: 'Run `snap verify` to see what is affected; do not run gc before this is understood.',
+    context: { entry: number },
+  });
 }

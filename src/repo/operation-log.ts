@@ -40,7 +40,8 @@ export interface OperationRecord {
 }
 
 /** What a caller says; `head` is by default `to`, or `from` if only paths were checked out. */
-export type OperationDraft = Pick<OperationRecord, 'operation' | 'from' | 'saved' | 'to' | 'paths'> & Partial<Pick<OperationRecord, 'head' | 'undoes'>>;
+export type OperationDraft = Pick<OperationRecord, 'operation' | 'from' | 'saved' | 'to' | 'paths'> &
+  Partial<Pick<OperationRecord, 'head' | 'undoes'>>;
 
 /** Appends a record, durably. The caller holds the workspace's lock. Throws `corrupt-data`, `no-space`, `permission`, `io`. */
 export async function appendOperation(repository: Repository, draft: OperationDraft): Promise<OperationRecord> {
@@ -110,14 +111,20 @@ function appendLine(disk: Disk, path: string, position: number, line: Uint8Array
 }
 
 function encode(record: OperationRecord): Buffer {
-  return Buffer.concat([encodeCanonicalJson({ format: FORMAT, ...record, paths: record.paths === null ? null : [...record.paths] }), Buffer.of(NEWLINE)]);
+  return Buffer.concat([
+    encodeCanonicalJson({ format: FORMAT, ...record, paths: record.paths === null ? null : [...record.paths] }),
+    Buffer.of(NEWLINE),
+  ]);
 }
 
 function decode(line: Uint8Array, where: string): OperationRecord {
   try {
     const fields = new Fields(decodeCanonicalJson(line, where), where);
     const format = fields.count('format');
-    if (format !== FORMAT) throw new SnapError('unsupported-format', `${where} has the unknown format ${format}`, { hint: 'It was written by a newer version of snap; update this one.' });
+    if (format !== FORMAT)
+      throw new SnapError('unsupported-format', `${where} has the unknown format ${format}`, {
+        hint: 'It was written by a newer version of snap; update this one.',
+      });
     const operation = fields.text('operation');
     const record: OperationRecord = {
       n: fields.count('n'),
@@ -146,5 +153,9 @@ function idOrNull(fields: Fields, name: string, what: string): BlobId | null {
 }
 
 function damaged(where: string, reason: string, cause?: unknown): SnapError {
-  return new SnapError('corrupt-data', `${where} is damaged: ${reason}`, { hint: 'Move that file away: only the undo of past checkouts depends on it.', context: { where }, cause });
+  return new SnapError('corrupt-data', `${where} is damaged: ${reason}`, {
+    hint: 'Move that file away: only the undo of past checkouts depends on it.',
+    context: { where },
+    cause,
+  });
 }

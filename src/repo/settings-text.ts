@@ -38,7 +38,11 @@ export function editSetting(text: string, key: string, value: SettingValue | nul
   const [section = '', name = ''] = key.split('.');
   const inline = items.find((item) => item.kind === 'assignment' && item.path.length === 1 && item.path[0] === section);
   if (inline !== undefined) {
-    throw new SnapError('refused', `line ${settingLine(text, section)} holds all of "${section}" in one inline table, which snap does not rewrite`, { hint: `Write it as [${section}] with one key a line; \`snap config edit\` opens the file.` });
+    throw new SnapError(
+      'refused',
+      `line ${settingLine(text, section)} holds all of "${section}" in one inline table, which snap does not rewrite`,
+      { hint: `Write it as [${section}] with one key a line; \`snap config edit\` opens the file.` },
+    );
   }
   const there = items.find((item) => item.kind === 'assignment' && item.path.join('.') === key);
   if (there !== undefined) {
@@ -82,7 +86,10 @@ function insertLine(text: string, at: number, line: string, eol: string): string
 function tomlValue(value: SettingValue): string {
   if (typeof value === 'object') return `[${value.map(tomlValue).join(', ')}]`;
   if (typeof value !== 'string') return String(value);
-  if (!value.isWellFormed()) throw new SnapError('usage', `${JSON.stringify(value)} is not a text in Unicode`, { hint: 'A settings file holds Unicode text only.' });
+  if (!value.isWellFormed())
+    throw new SnapError('usage', `${JSON.stringify(value)} is not a text in Unicode`, {
+      hint: 'A settings file holds Unicode text only.',
+    });
   return JSON.stringify(value).replaceAll('\x7f', '\\u007f');
 }
 
@@ -105,7 +112,16 @@ function scanItems(text: string): Item[] {
       const valueStart = text[key.end] === '=' ? skipBlanks(text, key.end + 1) : key.end;
       const valueEnd = scanValue(text, valueStart);
       at = lineEnd(text, valueEnd);
-      if (key.path.length > 0) items.push({ kind: 'assignment', path: [...table, ...key.path], start, valueStart, valueEnd, end: at, dotted: key.path.length > 1 });
+      if (key.path.length > 0)
+        items.push({
+          kind: 'assignment',
+          path: [...table, ...key.path],
+          start,
+          valueStart,
+          valueEnd,
+          end: at,
+          dotted: key.path.length > 1,
+        });
     }
   }
   return items;

@@ -21,8 +21,17 @@ export interface SettingKind {
 export const SETTINGS = {
   'workspace.id': { type: 'text', help: 'identity of this workspace; do not change' },
   'workspace.name': { type: 'text', help: 'the name that snapshots carry' },
-  'store.path': { type: 'text', help: 'where the store is: relative to the workspace, or absolute', initial: '.snap/store' },
-  'commit.compression': { type: 'text', choices: ['off', 'fast', 'balanced', 'max'], help: 'how hard new data is compressed', initial: 'balanced' },
+  'store.path': {
+    type: 'text',
+    help: 'where the store is: relative to the workspace, or absolute',
+    initial: '.snap/store',
+  },
+  'commit.compression': {
+    type: 'text',
+    choices: ['off', 'fast', 'balanced', 'max'],
+    help: 'how hard new data is compressed',
+    initial: 'balanced',
+  },
   'commit.exclude': { type: 'texts', help: 'ignore patterns besides those of .snapignore files' },
   'gc.keep-last': { type: 'count', help: 'keep the newest n snapshots' },
   'gc.keep-hourly': { type: 'count', help: 'keep the newest of each of the last n hours' },
@@ -53,7 +62,10 @@ export function parseSettings(text: string, file: string): Settings {
     document = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    throw new SnapError('usage', `${file}:${error.line}: ${error.message.split('\n')[0]}`, { hint: 'Mend that line; `snap config edit` opens the file.', cause: error });
+    throw new SnapError('usage', `${file}:${error.line}: ${error.message.split('\n')[0]}`, {
+      hint: 'Mend that line; `snap config edit` opens the file.',
+      cause: error,
+    });
   }
   const settings = new Map<SettingKey, SettingValue>();
   for (const [section, values] of Object.entries(document)) {
@@ -84,8 +96,15 @@ export function isSettingKey(key: string): key is SettingKey {
 /** Checks the name of a setting that a person typed. Throws `usage` and suggests. */
 export function parseSettingKey(key: string): SettingKey {
   if (isSettingKey(key)) return key;
-  const near = Object.keys(SETTINGS).filter((known) => known.includes(key) || known.split('.')[1] === key.split('.')[1]);
-  throw new SnapError('usage', `there is no setting "${key}"`, { hint: near.length > 0 ? `Perhaps ${near.slice(0, 3).join(', ')}; \`snap config list --all\` shows every one.` : '`snap config list --all` shows every one.' });
+  const near = Object.keys(SETTINGS).filter(
+    (known) => known.includes(key) || known.split('.')[1] === key.split('.')[1],
+  );
+  throw new SnapError('usage', `there is no setting "${key}"`, {
+    hint:
+      near.length > 0
+        ? `Perhaps ${near.slice(0, 3).join(', ')}; \`snap config list --all\` shows every one.`
+        : '`snap config list --all` shows every one.',
+  });
 }
 
 /**
@@ -96,7 +115,10 @@ export function parseSettingTexts(key: SettingKey, texts: readonly string[]): Se
   const kind = settingKind(key);
   const [text = ''] = texts;
   if (kind.type === 'texts') return texts.length === 1 ? splitItems(key, text) : [...texts];
-  if (texts.length !== 1) throw new SnapError('usage', `${key} takes one value, not ${texts.length}`, { hint: 'Put quotes around a value with spaces.' });
+  if (texts.length !== 1)
+    throw new SnapError('usage', `${key} takes one value, not ${texts.length}`, {
+      hint: 'Put quotes around a value with spaces.',
+    });
   if (kind.type === 'count') return checkValue(key, /^\d+$/.test(text) ? Number(text) : text);
   if (kind.type === 'flag') return checkValue(key, text === 'true' ? true : text === 'false' ? false : text);
   return checkValue(key, text);
@@ -120,7 +142,11 @@ export function textsSetting(settings: Settings, key: SettingKey): readonly stri
 function checkValue(key: SettingKey, value: unknown, where?: string): SettingValue {
   const kind = settingKind(key);
   const wrong = (expected: string, hint = `It means: ${kind.help}.`): SnapError =>
-    new SnapError('usage', `${where === undefined ? '' : `${where}: `}${key} must be ${expected}, not ${JSON.stringify(value)}`, { hint });
+    new SnapError(
+      'usage',
+      `${where === undefined ? '' : `${where}: `}${key} must be ${expected}, not ${JSON.stringify(value)}`,
+      { hint },
+    );
   switch (kind.type) {
     case 'count':
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong('a whole number');
@@ -150,14 +176,20 @@ function checkForm(kind: SettingKind, value: string, wrong: (expected: string, h
 }
 
 function splitItems(key: SettingKey, text: string): readonly string[] {
-  if (!text.trimStart().startsWith('[')) return text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+  if (!text.trimStart().startsWith('['))
+    return text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
   try {
     const { items } = parse(`items = ${text}`);
     if (isTexts(items)) return items;
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
   }
-  throw new SnapError('usage', `${key} must be a list of texts, not ${text}`, { hint: `For example: snap config set ${key} one two` });
+  throw new SnapError('usage', `${key} must be a list of texts, not ${text}`, {
+    hint: `For example: snap config set ${key} one two`,
+  });
 }
 
 function isTexts(value: unknown): value is readonly string[] {
@@ -170,5 +202,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
 
 function unknownKey(text: string, file: string, key: string): SnapError {
   const hint = isSettingKey(key) ? `Write it without quotes: ${key}` : '`snap config list --all` shows every one.';
-  return new SnapError('usage', `${file}:${settingLine(text, key)}: there is no setting ${JSON.stringify(key)}`, { hint });
+  return new SnapError('usage', `${file}:${settingLine(text, key)}: there is no setting ${JSON.stringify(key)}`, {
+    hint,
+  });
 }

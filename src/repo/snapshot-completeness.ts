@@ -16,7 +16,11 @@ import { missingPacks } from './pack-presence.ts';
 import type { Repository } from './repository.ts';
 
 /** What of `ids` is gone: one phrase for each snapshot that is not whole, naming the first path it lacks. */
-export async function incompleteSnapshots(repository: Repository, ids: Iterable<BlobId>, signal?: AbortSignal): Promise<string[]> {
+export async function incompleteSnapshots(
+  repository: Repository,
+  ids: Iterable<BlobId>,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const missing = await missingPacks(repository.backend, repository.state());
   const walk = new CompletenessWalk(repository, missing, signal);
   const gone: string[] = [];
@@ -61,7 +65,12 @@ class CompletenessWalk {
     } else {
       for (const entry of decodeTree(bytes)) {
         const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
-        const gap = entry.kind === ENTRY_KIND.folder ? await this.#treeGap(entry.tree, entryPath) : entry.kind === ENTRY_KIND.file ? await this.#fileGap(entry, entryPath) : undefined;
+        const gap =
+          entry.kind === ENTRY_KIND.folder
+            ? await this.#treeGap(entry.tree, entryPath)
+            : entry.kind === ENTRY_KIND.file
+              ? await this.#fileGap(entry, entryPath)
+              : undefined;
         if (gap !== undefined) return gap;
       }
     }
@@ -70,7 +79,8 @@ class CompletenessWalk {
   }
 
   async #fileGap(file: FileEntry, path: string): Promise<string | undefined> {
-    const whole = 'list' in file.content ? await this.#listIsWhole(file.content.list) : await this.#allThere(file.content.chunks);
+    const whole =
+      'list' in file.content ? await this.#listIsWhole(file.content.list) : await this.#allThere(file.content.chunks);
     return whole ? undefined : `the bytes of ${path} are gone`;
   }
 

@@ -25,7 +25,9 @@ export async function setTag(repository: Repository, name: string, id: BlobId, f
   const from = repository.state().refs.get(ref) ?? null;
   requireSnapshot(repository, id);
   if (from !== null && !force) {
-    throw new SnapError('exists', `there is a tag "${name}" already, at ${shortId(from)}`, { hint: `Choose another name, or move it: snap tag --force ${name} ${shortId(id)}` });
+    throw new SnapError('exists', `there is a tag "${name}" already, at ${shortId(from)}`, {
+      hint: `Choose another name, or move it: snap tag --force ${name} ${shortId(id)}`,
+    });
   }
   if (from !== id) {
     const note = from === null ? `${name} at ${shortId(id)}` : `${name} from ${shortId(from)} to ${shortId(id)}`;
@@ -38,7 +40,11 @@ export async function setTag(repository: Repository, name: string, id: BlobId, f
 export async function removeTag(repository: Repository, name: string): Promise<TagChange> {
   const ref = existingTag(repository, name);
   const from = repository.state().refs.get(ref) ?? null;
-  await publishTag(repository, `removed ${name}, which was at ${from === null ? '-' : shortId(from)}`, { name: ref, from, to: null });
+  await publishTag(repository, `removed ${name}, which was at ${from === null ? '-' : shortId(from)}`, {
+    name: ref,
+    from,
+    to: null,
+  });
   return { name, from, to: null };
 }
 
@@ -57,7 +63,10 @@ async function publishTag(repository: Repository, note: string, change: RefChang
   const draft: EntryDraft = { operation: 'tag', note, workspace: repository.workspaceId, refs: [change] };
   await repository.publish(draft, {}, () => {
     const [moved] = refsThatMoved(repository.state(), [change]);
-    if (moved !== undefined) throw new SnapError('conflict', `another command was faster: ${moved}`, { hint: 'Look at `snap tag`, then run this again if it is still wanted.' });
+    if (moved !== undefined)
+      throw new SnapError('conflict', `another command was faster: ${moved}`, {
+        hint: 'Look at `snap tag`, then run this again if it is still wanted.',
+      });
     if (change.to !== null) requireSnapshot(repository, change.to);
     return draft;
   });
@@ -72,5 +81,7 @@ function existingTag(repository: Repository, name: string): RefName {
 /** HEAD may name a snapshot that was pruned since; its data may be gone. */
 function requireSnapshot(repository: Repository, id: BlobId): void {
   if (snapshotIds(repository).includes(id)) return;
-  throw new SnapError('not-found', `the snapshot ${shortId(id)} was pruned`, { hint: 'Run `snap log` to see what there is; `snap undo` brings back what was pruned last.' });
+  throw new SnapError('not-found', `the snapshot ${shortId(id)} was pruned`, {
+    hint: 'Run `snap log` to see what there is; `snap undo` brings back what was pruned last.',
+  });
 }

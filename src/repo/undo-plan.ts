@@ -40,12 +40,20 @@ export type UndoPlan = JournalUndo | CheckoutUndo;
  * Plans the undo of `target`, or of the newest operation of this workspace that is not undone and no undo itself.
  * Throws `not-found`, `refused` with the reason, `corrupt-data`.
  */
-export async function planUndo(repository: Repository, target: OperationId | undefined, signal?: AbortSignal): Promise<UndoPlan> {
+export async function planUndo(
+  repository: Repository,
+  target: OperationId | undefined,
+  signal?: AbortSignal,
+): Promise<UndoPlan> {
   const operation = target === undefined ? await newestUndoable(repository) : await findOperation(repository, target);
   if (operation.undoneBy !== undefined) {
-    throw new SnapError('refused', `${operation.id} is undone already, by ${operation.undoneBy}`, { hint: `\`snap undo ${operation.undoneBy}\` does it again.` });
+    throw new SnapError('refused', `${operation.id} is undone already, by ${operation.undoneBy}`, {
+      hint: `\`snap undo ${operation.undoneBy}\` does it again.`,
+    });
   }
-  return operation.source === 'workspace' ? planCheckout(repository, operation.id, operation.record) : planEntry(repository, operation.id, operation.entry, signal);
+  return operation.source === 'workspace'
+    ? planCheckout(repository, operation.id, operation.record)
+    : planEntry(repository, operation.id, operation.entry, signal);
 }
 
 async function newestUndoable(repository: Repository): Promise<PastOperation> {
@@ -54,7 +62,9 @@ async function newestUndoable(repository: Repository): Promise<PastOperation> {
     if (!isOfThisWorkspace(repository, operation)) continue;
     if (operation.source === 'workspace' || reasonAgainst(operation.entry) === undefined) return operation;
   }
-  throw new SnapError('not-found', 'there is nothing to undo', { hint: '`snap op log` shows what was done; `snap undo <op>` of an undo does it again.' });
+  throw new SnapError('not-found', 'there is nothing to undo', {
+    hint: '`snap op log` shows what was done; `snap undo <op>` of an undo does it again.',
+  });
 }
 
 async function findOperation(repository: Repository, target: OperationId): Promise<PastOperation> {
@@ -69,27 +79,49 @@ function reasonAgainst(entry: JournalEntry): string | undefined {
   return undefined;
 }
 
-async function planEntry(repository: Repository, target: OperationId, entry: JournalEntry, signal: AbortSignal | undefined): Promise<JournalUndo> {
+async function planEntry(
+  repository: Repository,
+  target: OperationId,
+  entry: JournalEntry,
+  signal: AbortSignal | undefined,
+): Promise<JournalUndo> {
   const reason = reasonAgainst(entry);
-  if (reason !== undefined) throw new SnapError('refused', `${target} (${entry.operation}) cannot be undone: ${reason}`, { hint: '`snap op log` shows what else there is.' });
+  if (reason !== undefined)
+    throw new SnapError('refused', `${target} (${entry.operation}) cannot be undone: ${reason}`, {
+      hint: '`snap op log` shows what else there is.',
+    });
   if (entry.head !== null && entry.workspace !== repository.workspaceId) {
-    throw new SnapError('refused', `${target} moved HEAD of another workspace`, { hint: `Run \`snap undo ${target}\` there.` });
+    throw new SnapError('refused', `${target} moved HEAD of another workspace`, {
+      hint: `Run \`snap undo ${target}\` there.`,
+    });
   }
   const refs = inverseChanges(entry.refs);
   const moved = refsThatMoved(repository.state(), refs);
-  if (moved.length > 0) throw new SnapError('refused', `${target} cannot be undone any more: ${inShort(moved)}`, { hint: 'Undo first what was done since; `snap op log` shows it.', context: { moved } });
+  if (moved.length > 0)
+    throw new SnapError('refused', `${target} cannot be undone any more: ${inShort(moved)}`, {
+      hint: 'Undo first what was done since; `snap op log` shows it.',
+      context: { moved },
+    });
   await requireComplete(repository, target, refs, signal);
   const what = `${target}: ${entry.operation}${entry.note === '' ? '' : ` ${entry.note}`}`;
   return {
     kind: 'journal',
     target,
     entry,
-    draft: { operation: 'undo', note: what, workspace: repository.workspaceId, head: inverseHead(repository, entry), refs, grafts: await graftsFor(repository, refs), undoes: entry.number },
+    draft: {
+      operation: 'undo',
+      note: what,
+      workspace: repository.workspaceId,
+      head: inverseHead(repository, entry),
+      refs,
+      grafts: await graftsFor(repository, refs),
+      undoes: entry.number,
+    },
   };
 }
 
 /** HEAD goes back only if it is still where the entry put it: later commits stay where they are. */
-function inverseHead(repository: Repository, entry: JournalEntry): EntryDraft['head'] & object | null {
+function inverseHead(repository: Repository, entry: JournalEntry): (EntryDraft['head'] & object) | null {
   const now = repository.head().snapshot;
   if (entry.head === null || now !== entry.head.to) return null;
   const back = entry.head.from;
@@ -98,13 +130,23 @@ function inverseHead(repository: Repository, entry: JournalEntry): EntryDraft['h
 }
 
 /** Data of a snapshot that no ref names may be swept; whatever comes back must be whole. */
-async function requireComplete(repository: Repository, target: OperationId, refs: readonly RefChange[], signal: AbortSignal | undefined): Promise<void> {
+async function requireComplete(
+  repository: Repository,
+  target: OperationId,
+  refs: readonly RefChange[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const alive = new Set(snapshotIds(repository));
   const back: BlobId[] = [];
   for (const { to } of refs) if (to !== null && !alive.has(to)) back.push(to);
   if (back.length === 0) return;
   const gone = await incompleteSnapshots(repository, back, signal);
-  if (gone.length > 0) throw new SnapError('refused', `${target} cannot be undone any more: gc removed data of ${gone.length} of ${back.length} snapshots (${inShort(gone)})`, { hint: 'What gc swept is gone; the snapshots that remain are in `snap log`.', context: { gone } });
+  if (gone.length > 0)
+    throw new SnapError(
+      'refused',
+      `${target} cannot be undone any more: gc removed data of ${gone.length} of ${back.length} snapshots (${inShort(gone)})`,
+      { hint: 'What gc swept is gone; the snapshots that remain are in `snap log`.', context: { gone } },
+    );
 }
 
 /** Ancestry must be able to step over the snapshots that go, as after a prune. */
@@ -123,12 +165,27 @@ function planCheckout(repository: Repository, target: OperationId, record: Opera
   const revision = record.saved ?? record.from;
   // A checkout that was cut short leaves HEAD where it was before, or at what it saved.
   if (now !== record.head && now !== record.from && now !== record.saved) {
-    throw new SnapError('refused', `${target} cannot be undone any more: HEAD is at ${now === null ? 'nothing' : shortId(now)} now, not at ${record.head === null ? 'nothing' : shortId(record.head)}`, {
-      hint: revision === null ? 'Undo first what was done since; `snap op log` shows it.' : `Undo first what was done since, or run \`snap checkout ${shortId(revision)}\`.`,
-    });
+    throw new SnapError(
+      'refused',
+      `${target} cannot be undone any more: HEAD is at ${now === null ? 'nothing' : shortId(now)} now, not at ${record.head === null ? 'nothing' : shortId(record.head)}`,
+      {
+        hint:
+          revision === null
+            ? 'Undo first what was done since; `snap op log` shows it.'
+            : `Undo first what was done since, or run \`snap checkout ${shortId(revision)}\`.`,
+      },
+    );
   }
-  if (revision === null) throw new SnapError('refused', `${target} cannot be undone: there was no snapshot before it`, { hint: '`snap log` shows the snapshots that there are.' });
-  if (!snapshotIds(repository).includes(revision)) throw new SnapError('refused', `${target} cannot be undone any more: the snapshot ${shortId(revision)} was pruned`, { hint: 'If gc has not swept it, `snap undo` of that prune brings it back first.' });
+  if (revision === null)
+    throw new SnapError('refused', `${target} cannot be undone: there was no snapshot before it`, {
+      hint: '`snap log` shows the snapshots that there are.',
+    });
+  if (!snapshotIds(repository).includes(revision))
+    throw new SnapError(
+      'refused',
+      `${target} cannot be undone any more: the snapshot ${shortId(revision)} was pruned`,
+      { hint: 'If gc has not swept it, `snap undo` of that prune brings it back first.' },
+    );
   return { kind: 'checkout', target, record, revision, head: record.from, paths: record.paths };
 }
 

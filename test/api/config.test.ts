@@ -35,12 +35,23 @@ test('every key is listed with help, and its default where it has one', () => {
   expect(listed.every(({ help }) => help !== '')).toBe(true);
   expect(config.get('commit.compression')).toMatchObject({ value: 'balanced', isSet: false, origin: undefined });
   expect(config.get('store.path')).toMatchObject({ value: '.snap/store', isSet: true, origin: `${config.path}:8` });
-  expect(() => config.get('keep-daily')).toThrow(expect.objectContaining({ code: 'usage', hint: expect.stringContaining('gc.keep-daily') }));
+  expect(() => config.get('keep-daily')).toThrow(
+    expect.objectContaining({ code: 'usage', hint: expect.stringContaining('gc.keep-daily') }),
+  );
 });
 
 test('bad values are refused and change nothing', async () => {
   const before = text();
-  for (const [key, value] of [['gc.keep-daily', 'x'], ['gc.keep-within', '3 moons'], ['gc.keep-under', 'much'], ['gc.tiers', '30d:all,7d:day'], ['gc.tiers', '7d'], ['gc.grace', '-1d'], ['commit.compression', 'best'], ['nope', '1']] as const) {
+  for (const [key, value] of [
+    ['gc.keep-daily', 'x'],
+    ['gc.keep-within', '3 moons'],
+    ['gc.keep-under', 'much'],
+    ['gc.tiers', '30d:all,7d:day'],
+    ['gc.tiers', '7d'],
+    ['gc.grace', '-1d'],
+    ['commit.compression', 'best'],
+    ['nope', '1'],
+  ] as const) {
     await expect(config.set(key, [value]), key).rejects.toMatchObject({ code: 'usage' });
   }
   await expect(config.set('workspace.id', ['x'])).rejects.toMatchObject({ code: 'refused' });
@@ -51,14 +62,22 @@ test('bad values are refused and change nothing', async () => {
 test('a wrong value in the file names its line, and can be set right', async () => {
   appendFileSync(config.path, 'tiers = "30d:all,7d:day"\n');
   const line = text().trimEnd().split('\n').length;
-  expect(() => config.list()).toThrow(expect.objectContaining({ code: 'usage', message: expect.stringContaining(`${config.path}:${line}`) }));
+  expect(() => config.list()).toThrow(
+    expect.objectContaining({ code: 'usage', message: expect.stringContaining(`${config.path}:${line}`) }),
+  );
   await config.set('gc.tiers', ['7d:all,30d:day']);
   expect(config.get('gc.tiers').value).toBe('7d:all,30d:day');
 });
 
 test('set at the same time from several callers loses nothing', async () => {
-  await Promise.all(['keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly'].map((name, i) => openConfig(made.root).set(`gc.${name}`, [String(i + 1)])));
-  expect(['keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly'].map((name) => config.get(`gc.${name}`).value)).toEqual([1, 2, 3, 4]);
+  await Promise.all(
+    ['keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly'].map((name, i) =>
+      openConfig(made.root).set(`gc.${name}`, [String(i + 1)]),
+    ),
+  );
+  expect(
+    ['keep-last', 'keep-daily', 'keep-weekly', 'keep-monthly'].map((name) => config.get(`gc.${name}`).value),
+  ).toEqual([1, 2, 3, 4]);
   expect(existsSync(`${config.path}.lock`)).toBe(false);
 });
 
@@ -69,7 +88,10 @@ test('edit mends a broken file; a broken copy is kept and the file stays', async
   expect(text()).toBe(good);
   expect(await config.edit(async () => undefined)).toBe(false);
   expect(leftovers()).toEqual([]);
-  await expect(config.edit(async (copy) => appendFileSync(copy, 'keep-last = "many"\n'))).rejects.toMatchObject({ code: 'usage', hint: expect.stringContaining('your text is in') });
+  await expect(config.edit(async (copy) => appendFileSync(copy, 'keep-last = "many"\n'))).rejects.toMatchObject({
+    code: 'usage',
+    hint: expect.stringContaining('your text is in'),
+  });
   expect(text()).toBe(good);
   expect(leftovers().length).toBe(1);
   await expect(config.edit(() => Promise.reject(new Error('no editor')))).rejects.toThrow('no editor');

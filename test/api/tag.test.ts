@@ -36,7 +36,12 @@ test('an existing tag is refused, and moved with force; each change is one journ
   const before = made.workspace.repository.state().number;
   expect(await tag(made.workspace, 'v1', { force: true })).toEqual({ name: 'v1', from: first, to: second });
   const entry = (await readEntry(made.workspace.repository.backend, before + 1))?.entry;
-  expect(entry).toMatchObject({ operation: 'tag', workspace: made.workspace.repository.workspaceId, refs: [{ name: 'tags/v1', from: first, to: second }], head: null });
+  expect(entry).toMatchObject({
+    operation: 'tag',
+    workspace: made.workspace.repository.workspaceId,
+    refs: [{ name: 'tags/v1', from: first, to: second }],
+    head: null,
+  });
   await tag(made.workspace, 'v1', { force: true });
   expect(made.workspace.repository.state().number).toBe(before + 1);
   await removeTag(made.workspace, 'v1');
@@ -48,7 +53,8 @@ test('bad names, unknown revisions and a workspace without snapshots are refused
   await expect(tag(made.workspace, 'v1', {})).rejects.toMatchObject({ code: 'not-found' });
   await made.commit('first');
   const before = made.workspace.repository.state().number;
-  for (const name of ['', 'a b', '-x', 'HEAD', 'deadbeef', 'a//b', '../x']) await expect(tag(made.workspace, name, {})).rejects.toMatchObject({ code: 'usage' });
+  for (const name of ['', 'a b', '-x', 'HEAD', 'deadbeef', 'a//b', '../x'])
+    await expect(tag(made.workspace, name, {})).rejects.toMatchObject({ code: 'usage' });
   await expect(tag(made.workspace, 'v1', { revision: 'nope' })).rejects.toMatchObject({ code: 'not-found' });
   expect(made.workspace.repository.state().number).toBe(before);
 });

@@ -4,11 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { tag } from '../../src/api/tag.ts';
 import { operationLog, previewUndo, undo } from '../../src/api/undo.ts';
+import type { Workspace } from '../../src/api/workspace.ts';
 import { openWorkspace } from '../../src/api/workspace.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { snapshotRef, tagRef } from '../../src/object/ref-name.ts';
 import { listSnapshots, livingParent } from '../../src/repo/snapshot-list.ts';
-import { setTag } from '../../src/repo/tagging.ts';
+import { removeTag, setTag } from '../../src/repo/tagging.ts';
 import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
 
 let made: TestWorkspace;
@@ -28,10 +29,23 @@ const operations = async (): Promise<string[]> => {
   }
   return lines;
 };
+const elsewhere = async (work: (other: Workspace) => Promise<unknown>): Promise<void> => {
+  const other = await openWorkspace(made.root);
+  try {
+    await work(other);
+  } finally {
+    await other.close();
+  }
+};
 /** What gc does when it prunes. */
 const prune = async (...ids: BlobId[]): Promise<void> => {
   const { repository } = made.workspace;
-  const draft = { operation: 'prune', note: `${ids.length} snapshots`, workspace: repository.workspaceId, refs: ids.map((id) => ({ name: snapshotRef(id), from: id, to: null })) } as const;
+  const draft = {
+    operation: 'prune',
+    note: `${ids.length} snapshots`,
+    workspace: repository.workspaceId,
+    refs: ids.map((id) => ({ name: snapshotRef(id), from: id, to: null })),
+  } as const;
   await repository.publish(draft, {}, () => draft);
 };
 
@@ -67,7 +81,15 @@ describe('commits and tags', () => {
     expect(head()).toBeNull();
     expect(refs().size).toBe(0);
     await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'not-found' });
-    expect(await operations()).toEqual(['j7 undo', 'j6 undo', 'j5 undo', 'j4 commit undone by j5', 'j3 tag undone by j6', 'j2 commit undone by j7', 'j1 init']);
+    expect(await operations()).toEqual([
+      'j7 undo',
+      'j6 undo',
+      'j5 undo',
+      'j4 commit undone by j5',
+      'j3 tag undone by j6',
+      'j2 commit undone by j7',
+      'j1 init',
+    ]);
   });
 
   test('undo, redo, undo: the commit counts as undone by the last', async () => {
@@ -75,7 +97,13 @@ describe('commits and tags', () => {
     await undo(made.workspace);
     await undo(made.workspace, { operation: 'j3' });
     expect((await undo(made.workspace)).plan.target).toBe('j2');
-    expect(await operations()).toEqual(['j5 undo', 'j4 undo', 'j3 undo undone by j4', 'j2 commit undone by j5', 'j1 init']);
+    expect(await operations()).toEqual([
+      'j5 undo',
+      'j4 undo',
+      'j3 undo undone by j4',
+      'j2 commit undone by j5',
+      'j1 init',
+    ]);
   });
 
   test('undo of an older commit leaves HEAD and lets ancestry step over it', async () => {
@@ -97,7 +125,10 @@ describe('commits and tags', () => {
     made.write('f', '2');
     const second = await made.commit('second');
     await tag(made.workspace, 'v1', { force: true });
-    await expect(undo(made.workspace, { operation: 'j3' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(`the tag v1 is at ${second.slice(0, 10)} now`) });
+    await expect(undo(made.workspace, { operation: 'j3' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(`the tag v1 is at ${second.slice(0, 10)} now`),
+    });
     expect(refs().get(tagRef('v1'))).toBe(second);
     await undo(made.workspace);
     expect(refs().get(tagRef('v1'))).toBe(first);
@@ -117,21 +148,47 @@ describe('commits and tags', () => {
     await expect(undo(made.workspace, { operation: 'j9' })).rejects.toMatchObject({ code: 'not-found' });
     await expect(undo(made.workspace, { operation: '3' })).rejects.toMatchObject({ code: 'usage' });
     await undo(made.workspace);
-    await expect(undo(made.workspace, { operation: 'j2' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('j3') });
+    await expect(undo(made.workspace, { operation: 'j2' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('j3'),
+    });
   });
 
-  test('a commit of another process meanwhile does not hinder; the same ref moved is a conflict or refused', async () => {
+  test('tags set by another process of this workspace are undone like any other', async () => {
     const first = await made.commit('first');
     await tag(made.workspace, 'v1');
-    const other = await openWorkspace(made.root);
-    try {
-      await setTag(other.repository, 'elsewhere', first, false);
-    } finally {
-      await other.close();
-    }
-    // The newest operation of this workspace is the other process's tag now.
+    await elsewhere((other) => setTag(other.repository, 'elsewhere', first, false));
     expect((await undo(made.workspace)).plan.target).toBe('j4');
     expect(refs().has(tagRef('elsewhere'))).toBe(false);
+    expect(refs().get(tagRef('v1'))).toBe(first);
+  });
+
+  test('another process publishes between plan and entry: planned again, or refused if it moved the same ref', async () => {
+    const first = await made.commit('first');
+    await tag(made.workspace, 'other');
+    await tag(made.workspace, 'v1');
+    // Just before this process publishes, another one does.
+    const meanwhile = (work: (other: Workspace) => Promise<unknown>): Workspace => {
+      const { repository } = made.workspace;
+      let done = false;
+      const publish: typeof repository.publish = async (...args) => {
+        if (!done) await elsewhere(work);
+        done = true;
+        return repository.publish(...args);
+      };
+      return { ...made.workspace, repository: { ...repository, publish } };
+    };
+    const result = await undo(
+      meanwhile((other) => removeTag(other.repository, 'other')),
+      { operation: 'j4' },
+    );
+    expect(result.id).toBe('j6');
+    expect([...refs().keys()]).toEqual([snapshotRef(first)]);
+    const redo = undo(
+      meanwhile((other) => setTag(other.repository, 'v1', first, false)),
+      { operation: 'j6' },
+    );
+    await expect(redo).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('the tag v1') });
     expect(refs().get(tagRef('v1'))).toBe(first);
   });
 });
@@ -156,7 +213,10 @@ describe('prune', () => {
     await prune(first);
     for (const pack of packs) rmSync(join(made.root, '.snap/store/packs', pack.slice(0, 2), `${pack}.pack`));
     // The index still holds the trees: what counts is the pack.
-    await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining(first.slice(0, 10)) });
+    await expect(undo(made.workspace)).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(first.slice(0, 10)),
+    });
     expect(refs().has(snapshotRef(first))).toBe(false);
   });
 
@@ -168,9 +228,16 @@ describe('prune', () => {
     await made.commit('second');
     await prune(first);
     const { repository } = made.workspace;
-    for (const draft of [{ operation: 'condemn', note: '', condemned: packs } as const, { operation: 'sweep', note: '', swept: packs } as const]) await repository.publish(draft, { removedPacks: 'swept' in draft ? packs : [] }, () => draft);
+    for (const draft of [
+      { operation: 'condemn', note: '', condemned: packs } as const,
+      { operation: 'sweep', note: '', swept: packs } as const,
+    ])
+      await repository.publish(draft, { removedPacks: 'swept' in draft ? packs : [] }, () => draft);
     await expect(undo(made.workspace)).rejects.toMatchObject({ code: 'refused' });
-    await expect(undo(made.workspace, { operation: 'j6' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('sweep') });
+    await expect(undo(made.workspace, { operation: 'j6' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('sweep'),
+    });
   });
 });
 
@@ -225,7 +292,10 @@ describe('checkout', () => {
     await checkout(made.workspace, { revision: first });
     made.write('f', '3');
     await made.commit('third');
-    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('HEAD') });
+    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('HEAD'),
+    });
     expect((await undo(made.workspace)).plan.target).toBe('j4');
     expect((await undo(made.workspace)).plan.target).toBe('w1');
     expect(head()).toBe(second);
@@ -238,7 +308,10 @@ describe('checkout', () => {
     const second = await made.commit('second');
     await checkout(made.workspace, { revision: first });
     await prune(second);
-    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('pruned') });
+    await expect(undo(made.workspace, { operation: 'w1' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining('pruned'),
+    });
     await undo(made.workspace);
     await undo(made.workspace);
     expect(made.read('f')).toBe('2');

@@ -48,7 +48,6 @@ describe.each(pairs)('%s', (_, writer, reader) => {
     ]) {
       const frame = writer.compress(content, level);
       expect(frame.byteOffset).toBe(0);
-      expect(frame.byteLength).toBe(frame.buffer.byteLength);
       expect(readZstdFrame(frame).contentBytes).toBe(content.length);
       expect(Buffer.compare(reader.decompress(frame, content.length), content)).toBe(0);
     }

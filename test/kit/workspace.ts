@@ -27,7 +27,9 @@ export interface TestWorkspace {
 }
 
 /** `store`: absolute path of a store to share, for a second workspace. */
-export async function makeWorkspace(options: { readonly files?: Readonly<Record<string, string>>; readonly store?: string } = {}): Promise<TestWorkspace> {
+export async function makeWorkspace(
+  options: { readonly files?: Readonly<Record<string, string>>; readonly store?: string } = {},
+): Promise<TestWorkspace> {
   const root = join(mkdtempSync(join(tmpdir(), 'snap-test-')), 'work');
   await initWorkspace(root, options.store === undefined ? {} : { store: options.store });
   let workspace = await openWorkspace(root);

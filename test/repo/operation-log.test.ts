@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 afterEach(() => made.cleanup());
 
-const append = (paths: readonly string[] | null = null): Promise<OperationRecord> => appendOperation(made.workspace.repository, { operation: 'checkout', from: A, saved: null, to: B, paths });
+const append = (paths: readonly string[] | null = null): Promise<OperationRecord> =>
+  appendOperation(made.workspace.repository, { operation: 'checkout', from: A, saved: null, to: B, paths });
 const read = (): Promise<OperationRecord[]> => readOperations(made.workspace.repository);
 
 test('records come back as they were written, in order, with numbers', async () => {
@@ -49,7 +50,14 @@ test('a damaged line is damage, named by file and line', async () => {
   await append();
   await append();
   const lines = readFileSync(file, 'utf8').split('\n');
-  const changes: ((line: string) => string)[] = [(line) => line.replace('checkout', 'checkin'), (line) => line.slice(0, -1), () => '', (line) => line.replace('"n":2', '"n":3'), (line) => line.replace('bbb', 'xbb'), (line) => `\0${line.slice(1)}`];
+  const changes: ((line: string) => string)[] = [
+    (line) => line.replace('checkout', 'checkin'),
+    (line) => line.slice(0, -1),
+    () => '',
+    (line) => line.replace('"n":2', '"n":3'),
+    (line) => line.replace('bbb', 'xbb'),
+    (line) => `\0${line.slice(1)}`,
+  ];
   for (const change of changes) {
     writeFileSync(file, [lines[0], change(lines[1] ?? ''), ...lines.slice(2)].join('\n'));
     await expect(read()).rejects.toMatchObject({ code: 'corrupt-data', message: expect.stringContaining(`${file}:2`) });

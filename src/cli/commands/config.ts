@@ -19,21 +19,30 @@ export const configCommand: DefineCommand = (action) =>
     .addCommand(unsetCommand(action))
     .addCommand(listCommand(action))
     .addCommand(editCommand(action))
-    .addHelpText('after', '\nExamples:\n  snap config list --all\n  snap config set gc.keep-daily 7\n  snap config set commit.exclude \'*.log\' tmp/\n  snap config unset gc.keep-daily');
+    .addHelpText(
+      'after',
+      "\nExamples:\n  snap config list --all\n  snap config set gc.keep-daily 7\n  snap config set commit.exclude '*.log' tmp/\n  snap config unset gc.keep-daily",
+    );
 
 function getCommand(action: Action): Command {
   return subcommand('get')
     .summary('print the value of a setting')
-    .description('Prints what a setting is: from the file, or its default. Lists have an item a line. Fails if it is neither set nor has a default.')
+    .description(
+      'Prints what a setting is: from the file, or its default. Lists have an item a line. Fails if it is neither set nor has a default.',
+    )
     .argument('<key>', 'such as gc.keep-last')
     .addHelpText('after', '\nExamples:\n  snap config get commit.compression')
     .action(
       action('config get', async (face, [key]: [string]) => {
         const { openConfig } = await import('../../api/config.ts');
         const setting = openConfig(face.folder).get(key);
-        if (setting.value === undefined) throw new SnapError('not-found', `${setting.key} is not set`, { hint: `It means: ${setting.help}. Set it: snap config set ${setting.key} <value>` });
+        if (setting.value === undefined)
+          throw new SnapError('not-found', `${setting.key} is not set`, {
+            hint: `It means: ${setting.help}. Set it: snap config set ${setting.key} <value>`,
+          });
         face.data({ schema: 1, ...describe(setting) });
-        for (const line of typeof setting.value === 'object' ? setting.value : [String(setting.value)]) face.print(face.safe(line));
+        for (const line of typeof setting.value === 'object' ? setting.value : [String(setting.value)])
+          face.print(face.safe(line));
       }),
     );
 }
@@ -44,7 +53,10 @@ function setCommand(action: Action): Command {
     .description('Sets a setting. A list takes several values, or one with commas between.')
     .argument('<key>', 'such as gc.keep-last')
     .argument('<value...>', 'what it is to be')
-    .addHelpText('after', '\nExamples:\n  snap config set gc.keep-last 10\n  snap config set gc.tiers 7d:all,30d:day,90d:week\n  snap config set commit.exclude \'*.log\' tmp/')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  snap config set gc.keep-last 10\n  snap config set gc.tiers 7d:all,30d:day,90d:week\n  snap config set commit.exclude '*.log' tmp/",
+    )
     .action(
       action('config set', async (face, [key, texts]: [string, string[]]) => {
         const { openConfig } = await import('../../api/config.ts');
@@ -94,7 +106,9 @@ function listCommand(action: Action): Command {
 function editCommand(action: Action): Command {
   return subcommand('edit')
     .summary('open the settings in your editor')
-    .description('Opens a copy of the settings in $VISUAL or $EDITOR; when you close it, the copy is checked and takes the place of the file.')
+    .description(
+      'Opens a copy of the settings in $VISUAL or $EDITOR; when you close it, the copy is checked and takes the place of the file.',
+    )
     .addHelpText('after', '\nExamples:\n  snap config edit\n  EDITOR="code --wait" snap config edit')
     .action(
       action('config edit', async (face) => {
@@ -110,35 +124,63 @@ function editCommand(action: Action): Command {
 /** Without a shell: $EDITOR is split at spaces, so that "code --wait" works and nothing else is interpreted. */
 async function runEditor(file: string, signal: AbortSignal): Promise<void> {
   const { spawn } = await import('node:child_process');
-  const wanted = [process.env.VISUAL, process.env.EDITOR, 'vi'].find((editor) => editor !== undefined && editor.trim() !== '') ?? 'vi';
+  const wanted =
+    [process.env.VISUAL, process.env.EDITOR, 'vi'].find((editor) => editor !== undefined && editor.trim() !== '') ??
+    'vi';
   const [program = 'vi', ...args] = wanted.trim().split(/\s+/);
-  const child = spawn(program, [...args, file], { stdio: ['inherit', process.stdout.isTTY === true ? 'inherit' : process.stderr, 'inherit'], signal });
+  const child = spawn(program, [...args, file], {
+    stdio: ['inherit', process.stdout.isTTY === true ? 'inherit' : process.stderr, 'inherit'],
+    signal,
+  });
   const ended = await new Promise<number | string | Error>((resolve) => {
     child.on('error', resolve);
     child.on('close', (code, by) => resolve(by ?? code ?? 1));
   });
   if (ended === 0) return;
-  if (signal.aborted) throw new SnapError('interrupted', 'stopped while the editor was open; the settings stay as they were');
-  const why = ended instanceof Error ? `it could not be started (${ended.message})` : typeof ended === 'string' ? `it was ended by ${ended}` : `it ended with ${ended}`;
-  throw new SnapError('refused', `the editor "${wanted}" did not finish: ${why}`, { hint: 'The settings stay as they were. Set $EDITOR to an editor that waits, for example EDITOR=nano.' });
+  if (signal.aborted)
+    throw new SnapError('interrupted', 'stopped while the editor was open; the settings stay as they were');
+  const why =
+    ended instanceof Error
+      ? `it could not be started (${ended.message})`
+      : typeof ended === 'string'
+        ? `it was ended by ${ended}`
+        : `it ended with ${ended}`;
+  throw new SnapError('refused', `the editor "${wanted}" did not finish: ${why}`, {
+    hint: 'The settings stay as they were. Set $EDITOR to an editor that waits, for example EDITOR=nano.',
+  });
 }
 
 function printSetting(face: Face, setting: ListedSetting, options: ListOptions): void {
   const value = setting.value === undefined ? '' : face.safe(JSON.stringify(setting.value));
-  const origin = options.showOrigin === true && setting.origin !== undefined ? `  ${face.style('dim', face.safe(setting.origin))}` : '';
+  const origin =
+    options.showOrigin === true && setting.origin !== undefined
+      ? `  ${face.style('dim', face.safe(setting.origin))}`
+      : '';
   const assignment = `${setting.key} = ${value}`;
   if (options.all !== true) {
     face.print(`${assignment}${origin}`);
     return;
   }
-  const state = setting.isSet ? assignment : setting.value === undefined ? `${setting.key} is not set` : `${assignment} (default)`;
+  const state = setting.isSet
+    ? assignment
+    : setting.value === undefined
+      ? `${setting.key} is not set`
+      : `${assignment} (default)`;
   face.print(`${setting.isSet ? face.style('bold', state) : state}${origin}`);
   const initial = setting.isSet && setting.initial !== undefined ? `; default ${JSON.stringify(setting.initial)}` : '';
   face.print(face.style('dim', face.safe(`    ${setting.help}${initial}`)));
 }
 
 function describe(setting: ListedSetting): Record<string, unknown> {
-  return { type: 'setting', key: setting.key, value: setting.value ?? null, isSet: setting.isSet, default: setting.initial ?? null, origin: setting.origin ?? null, help: setting.help };
+  return {
+    type: 'setting',
+    key: setting.key,
+    value: setting.value ?? null,
+    isSet: setting.isSet,
+    default: setting.initial ?? null,
+    origin: setting.origin ?? null,
+    help: setting.help,
+  };
 }
 
 /** What main.ts sets on commands does not reach those below them. */

@@ -15,7 +15,9 @@ interface Options {
 export const opCommand: DefineCommand = (action) =>
   new Command('op')
     .summary('what snap did here')
-    .description('Operations: everything that changed snapshots, tags or the folder, each with an id that `snap undo` takes.')
+    .description(
+      'Operations: everything that changed snapshots, tags or the folder, each with an id that `snap undo` takes.',
+    )
     .addCommand(logCommand(action))
     .addHelpText('after', '\nExamples:\n  snap op log\n  snap op log -n 5');
 
@@ -45,7 +47,9 @@ function printOperation(face: Face, operation: PastOperation): void {
   const done = operation.source === 'journal' ? operation.entry : operation.record;
   const when = formatWhen(new Date(done.time), face.now);
   const undone = operation.undoneBy === undefined ? '' : face.style('dim', `  undone by ${operation.undoneBy}`);
-  face.print(` ${face.style('id', operation.id.padEnd(5))}  ${when.padEnd(16)}  ${done.operation.padEnd(8)}  ${face.safe(whatItDid(operation))}${undone}`);
+  face.print(
+    ` ${face.style('id', operation.id.padEnd(5))}  ${when.padEnd(16)}  ${done.operation.padEnd(8)}  ${face.safe(whatItDid(operation))}${undone}`,
+  );
 }
 
 function whatItDid(operation: PastOperation): string {
@@ -56,7 +60,8 @@ function whatItDid(operation: PastOperation): string {
     return `${record.undoes === null ? '' : `w${record.undoes}: `}${shortId(record.to)}${paths}${saved}`;
   }
   const { entry } = operation;
-  const snapshot = entry.operation === 'commit' && typeof entry.head?.to === 'string' ? `${shortId(entry.head.to)}  ` : '';
+  const snapshot =
+    entry.operation === 'commit' && typeof entry.head?.to === 'string' ? `${shortId(entry.head.to)}  ` : '';
   const note = entry.note === '' && entry.operation === 'commit' ? '(no message)' : entry.note;
   const others = entry.operation === 'prune' ? `${entry.note === '' ? '' : '  '}${refsInWords(entry.refs)}` : '';
   return `${snapshot}${note}${others}${operation.isAutosave ? '  (part of a checkout)' : ''}`;
@@ -73,7 +78,14 @@ function wordsOf(change: { readonly name: Parameters<typeof refInWords>[0] }): s
 
 function describe(operation: PastOperation): Record<string, unknown> {
   const { id, undoneBy, undoes, isAutosave } = operation;
-  const common = { schema: 1, type: 'operation', id, undone: undoneBy !== undefined, undoneBy: undoneBy ?? null, undoes: undoes ?? null };
+  const common = {
+    schema: 1,
+    type: 'operation',
+    id,
+    undone: undoneBy !== undefined,
+    undoneBy: undoneBy ?? null,
+    undoes: undoes ?? null,
+  };
   if (operation.source === 'workspace') {
     const { time, operation: name, from, saved, to, head, paths } = operation.record;
     return { ...common, time, operation: name, note: '', from, saved, to, head: { from, to: head }, paths, refs: [] };

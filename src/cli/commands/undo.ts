@@ -18,7 +18,9 @@ interface Options {
 export const undoCommand: DefineCommand = (action) =>
   new Command('undo')
     .summary('take back what snap did last')
-    .description('Takes back the newest operation (commit, tag, prune, checkout) that is not undone; again takes back the one before. Undoing an undo does it again. The folder changes only if a checkout is undone; what you have not committed is saved first.')
+    .description(
+      'Takes back the newest operation (commit, tag, prune, checkout) that is not undone; again takes back the one before. Undoing an undo does it again. The folder changes only if a checkout is undone; what you have not committed is saved first.',
+    )
     .argument('[op]', 'the id of an operation, as `snap op log` shows it')
     .option('-n, --dry-run', 'say what would be done, do nothing')
     .addHelpText('after', '\nExamples:\n  snap undo\n  snap undo j12\n  snap undo --dry-run')
@@ -34,16 +36,30 @@ export const undoCommand: DefineCommand = (action) =>
           }
           const progress = face.progress();
           try {
-            const result = await undo(workspace, { operation, onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)}`) });
+            const result = await undo(workspace, {
+              operation,
+              onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)}`),
+            });
             progress.stop();
             const { plan, checkout } = result;
-            face.data({ schema: 1, type: 'undo', dryRun: false, id: result.id, ...describe(plan), saved: checkout?.saved ?? null, failures: checkout?.failures ?? [], milliseconds: Math.round(checkout?.milliseconds ?? 0) });
+            face.data({
+              schema: 1,
+              type: 'undo',
+              dryRun: false,
+              id: result.id,
+              ...describe(plan),
+              saved: checkout?.saved ?? null,
+              failures: checkout?.failures ?? [],
+              milliseconds: Math.round(checkout?.milliseconds ?? 0),
+            });
             sayPlan(face, plan, 'undid');
             if (checkout !== undefined) {
-              if (checkout.saved !== undefined) face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
+              if (checkout.saved !== undefined)
+                face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
               face.say(` the folder is as it was before${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`);
               if (checkout.failures.length > 0) face.exitCode = EXIT.partial;
-              for (const { path, reason } of checkout.failures) face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
+              for (const { path, reason } of checkout.failures)
+                face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
             }
             face.say(face.style('dim', ` \`snap undo ${result.id}\` does it again`));
           } finally {
@@ -54,23 +70,51 @@ export const undoCommand: DefineCommand = (action) =>
     );
 
 function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
-  const what = plan.kind === 'journal' ? `${plan.entry.operation}  ${plan.entry.note}` : plan.record.operation === 'checkout' ? `checkout of ${shortId(plan.record.to)}` : `undo of w${plan.record.undoes ?? '?'}`;
+  const what =
+    plan.kind === 'journal'
+      ? `${plan.entry.operation}  ${plan.entry.note}`
+      : plan.record.operation === 'checkout'
+        ? `checkout of ${shortId(plan.record.to)}`
+        : `undo of w${plan.record.undoes ?? '?'}`;
   face.say(` ${verb} ${face.style('id', plan.target)}  ${face.safe(what)}`);
   if (plan.kind === 'checkout') {
-    face.say(` ${plan.paths === null ? 'the folder' : face.safe(plan.paths.join(' '))} as in ${face.style('id', shortId(plan.revision))}`);
+    face.say(
+      ` ${plan.paths === null ? 'the folder' : face.safe(plan.paths.join(' '))} as in ${face.style('id', shortId(plan.revision))}`,
+    );
     return;
   }
   const { refs, head } = plan.draft;
   for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
     const name = face.safe(refInWords(change.name));
     if (change.to === null) face.say(` ${name} is not kept any more`);
-    else face.say(snapshotOfRef(change.name) === undefined ? ` ${name} is at ${face.style('id', shortId(change.to))} again` : ` ${name} is back`);
+    else
+      face.say(
+        snapshotOfRef(change.name) === undefined
+          ? ` ${name} is at ${face.style('id', shortId(change.to))} again`
+          : ` ${name} is back`,
+      );
   }
   if (refs.length > REFS_SHOWN_MAX) face.say(` and ${formatCount(refs.length - REFS_SHOWN_MAX)} more`);
-  if (head !== undefined && head !== null) face.say(` HEAD ${head.to === null ? 'is before the first snapshot' : `at ${face.style('id', shortId(head.to))}`}; your files stay as they are`);
+  if (head !== undefined && head !== null)
+    face.say(
+      ` HEAD ${head.to === null ? 'is before the first snapshot' : `at ${face.style('id', shortId(head.to))}`}; your files stay as they are`,
+    );
 }
 
 function describe(plan: UndoPlan): Record<string, unknown> {
-  if (plan.kind === 'checkout') return { undoes: plan.target, operation: plan.record.operation, checkout: plan.revision, head: plan.head, paths: plan.paths };
-  return { undoes: plan.target, operation: plan.entry.operation, note: plan.entry.note, refs: plan.draft.refs, head: plan.draft.head ?? null };
+  if (plan.kind === 'checkout')
+    return {
+      undoes: plan.target,
+      operation: plan.record.operation,
+      checkout: plan.revision,
+      head: plan.head,
+      paths: plan.paths,
+    };
+  return {
+    undoes: plan.target,
+    operation: plan.entry.operation,
+    note: plan.entry.note,
+    refs: plan.draft.refs,
+    head: plan.draft.head ?? null,
+  };
 }

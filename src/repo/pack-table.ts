@@ -1,0 +1,277 @@
+/**
+ * Every blob of every live pack, from footers alone: what gc, verify, stats and rebuilding decide from, never the
+ * LevelDB index. A blob is a number by pack and ordinal; a blob that lies in several packs has a number for each copy,
+ * and the copy added first is the one `find` answers. Typed arrays: about 60 bytes a blob.
+ */
+import type { SnapError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { StoreState } from '../object/store-state.ts';
+import type { PackFooter } from '../pack/pack-format.ts';
+import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
+import type { Backend } from '../storage/backend.ts';
+import { readPackFooter } from './blob-reader.ts';
+
+const ID_BYTES = 32;
+const ID_WORDS = 8;
+/** A blob takes at least this much of a footer: bounds what a false count in the journal makes us allocate. */
+const FOOTER_BLOB_BYTES_MIN = 34;
+/** Set in the kind of a copy that is not the one `find` answers. */
+const SECOND_COPY = 0x80;
+
+/** A pack in the table; its blobs are the numbers from `first` on. */
+export interface TablePack {
+  readonly id: PackId;
+  /** Bytes of the whole file. */
+  readonly size: number;
+  readonly condemned: boolean;
+  readonly first: number;
+  readonly count: number;
+  /** Bytes of header and footer for each of its blobs. */
+  readonly overhead: number;
+}
+
+export interface TableBlock {
+  /** Its pack, by place in `packs`. */
+  readonly pack: number;
+  readonly offset: number;
+  readonly storedLength: number;
+  readonly first: number;
+  readonly count: number;
+  /** Raw bytes of its blobs, without the directory. */
+  readonly blobBytes: number;
+}
+
+export class PackTable {
+  readonly packs: TablePack[] = [];
+  readonly blocks: TableBlock[] = [];
+  #ids: Buffer;
+  #words: Int32Array;
+  #kinds: Uint8Array;
+  #blockOf: Uint32Array;
+  #offsets: Uint32Array;
+  #lengths: Uint32Array;
+  #next: Int32Array;
+  #slots: Int32Array;
+  #size = 0;
+
+  constructor(expected = 1024) {
+    const capacity = Math.max(16, expected);
+    this.#ids = Buffer.alloc((capacity + 1) * ID_BYTES);
+    this.#words = wordsOf(this.#ids);
+    this.#kinds = new Uint8Array(capacity);
+    this.#blockOf = new Uint32Array(capacity);
+    this.#offsets = new Uint32Array(capacity);
+    this.#lengths = new Uint32Array(capacity);
+    this.#next = new Int32Array(capacity);
+    this.#slots = new Int32Array(slotCount(capacity)).fill(-1);
+  }
+
+  /** Copies of blobs in all packs. */
+  get size(): number {
+    return this.#size;
+  }
+
+  addPack(id: PackId, size: number, condemned: boolean, footer: PackFooter): void {
+    const pack = this.packs.length;
+    const first = this.#size;
+    let blockBytes = 0;
+    for (const block of footer.blocks) {
+      const firstOfBlock = this.#size;
+      let offset = 0;
+      for (const blob of block.blobs) {
+        this.#add(blob.kind, blob.id, this.blocks.length, offset, blob.length);
+        offset += blob.length;
+      }
+      this.blocks.push({ pack, offset: block.offset, storedLength: block.storedLength, first: firstOfBlock, count: this.#size - firstOfBlock, blobBytes: offset });
+      blockBytes += BLOCK_HEADER_BYTES + block.storedLength;
+    }
+    const count = this.#size - first;
+    this.packs.push({ id, size, condemned, first, count, overhead: count === 0 ? 0 : (size - blockBytes) / count });
+  }
+
+  /** The number of the chosen copy of a blob whose id is in `bytes` at `offset`, or -1. */
+  find(kind: BlobKind, bytes: Buffer, offset: number): number {
+    bytes.copy(this.#ids, this.#size * ID_BYTES, offset, offset + ID_BYTES);
+    return this.#slots[this.#probe(kind)] ?? -1;
+  }
+
+  findId(kind: BlobKind, id: BlobId): number {
+    this.#ids.write(id, this.#size * ID_BYTES, 'hex');
+    return this.#slots[this.#probe(kind)] ?? -1;
+  }
+
+  /** The next copy of the same blob, or -1. */
+  nextCopy(number: number): number {
+    return this.#next[number] ?? -1;
+  }
+
+  idOf(number: number): BlobId {
+    return this.#ids.toString('hex', number * ID_BYTES, (number + 1) * ID_BYTES) as BlobId;
+  }
+
+  kindOf(number: number): BlobKind {
+    return ((this.#kinds[number] ?? 1) & ~SECOND_COPY) as BlobKind;
+  }
+
+  /** True for the copy that `find` answers. */
+  isChosen(number: number): boolean {
+    return ((this.#kinds[number] ?? 0) & SECOND_COPY) === 0;
+  }
+
+  lengthOf(number: number): number {
+    return this.#lengths[number] ?? 0;
+  }
+
+  /** Where its bytes begin in the decoded block. */
+  offsetOf(number: number): number {
+    return this.#offsets[number] ?? 0;
+  }
+
+  blockNumberOf(number: number): number {
+    return this.#blockOf[number] ?? 0;
+  }
+
+  blockOf(number: number): TableBlock {
+    return at(this.blocks, this.#blockOf[number] ?? 0);
+  }
+
+  packOf(number: number): TablePack {
+    return at(this.packs, this.blockOf(number).pack);
+  }
+
+  /**
+   * The bytes that this copy takes in the store: its share of its block by length, and of its pack's header and footer.
+   * The shares of all blobs of a pack add up to the pack.
+   */
+  storedShare(number: number): number {
+    const block = this.blockOf(number);
+    const share = block.blobBytes === 0 ? 1 / block.count : this.lengthOf(number) / block.blobBytes;
+    return (BLOCK_HEADER_BYTES + block.storedLength) * share + at(this.packs, block.pack).overhead;
+  }
+
+  #add(kind: BlobKind, id: BlobId, block: number, offset: number, length: number): void {
+    if (this.#size === this.#kinds.length) this.#grow();
+    const number = this.#size;
+    this.#ids.write(id, number * ID_BYTES, 'hex');
+    const slot = this.#probe(kind);
+    const known = this.#slots[slot] ?? -1;
+    this.#kinds[number] = known < 0 ? kind : kind | SECOND_COPY;
+    this.#blockOf[number] = block;
+    this.#offsets[number] = offset;
+    this.#lengths[number] = length;
+    this.#next[number] = -1;
+    if (known < 0) this.#slots[slot] = number;
+    else {
+      this.#next[number] = this.#next[known] ?? -1;
+      this.#next[known] = number;
+    }
+    this.#size++;
+  }
+
+  /** The slot of the blob whose id is in the scratch record behind the last one, or the free slot for it. */
+  #probe(kind: BlobKind): number {
+    const words = this.#words;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const scratch = this.#size * ID_WORDS;
+    let slot = slotOf(words[scratch] ?? 0, kind) & mask;
+    for (;;) {
+      const number = slots[slot] ?? -1;
+      if (number < 0 || (this.#kinds[number] === kind && sameId(words, number * ID_WORDS, scratch))) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.#kinds.length * 2;
+    const ids = Buffer.alloc((capacity + 1) * ID_BYTES);
+    this.#ids.copy(ids, 0, 0, this.#size * ID_BYTES);
+    this.#ids = ids;
+    this.#words = wordsOf(ids);
+    const wider = (old: Uint32Array): Uint32Array => {
+      const grown = new Uint32Array(capacity);
+      grown.set(old);
+      return grown;
+    };
+    const kinds = new Uint8Array(capacity);
+    kinds.set(this.#kinds);
+    this.#kinds = kinds;
+    this.#blockOf = wider(this.#blockOf);
+    this.#offsets = wider(this.#offsets);
+    this.#lengths = wider(this.#lengths);
+    const next = new Int32Array(capacity);
+    next.set(this.#next);
+    this.#next = next;
+    if (slotCount(capacity) > this.#slots.length) this.#rehash(slotCount(capacity));
+  }
+
+  #rehash(count: number): void {
+    const slots = new Int32Array(count).fill(-1);
+    const mask = count - 1;
+    for (let number = 0; number < this.#size; number++) {
+      if (!this.isChosen(number)) continue;
+      let slot = slotOf(this.#words[number * ID_WORDS] ?? 0, this.kindOf(number)) & mask;
+      while ((slots[slot] ?? -1) >= 0) slot = (slot + 1) & mask;
+      slots[slot] = number;
+    }
+    this.#slots = slots;
+  }
+}
+
+/**
+ * The table of all packs of `state`, in the order in which the journal added them, those that are not condemned first:
+ * so the chosen copy of a blob is in a pack that stays, if there is one. Packs whose footer cannot be read are given
+ * to `damaged`, after a second try; other failures throw.
+ */
+export async function readPackTable(backend: Backend, state: StoreState, damaged: (pack: PackId, error: SnapError) => void): Promise<PackTable> {
+  let expected = 0;
+  for (const pack of state.packs.values()) expected += Math.min(pack.blobs, Math.ceil(pack.size / FOOTER_BLOB_BYTES_MIN));
+  const table = new PackTable(expected);
+  for (const condemned of [false, true]) {
+    for (const pack of state.packs.values()) {
+      if (state.condemned.has(pack.id) !== condemned) continue;
+      const footer = await readFooterTwice(backend, state, pack.id, damaged);
+      if (footer !== undefined) table.addPack(pack.id, pack.size, condemned, footer);
+    }
+  }
+  return table;
+}
+
+async function readFooterTwice(backend: Backend, state: StoreState, pack: PackId, damaged: (pack: PackId, error: SnapError) => void): Promise<PackFooter | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await readPackFooter(backend, state, pack);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      if (attempt < 2) continue;
+      damaged(pack, error);
+      return undefined;
+    }
+  }
+}
+
+/** Items by a place that is certain to exist. */
+function at<T>(items: readonly T[], place: number): T {
+  const item = items[place];
+  if (item === undefined) throw new RangeError(`no item ${place} of ${items.length}`);
+  return item;
+}
+
+function slotOf(word: number, kind: number): number {
+  return word ^ (kind * 0x9e3779b1);
+}
+
+function sameId(words: Int32Array, a: number, b: number): boolean {
+  for (let i = 0; i < ID_WORDS; i++) if (words[a + i] !== words[b + i]) return false;
+  return true;
+}
+
+function slotCount(capacity: number): number {
+  return 2 ** Math.ceil(Math.log2(capacity * 1.5));
+}
+
+function wordsOf(ids: Buffer): Int32Array {
+  return new Int32Array(ids.buffer, ids.byteOffset, ids.length / 4);
+}
