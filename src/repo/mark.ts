@@ -71,13 +71,10 @@ export class Marker {
   async mark(snapshots: Iterable<BlobId>): Promise<MarkTotals> {
     const before = this.totals;
     for (const id of snapshots) this.#touch(BLOB_KIND.snapshot, Buffer.from(id, 'hex'), 0);
-    for (; this.#highest >= 0; this.#highest--) {
-      for (let numbers = this.#pending[this.#highest]; numbers !== undefined; numbers = this.#pending[this.#highest]) {
-        const block = this.#highest;
-        await this.#walkBlock(block, numbers);
-        // What was found in later blocks goes first.
-        if (this.#highest > block) continue;
-      }
+    while (this.#highest >= 0) {
+      const numbers = this.#pending[this.#highest];
+      if (numbers === undefined) this.#highest--;
+      else await this.#walkBlock(this.#highest, numbers);
     }
     const { blobs, rawBytes, storedBytes } = this.totals;
     return { blobs: blobs - before.blobs, rawBytes: rawBytes - before.rawBytes, storedBytes: storedBytes - before.storedBytes };
@@ -101,28 +98,31 @@ export class Marker {
     if (block > this.#highest) this.#highest = block;
   }
 
-  /** Follows blobs of one block, and those of the same block that they lead to. */
+  /** Follows blobs of one block, and those of the same block that they lead to, which join `numbers` meanwhile. */
   async #walkBlock(block: number, numbers: number[]): Promise<void> {
     this.#options.signal?.throwIfAborted();
     await new Promise(setImmediate);
-    const raw = await this.#rawBlock(block, numbers);
+    let raw = this.#cache.get(block) ?? (await this.#readBlock(block));
+    let readAgain = false;
     for (let number = numbers.pop(); number !== undefined; number = numbers.pop()) {
-      if (raw !== undefined) this.#follow(number, raw);
+      let bytes = this.#bytesOf(number, raw);
+      if (bytes === undefined && !readAgain) {
+        // A bad read may pass: only the second one is damage.
+        readAgain = true;
+        raw = await this.#readBlock(block);
+        bytes = this.#bytesOf(number, raw);
+      }
+      if (bytes === undefined) this.#faultAt(number, typeof raw === 'string' ? raw : 'its bytes are not what was stored');
+      else this.#follow(number, bytes);
     }
+    if (typeof raw !== 'string') this.#remember(block, raw);
     this.#pending[block] = undefined;
   }
 
-  #follow(number: number, raw: Uint8Array): void {
-    const { table } = this;
-    const kind = table.kindOf(number);
-    const offset = table.offsetOf(number);
-    const bytes = Buffer.from(raw.buffer, raw.byteOffset + offset, Math.min(table.lengthOf(number), Math.max(0, raw.length - offset)));
-    if (blobIdOf(bytes) !== table.idOf(number)) {
-      this.#faultAt(number, 'its bytes are not what was stored');
-      return;
-    }
+  #follow(number: number, bytes: Buffer): void {
+    const kind = this.table.kindOf(number);
     try {
-      findReferences(kind, bytes, (childKind, holder, at) => this.#touch(childKind, holder, at));
+      findReferences(kind, bytes, (childKind, holder, offset) => this.#touch(childKind, holder, offset));
     } catch (error) {
       if (!hasCode(error, 'corrupt-data')) throw error;
       this.#faultAt(number, error.message);
@@ -131,26 +131,57 @@ export class Marker {
     this.#options.visit?.(kind, number, bytes);
   }
 
-  /** The decoded block; read a second time before it counts as damaged, since a bad read may pass. */
-  async #rawBlock(block: number, numbers: readonly number[]): Promise<Uint8Array | undefined> {
-    const cached = this.#cache.get(block);
-    if (cached !== undefined) return cached;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const raw = await this.#readBlock(block, attempt > 1);
-        if (attempt < 2 && numbers.some((number) => !this.#isWhole(number, raw))) continue;
-        if (this.#cache.size >= CACHED_BLOCKS_MAX) {
-          const oldest = this.#cache.keys().next().value;
-          if (oldest !== undefined) this.#cache.delete(oldest);
-        }
-        this.#cache.set(block, raw);
-        return raw;
-      } catch (error) {
-        if (!hasCode(error, 'corrupt-data')) throw error;
-        if (attempt < 2) continue;
-        for (const number of numbers) this.#faultAt(number, error.message);
-        return undefined;
-      }
+  /** The bytes of a blob in its decoded block if they hash to its id. */
+  #bytesOf(number: number, raw: Uint8Array | string): Buffer | undefined {
+    if (typeof raw === 'string') return undefined;
+    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length).subarray(this.table.offsetOf(number), this.table.offsetOf(number) + this.table.lengthOf(number));
+    return blobIdOf(bytes) === this.table.idOf(number) ? bytes : undefined;
+  }
+
+  /** The decoded block, or why there is none. */
+  async #readBlock(block: number): Promise<Uint8Array | string> {
+    this.#zstd ??= await loadZstd();
+    return readTableBlock(this.#options.backend, this.#zstd, this.table, block);
+  }
+
+  #remember(block: number, raw: Uint8Array): void {
+    this.#cache.delete(block);
+    if (this.#cache.size >= CACHED_BLOCKS_MAX) {
+      const oldest = this.#cache.keys().next().value;
+      if (oldest !== undefined) this.#cache.delete(oldest);
     }
+    this.#cache.set(block, raw);
+  }
+
+  #faultAt(number: number, reason: string): void {
+    const place = { pack: this.table.packOf(number).id, offset: this.table.blockOf(number).offset };
+    this.#fault({ kind: this.table.kindOf(number), id: this.table.idOf(number), place, reason });
+  }
+
+  #fault(fault: MarkFault): void {
+    if (this.#options.fault !== undefined) {
+      this.#options.fault(fault);
+      return;
+    }
+    const where = fault.place === undefined ? '' : ` (pack ${fault.place.pack}, block at ${fault.place.offset})`;
+    throw new SnapError('corrupt-data', `the ${blobKindName(fault.kind)} ${fault.id}${where} cannot be read: ${fault.reason}`, {
+      hint: 'Run `snap verify` to see which snapshots and paths need it. Nothing was removed.',
+      context: { kind: blobKindName(fault.kind), blob: fault.id, ...fault.place },
+    });
+  }
+}
+
+/** Reads and decodes a block of a table; its blobs are not hashed yet. Returns what is wrong as a text. */
+export async function readTableBlock(backend: Backend, zstd: Zstd, table: PackTable, number: number): Promise<Uint8Array | string> {
+  const block = table.blocks[number];
+  const pack = block === undefined ? undefined : table.packs[block.pack];
+  if (block === undefined || pack === undefined) throw new SnapError('internal', `no block ${number} in the table`);
+  try {
+    const bytes = await backend.get(packName(pack.id), { offset: block.offset, length: BLOCK_HEADER_BYTES + block.storedLength });
+    if (bytes === undefined) return `pack ${pack.id} is missing from the store`;
+    return openBlock(zstd, bytes, `block at ${block.offset} of pack ${pack.id}`).raw;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+    return error.message;
   }
 }

@@ -1,0 +1,92 @@
+/**
+ * The store as gc sees it: the journal replayed from its first entry, never the index or a checkpoint, and with what the
+ * folded state forgets: when packs were condemned, which were swept, where each workspace's HEAD went last.
+ */
+import { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import { snapshotOfRef } from '../object/ref-name.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import type { NumberedEntry } from '../repo/journal.ts';
+import { readEntry } from '../repo/journal.ts';
+import type { Repository } from '../repo/repository.ts';
+
+const FOLD_ENTRIES = 256;
+
+export class StoreView {
+  readonly #repository: Repository;
+  #state: StoreState = EMPTY_STATE;
+  /** When each pack was condemned last, as the entry says. */
+  readonly condemnedAt = new Map<PackId, Date>();
+  readonly swept = new Set<PackId>();
+  /** The entry in which a snapshot got its ref. */
+  readonly sequence = new Map<BlobId, number>();
+  /** By workspace: the snapshot its HEAD moved to last, as the journal knows. */
+  readonly heads = new Map<string, BlobId>();
+
+  private constructor(repository: Repository) {
+    this.#repository = repository;
+  }
+
+  /** Replays the journal. Throws `corrupt-data` if it is damaged, or if this process was told another state by its index. */
+  static async read(repository: Repository): Promise<StoreView> {
+    const view = new StoreView(repository);
+    await view.refresh();
+    const known = repository.state();
+    if (known.number !== view.state.number || !encodeState(known).equals(encodeState(view.state))) {
+      throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', { hint: 'Run `snap reindex`, then `snap verify`. Nothing was removed.' });
+    }
+    return view;
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  /** Reads on to the end of the journal; returns how many entries there were. */
+  async refresh(): Promise<number> {
+    await this.#repository.refresh();
+    let count = 0;
+    for (let batch = await this.#nextBatch(); batch.length > 0; batch = await this.#nextBatch()) {
+      this.#state = applyEntries(this.#state, batch);
+      for (const { entry } of batch) this.#note(entry);
+      count += batch.length;
+    }
+    return count;
+  }
+
+  async #nextBatch(): Promise<NumberedEntry[]> {
+    const batch: NumberedEntry[] = [];
+    while (batch.length < FOLD_ENTRIES) {
+      const next = await readEntry(this.#repository.backend, this.#state.number + 1 + batch.length);
+      if (next === undefined) break;
+      batch.push(next);
+    }
+    return batch;
+  }
+
+  #note(entry: NumberedEntry['entry']): void {
+    const time = new Date(entry.time);
+    for (const id of entry.condemned) this.condemnedAt.set(id, time);
+    for (const id of entry.swept) {
+      this.condemnedAt.delete(id);
+      this.swept.add(id);
+    }
+    for (const { name, to } of entry.refs) {
+      const snapshot = snapshotOfRef(name);
+      if (snapshot !== undefined && to !== null) this.sequence.set(snapshot, entry.number);
+    }
+    if (entry.workspace !== null && entry.head !== null) {
+      if (entry.head.to === null) this.heads.delete(entry.workspace);
+      else this.heads.set(entry.workspace, entry.head.to);
+    }
+  }
+}
+
+/** Bytes of all packs of a state. */
+export function packBytesOf(state: StoreState): number {
+  let bytes = 0;
+  for (const pack of state.packs.values()) bytes += pack.size;
+  return bytes;
+}

@@ -1,0 +1,219 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fingerprint, makeOddFolder, noise, temporaryFolder } from '../kit/folder.ts';
+import { json, ok, snap } from '../kit/snap.ts';
+
+const BIN = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
+let folder: { path: string; remove(): void };
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => folder.remove());
+
+function commitOne(): string {
+  fs.writeFileSync(`${folder.path}/a`, 'one');
+  ok(['-C', folder.path, 'init']);
+  return json<{ id: string }>(['-C', folder.path, 'commit', '-m', 'one']).id;
+}
+
+function packPaths(): string[] {
+  const packs = `${folder.path}/.snap/store/packs`;
+  return fs.readdirSync(packs).flatMap((sub) => fs.readdirSync(`${packs}/${sub}`).map((name) => `${packs}/${sub}/${name}`));
+}
+
+/** One sentence of what, one of what to do, on stderr, and nothing on stdout. */
+function expectError(args: readonly string[], code: number, what: RegExp): void {
+  const ran = snap(['-C', folder.path, ...args]);
+  expect({ args, code: ran.code }).toEqual({ args, code });
+  expect(ran.stderr).toMatch(what);
+  expect(ran.stderr.trim().split('\n').length).toBeGreaterThanOrEqual(2);
+  expect(ran.stdout).toBe('');
+}
+
+describe('wrong requests', () => {
+  test('no workspace here or above', () => expectError(['commit'], 10, /is not in a snap workspace/));
+  test('usage', () => {
+    expectError(['comit'], 2, /unknown command/);
+    expectError(['commit', '--compression', 'huge'], 2, /compression/);
+    expectError(['commit', '--meta', 'novalue'], 2, /key=value/);
+  });
+  test('a second init, an init inside another workspace', () => {
+    commitOne();
+    expectError(['init'], 1, /is a workspace already/);
+    expectError(['init', 'sub'], 1, /lies inside the workspace/);
+    expect(fs.existsSync(`${folder.path}/sub`)).toBe(false);
+  });
+  test('unknown, short and ambiguous revisions', () => {
+    const id = commitOne();
+    expectError(['checkout', 'nothere'], 1, /there is no snapshot "nothere"/);
+    expectError(['checkout', id.slice(0, 3)], 1, /too short for an id/);
+    expectError(['checkout', 'HEAD~1'], 1, /beyond the first snapshot/);
+    expectError(['checkout', '@{1999-01-01}'], 1, /no snapshot from/);
+    expectError(['checkout', '@{some day}'], 2, /some day/);
+  });
+  test('an unknown path, with the nearest name', () => {
+    fs.mkdirSync(`${folder.path}/src`);
+    fs.writeFileSync(`${folder.path}/src/config.json`, '{}');
+    commitOne();
+    expectError(['checkout', 'HEAD', 'src/confg.json'], 1, /src\/config\.json/);
+  });
+  test('a target that is not empty', () => {
+    commitOne();
+    fs.mkdirSync(`${folder.path}/full`);
+    fs.writeFileSync(`${folder.path}/full/x`, 'mine');
+    expectError(['checkout', 'HEAD', '--to', 'full'], 1, /is not empty/);
+    expect(fs.readdirSync(`${folder.path}/full`)).toEqual(['x']);
+  });
+  test('paths outside the workspace, patterns that match nothing, tags that are none', () => {
+    commitOne();
+    expectError(['commit', '../outside'], 2, /outside the workspace/);
+    expectError(['commit', 'no/*.such'], 1, /matches nothing/);
+    expectError(['commit', '--allow-empty', '--tag', 'a b'], 2, /is not a tag name/);
+    expectError(['commit', '--allow-empty', '--tag', '../x'], 2, /is not a tag name/);
+  });
+  test('settings that are wrong name file and line', () => {
+    commitOne();
+    fs.appendFileSync(`${folder.path}/.snap/config.toml`, '\n[commit]\n');
+    expectError(['commit'], 2, /config\.toml:\d+/);
+  });
+});
+
+describe('damage', () => {
+  test('a store of an unknown version, or with unknown features, is refused', () => {
+    commitOne();
+    const path = `${folder.path}/.snap/store/config.json`;
+    const text = fs.readFileSync(path, 'utf8');
+    fs.chmodSync(path, 0o600);
+    fs.writeFileSync(path, text.replace('"format":1', '"format":9'));
+    expectError(['commit'], 1, /format 9/);
+    fs.writeFileSync(path, text.replace('"features":[]', '"features":["time-travel"]'));
+    expectError(['commit'], 1, /time-travel/);
+  });
+  test('a missing store', () => {
+    commitOne();
+    fs.renameSync(`${folder.path}/.snap/store`, `${folder.path}/.snap/elsewhere`);
+    expectError(['commit'], 10, /there is no store/);
+  });
+  test('a missing or damaged index is built again by itself', () => {
+    commitOne();
+    fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
+    expect(json<{ id: string | null }>(['-C', folder.path, 'commit']).id).toBeNull();
+    for (const name of fs.readdirSync(`${folder.path}/.snap/index`)) {
+      if (name !== 'LOCK') fs.writeFileSync(`${folder.path}/.snap/index/${name}`, noise(500, name.length));
+    }
+    const ran = snap(['-C', folder.path, 'commit', '--json']);
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toContain('the index was built again');
+    fs.writeFileSync(`${folder.path}/a`, 'two');
+    ok(['-C', folder.path, 'commit', '-m', 'two']);
+    ok(['-C', folder.path, 'checkout', 'HEAD~1']);
+    expect(fs.readFileSync(`${folder.path}/a`, 'utf8')).toBe('one');
+  });
+  test('a flipped byte in a pack is an error with exit code 20, never wrong bytes', () => {
+    fs.writeFileSync(`${folder.path}/big`, noise(400_000, 1));
+    commitOne();
+    const [pack] = packPaths();
+    const bytes = fs.readFileSync(pack ?? '');
+    bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1;
+    fs.chmodSync(pack ?? '', 0o600);
+    fs.writeFileSync(pack ?? '', bytes);
+    const ran = snap(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/out`]);
+    expect(ran.code).toBe(20);
+    expect(ran.stderr).toContain('big');
+    expect(fs.existsSync(`${folder.path}/out/big`)).toBe(false);
+  });
+  test('a pack that vanished is stored again by the next commit that reads the files', () => {
+    commitOne();
+    for (const pack of packPaths()) fs.rmSync(pack);
+    fs.writeFileSync(`${folder.path}/a`, 'one more');
+    const ran = snap(['-C', folder.path, 'commit', '-m', 'after']);
+    expect([0, 20]).toContain(ran.code);
+    if (ran.code === 20) expect(ran.stderr).toMatch(/missing|damaged/);
+  });
+  test('an altered journal entry is refused', () => {
+    commitOne();
+    const path = `${folder.path}/.snap/store/journal/000000000001.json`;
+    const text = fs.readFileSync(path, 'utf8');
+    fs.chmodSync(path, 0o600);
+    fs.writeFileSync(path, text.replace('store created', 'store CREATED'));
+    fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
+    expectError(['commit'], 20, /journal entry 2/);
+  });
+});
+
+describe('at the same time', () => {
+  test('a second commit waits, then says who holds the workspace (exit 11)', () => {
+    commitOne();
+    const holder = { id: 'x', pid: process.pid, host: '', bootId: '', startTime: '', command: 'snap commit' };
+    const stat = fs.readFileSync('/proc/self/stat', 'utf8');
+    const lock = { ...holder, host: fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(), bootId: fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), startTime: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] };
+    fs.writeFileSync(`${folder.path}/.snap/lock`, JSON.stringify(lock));
+    const ran = snap(['-C', folder.path, 'commit', '--lock-timeout', '0.2']);
+    expect(ran.code).toBe(11);
+    expect(ran.stderr).toContain(String(process.pid));
+    fs.writeFileSync(`${folder.path}/.snap/lock`, JSON.stringify({ ...lock, startTime: '1' }));
+    ok(['-C', folder.path, 'commit']);
+  });
+
+  test('many commits at once from two workspaces on one store all arrive', async () => {
+    const store = `${folder.path}/store`;
+    const roots = ['w1', 'w2'].map((name) => `${folder.path}/${name}`);
+    for (const root of roots) {
+      fs.mkdirSync(root);
+      ok(['-C', root, 'init', '--store', store]);
+    }
+    const runs = roots.flatMap((root, i) =>
+      Array.from({ length: 4 }, (_, n) => {
+        fs.writeFileSync(`${root}/f${n}`, noise(10_000, 10 * i + n));
+        return new Promise<number | null>((resolve) => {
+          const child = spawn(process.execPath, [BIN, '-C', root, 'commit', '-q', '--allow-empty', '-m', `c${n}`, '--lock-timeout', '60'], { stdio: 'ignore' });
+          child.on('exit', resolve);
+        });
+      }),
+    );
+    expect(await Promise.all(runs)).toEqual(Array(8).fill(0));
+    const entries = fs.readdirSync(`${store}/journal`).length;
+    expect(entries).toBe(1 + 8);
+    for (const root of roots) {
+      ok(['-C', root, 'checkout', 'HEAD', '--to', `${root}-out`]);
+      expect(fs.readdirSync(`${root}-out`)).toContain('f3');
+    }
+  });
+
+  test('Ctrl-C in the middle of a commit ends with 130 and the next commit works', async () => {
+    makeOddFolder(folder.path);
+    fs.writeFileSync(`${folder.path}/huge`, noise(60_000_000, 9));
+    ok(['-C', folder.path, 'init']);
+    const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    setTimeout(() => child.kill('SIGINT'), 350);
+    const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+    expect([0, 130]).toContain(code);
+    expect(fs.existsSync(`${folder.path}/.snap/lock`)).toBe(false);
+    const before = fingerprint(folder.path);
+    ok(['-C', folder.path, 'commit', '-m', 'y']);
+    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
+    expect(fingerprint(`${folder.path}/.snap/out`)).toEqual(before.filter((line) => !line.startsWith('s ')));
+  });
+
+  test('a killed commit leaves nothing that stops the next one', async () => {
+    fs.writeFileSync(`${folder.path}/huge`, noise(40_000_000, 9));
+    ok(['-C', folder.path, 'init']);
+    for (const delay of [120, 200, 280, 360]) {
+      const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], { stdio: 'ignore' });
+      setTimeout(() => child.kill('SIGKILL'), delay);
+      await new Promise((resolve) => child.on('exit', resolve));
+    }
+    ok(['-C', folder.path, 'commit', '-m', 'y', '--allow-empty']);
+    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
+    expect(fs.readFileSync(`${folder.path}/.snap/out/huge`).equals(noise(40_000_000, 9))).toBe(true);
+  });
+});
+
+test('stdout closed early is no error', async () => {
+  commitOne();
+  const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
+});
