@@ -62,15 +62,22 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     const saved = await autosave(workspace, settings.revision);
     const now = saved ?? headBefore;
     const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
-    const result = await checkoutInPlace(repository, workers, { ...options, before });
     const whole = selection === everything;
-    if (result.failures.length === 0) {
-      if (settings.setHead !== undefined) repository.setHead(settings.setHead);
-      else repository.setHead(whole ? id : headBefore);
+    const begin = async (): Promise<void> => {
+      if (settings.record === false) return;
+      const paths = whole ? null : [...(settings.paths ?? [])];
+      await appendOperation(repository, { operation: 'checkout', from: headBefore, saved: saved ?? null, to: id, paths });
+    };
+    let result: ApplyResult;
+    try {
+      result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
+    } catch (error) {
+      // What was not committed before shall show as not committed again; it is saved all the same.
+      repository.setHead(headBefore);
+      throw error;
     }
-    if (settings.record ?? true) {
-      await appendOperation(repository, { operation: 'checkout', from: headBefore, saved: saved ?? null, to: id, paths: whole ? null : [...(settings.paths ?? [])] });
-    }
+    const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
+    repository.setHead(result.failures.length === 0 ? headAfter : headBefore);
     return { ...result, id, saved, files, milliseconds: repository.environment.elapsed() - started };
   });
 }

@@ -44,13 +44,17 @@ export interface PlanSummary {
   readonly blocked: readonly string[];
 }
 
-/** Checks out in place. The caller holds the workspace's lock and has saved what was not committed. Throws `refused` for paths in the way. */
-export async function checkoutInPlace(repository: Repository, workers: Workers, options: CheckoutOptions): Promise<ApplyResult> {
+/**
+ * Checks out in place. `begin` is called when nothing stands in the way, just before the first change. The caller holds the workspace's lock and has saved what was not committed. Throws `refused` for paths in
+ * the way.
+ */
+export async function checkoutInPlace(repository: Repository, workers: Workers, options: CheckoutOptions, begin: () => Promise<void>): Promise<ApplyResult> {
   const session = beginSession(repository.environment, repository.backend);
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
     const plan = await preview(repository, repository.trees, options, target);
     if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
+    await begin();
     const seen = new SeenFolders(repository);
     const result = await applySteps(iterate(plan.steps), {
       repository,
@@ -63,7 +67,7 @@ export async function checkoutInPlace(repository: Repository, workers: Workers, 
       signal: options.signal,
       progress: options.progress,
     });
-    if (repository.index.kind === 'level') await repository.index.write({ folderRecords: await recordsAfter(repository, seen, result) });
+    await repository.index.write({ folderRecords: await recordsAfter(repository, seen, result) });
     return result;
   } finally {
     target.close();

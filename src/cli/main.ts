@@ -32,14 +32,14 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     .exitOverride();
   let face = new Face('snap', {}, process.cwd(), stop.signal);
   for (const define of COMMANDS) {
-    program.addCommand(
-      define((name, work) => async (...args: unknown[]) => {
-        const command = args.at(-1) as Command;
-        const options = command.optsWithGlobals<GlobalOptions>();
-        face = new Face(`snap ${name}`, options, resolve(options.C ?? '.'), stop.signal);
-        await work(face, args.slice(0, -2) as never, command.opts() as never);
-      }).exitOverride().configureHelp({ showGlobalOptions: true }),
-    );
+    const command = define((name, work) => async (...args: unknown[]) => {
+      const called = args.at(-1) as Command;
+      const options = called.optsWithGlobals<GlobalOptions>();
+      face = new Face(`snap ${name}`, options, resolve(options.C ?? '.'), stop.signal);
+      await work(face, args.slice(0, -2) as never, called.opts() as never);
+    });
+    inheritSettings(command, program);
+    program.addCommand(command);
   }
   try {
     await program.parseAsync([...argv]);
@@ -49,6 +49,12 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     } else face.fail(stop.signal.aborted && !(error instanceof SnapError && error.code === 'corrupt-data') ? interruption(stop.signal) : error);
   }
   process.exitCode = stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM' ? EXIT.terminated : face.exitCode;
+}
+
+/** Commands made elsewhere take over how errors and help are shown, and so do theirs. */
+function inheritSettings(command: Command, from: Command): void {
+  command.copyInheritedSettings(from).configureHelp({ showGlobalOptions: true });
+  for (const inner of command.commands) inheritSettings(inner, command);
 }
 
 function interruption(signal: AbortSignal): SnapError {

@@ -26,6 +26,7 @@ export class MemoryIndex implements BlobIndex {
   #lengths = new Uint32Array(1024);
   readonly #blocks: BlockPlace[] = [];
   readonly #gone = new Set<PackId>();
+  readonly #folderRecords = new Map<string, Buffer>();
 
   find(kind: BlobKind, id: BlobId): BlobLocation | undefined {
     const number = this.#table.find(kind, id);
@@ -39,13 +40,14 @@ export class MemoryIndex implements BlobIndex {
     return undefined;
   }
 
-  folderRecord(): undefined {
-    return undefined;
+  folderRecord(path: string): Buffer | undefined {
+    return this.#folderRecords.get(path);
   }
 
   async write(changes: IndexChanges): Promise<void> {
     for (const pack of changes.removedPacks ?? []) this.#gone.add(pack);
     for (const pack of changes.packs ?? []) this.addPack(pack.id, pack.footer);
+    for (const { path, record } of changes.folderRecords ?? []) this.#folderRecords.set(path, Buffer.from(record));
     if (changes.state !== undefined) this.state = changes.state;
   }
 

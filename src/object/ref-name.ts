@@ -49,7 +49,7 @@ function tagNameFault(name: string): string | undefined {
   if (!/^[\p{L}\p{N}._/+@=-]+$/u.test(name)) return 'it has a space or a special character';
   if (name.startsWith('-')) return 'it begins with "-"';
   if (name.split('/').some((part) => part === '' || part === '.' || part === '..')) return 'it has an empty part, "." or ".."';
-  if (name === 'HEAD' || name === 'latest') return 'that word has a meaning of its own';
+  if (name === 'HEAD' || name === 'latest' || name === '@') return 'that word has a meaning of its own';
   if (/^[0-9a-f]{4,64}$/.test(name)) return 'it looks like an id';
   if (name.normalize('NFC') !== name) return 'it is not in Unicode normal form C';
   return undefined;

@@ -25,7 +25,6 @@ export interface TablePack {
   readonly id: PackId;
   /** Bytes of the whole file. */
   readonly size: number;
-  readonly condemned: boolean;
   readonly first: number;
   readonly count: number;
   /** Bytes of header and footer for each of its blobs. */
@@ -73,7 +72,7 @@ export class PackTable {
     return this.#size;
   }
 
-  addPack(id: PackId, size: number, condemned: boolean, footer: PackFooter): void {
+  addPack(id: PackId, size: number, footer: PackFooter): void {
     const pack = this.packs.length;
     const first = this.#size;
     let blockBytes = 0;
@@ -88,7 +87,7 @@ export class PackTable {
       blockBytes += BLOCK_HEADER_BYTES + block.storedLength;
     }
     const count = this.#size - first;
-    this.packs.push({ id, size, condemned, first, count, overhead: count === 0 ? 0 : (size - blockBytes) / count });
+    this.packs.push({ id, size, first, count, overhead: count === 0 ? 0 : (size - blockBytes) / count });
   }
 
   /** The number of the chosen copy of a blob whose id is in `bytes` at `offset`, or -1. */
@@ -233,7 +232,7 @@ export async function readPackTable(backend: Backend, state: StoreState, damaged
     for (const pack of state.packs.values()) {
       if (state.condemned.has(pack.id) !== condemned) continue;
       const footer = await readFooterTwice(backend, state, pack.id, damaged);
-      if (footer !== undefined) table.addPack(pack.id, pack.size, condemned, footer);
+      if (footer !== undefined) table.addPack(pack.id, pack.size, footer);
     }
   }
   return table;

@@ -1,0 +1,36 @@
+/**
+ * What of a store is needed: the table of its packs with the marks of all refs. Made from journal and packs only. A
+ * pack that cannot be read is left alone, whatever it holds; a needed blob that no readable pack has stops gc.
+ */
+import type { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { Marker } from '../repo/mark.ts';
+import type { PackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/pack-table.ts';
+import type { Backend } from '../storage/backend.ts';
+
+export interface Reach {
+  readonly state: StoreState;
+  readonly table: PackTable;
+  readonly marker: Marker;
+  /** Packs whose footer cannot be read. */
+  readonly damaged: ReadonlyMap<PackId, SnapError>;
+}
+
+/** Marks what `roots` need. Throws `corrupt-data` if any of it cannot be found, or any tree or list of it not be read. */
+export async function markReach(backend: Backend, state: StoreState, roots: Iterable<BlobId>, signal: AbortSignal | undefined): Promise<Reach> {
+  const damaged = new Map<PackId, SnapError>();
+  const table = await readPackTable(backend, state, (pack, error) => damaged.set(pack, error));
+  const marker = new Marker({ backend, table, signal });
+  await marker.mark(roots);
+  return { state, table, marker, damaged };
+}
+
+/** The snapshots that refs of a state name, without those in `without`. */
+export function rootsOf(state: StoreState, without: ReadonlySet<BlobId> = new Set()): Set<BlobId> {
+  const roots = new Set<BlobId>();
+  for (const id of state.refs.values()) if (!without.has(id)) roots.add(id);
+  return roots;
+}
