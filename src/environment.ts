@@ -12,7 +12,14 @@ import { PROGRAM } from './version.ts';
 export function processEnvironment(command: string): Environment {
   const uniqueName = (): string => randomBytes(16).toString('hex');
   const host = hostname();
-  const holder = { id: uniqueName(), pid: process.pid, host, bootId: bootId(realDisk), startTime: processStartTime(realDisk, process.pid), command };
+  const holder = {
+    id: uniqueName(),
+    pid: process.pid,
+    host,
+    bootId: bootId(realDisk),
+    startTime: processStartTime(realDisk, process.pid),
+    command,
+  };
   return {
     disk: realDisk,
     now: () => new Date(),

@@ -54,7 +54,10 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
   };
   const files = snapshot.totals.files;
   if (settings.to !== undefined) {
-    const result = await checkoutTo(repository, workers, settings.to, settings.force ?? false, { ...options, before: undefined });
+    const result = await checkoutTo(repository, workers, settings.to, settings.force ?? false, {
+      ...options,
+      before: undefined,
+    });
     return { ...result, id, saved: undefined, files, milliseconds: repository.environment.elapsed() - started };
   }
   return workspace.exclusively(async () => {
@@ -66,7 +69,13 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     const begin = async (): Promise<void> => {
       if (settings.record === false) return;
       const paths = whole ? null : [...(settings.paths ?? [])];
-      await appendOperation(repository, { operation: 'checkout', from: headBefore, saved: saved ?? null, to: id, paths });
+      await appendOperation(repository, {
+        operation: 'checkout',
+        from: headBefore,
+        saved: saved ?? null,
+        to: id,
+        paths,
+      });
     };
     let result: ApplyResult;
     try {
@@ -83,7 +92,10 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
 }
 
 /** What `checkout` in place would do; nothing is changed or stored. */
-export async function planCheckout(workspace: Workspace, settings: CheckoutSettings): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
+export async function planCheckout(
+  workspace: Workspace,
+  settings: CheckoutSettings,
+): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
   const { repository } = workspace;
   const { id, snapshot, selection } = await resolve(workspace, settings);
   const live = await previewCommit(workspace);
@@ -99,13 +111,24 @@ export async function planCheckout(workspace: Workspace, settings: CheckoutSetti
   return { ...plan, id, uncommitted: live.scan.differs };
 }
 
-async function resolve(workspace: Workspace, settings: CheckoutSettings): Promise<{ id: BlobId; snapshot: Awaited<ReturnType<Workspace['repository']['trees']['snapshot']>>; selection: typeof everything }> {
+async function resolve(
+  workspace: Workspace,
+  settings: CheckoutSettings,
+): Promise<{
+  id: BlobId;
+  snapshot: Awaited<ReturnType<Workspace['repository']['trees']['snapshot']>>;
+  selection: typeof everything;
+}> {
   const { repository } = workspace;
   const { revision, path } = splitRevisionPath(settings.revision);
   const id = await resolveRevision(repository, revision);
   const snapshot = await repository.trees.snapshot(id);
-  const paths = [...(path === undefined || path === '' ? [] : [path]), ...(settings.paths ?? []).map(normalPath)].filter((wanted) => wanted !== '');
-  if (settings.removeMissing !== true) for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
+  const paths = [
+    ...(path === undefined || path === '' ? [] : [path]),
+    ...(settings.paths ?? []).map(normalPath),
+  ].filter((wanted) => wanted !== '');
+  if (settings.removeMissing !== true)
+    for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
   return { id, snapshot, selection: paths.length === 0 ? everything : fromPaths(new Set(paths)) };
 }
 
@@ -127,4 +150,3 @@ async function autosave(workspace: Workspace, revision: string): Promise<BlobId 
   });
   return id;
 }
-

@@ -1,7 +1,8 @@
 /** Committing from outside. */
-import type { CompressionLevel } from '../compress/block-codec.ts';
+
 import type { CommitProgress, CommitResult } from '../commit/commit.ts';
 import { commit as commitIn } from '../commit/commit.ts';
+import type { CompressionLevel } from '../compress/block-codec.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -46,7 +47,10 @@ export async function commit(workspace: Workspace, settings: CommitSettings = {}
 }
 
 /** What a commit would store, without storing anything. */
-export async function previewCommit(workspace: Workspace, settings: CommitSettings & { readonly onIgnored?: (path: string, isFolder: boolean) => void } = {}): Promise<LiveTree> {
+export async function previewCommit(
+  workspace: Workspace,
+  settings: CommitSettings & { readonly onIgnored?: (path: string, isFolder: boolean) => void } = {},
+): Promise<LiveTree> {
   const { repository } = workspace;
   return scanLive(repository, workspace.workers, {
     selection: await select(repository, settings.patterns ?? []),

@@ -2,9 +2,10 @@
  * Opening a workspace from outside: for programs and for the command line. Everything is held by the Workspace and
  * released by `close`.
  */
+
+import type { LockFile } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { SnapError } from '../errors.ts';
-import type { LockFile } from '../disk/lock-file.ts';
 import type { InitResult } from '../repo/init.ts';
 import { initWorkspace as initIn } from '../repo/init.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -76,5 +77,10 @@ export interface InitWorkspaceOptions {
 /** Makes `folder` (absolute) a workspace. Throws `exists`, `refused`, `permission`. */
 export async function initWorkspace(folder: string, options: InitWorkspaceOptions = {}): Promise<InitResult> {
   if (!folder.startsWith('/')) throw new SnapError('usage', `${folder} is not an absolute path`);
-  return initIn(processEnvironment('snap init'), { root: folder, store: options.store, name: options.name, nested: options.nested ?? false });
+  return initIn(processEnvironment('snap init'), {
+    root: folder,
+    store: options.store,
+    name: options.name,
+    nested: options.nested ?? false,
+  });
 }

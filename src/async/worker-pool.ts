@@ -26,7 +26,13 @@ interface Member<Job, Reply> {
 interface Answer {
   readonly id: number;
   readonly reply?: unknown;
-  readonly error?: { code: ErrorCode; message: string; hint?: string; context: Record<string, unknown>; stack?: string };
+  readonly error?: {
+    code: ErrorCode;
+    message: string;
+    hint?: string;
+    context: Record<string, unknown>;
+    stack?: string;
+  };
 }
 
 export class WorkerPool<Job, Reply> {
@@ -84,7 +90,8 @@ export class WorkerPool<Job, Reply> {
 
   #leastBusy(): Member<Job, Reply> | undefined {
     let best: Member<Job, Reply> | undefined;
-    for (const member of this.#members) if (best === undefined || member.running.size < best.running.size) best = member;
+    for (const member of this.#members)
+      if (best === undefined || member.running.size < best.running.size) best = member;
     if ((best === undefined || best.running.size > 0) && this.#members.length < this.#size) return this.#start();
     return best !== undefined && best.running.size < JOBS_PER_WORKER ? best : undefined;
   }
@@ -124,7 +131,9 @@ export class WorkerPool<Job, Reply> {
 }
 
 /** In a worker: answers each job with what `work` returns; `transfer` lists the buffers to move. */
-export function serveJobs<Job, Reply>(work: (job: Job) => Promise<{ reply: Reply; transfer: readonly ArrayBuffer[] }>): void {
+export function serveJobs<Job, Reply>(
+  work: (job: Job) => Promise<{ reply: Reply; transfer: readonly ArrayBuffer[] }>,
+): void {
   const port = parentPort;
   if (port === null) throw new SnapError('internal', 'serveJobs runs in worker threads only');
   let last = Promise.resolve();
@@ -142,8 +151,19 @@ export function serveJobs<Job, Reply>(work: (job: Job) => Promise<{ reply: Reply
 
 function describe(error: unknown): NonNullable<Answer['error']> {
   if (error instanceof SnapError) {
-    return { code: error.code, message: error.message, context: { ...error.context }, ...(error.hint === undefined ? {} : { hint: error.hint }), ...(error.stack === undefined ? {} : { stack: error.stack }) };
+    return {
+      code: error.code,
+      message: error.message,
+      context: { ...error.context },
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      ...(error.stack === undefined ? {} : { stack: error.stack }),
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: 'internal', message, context: {}, ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}) };
+  return {
+    code: 'internal',
+    message,
+    context: {},
+    ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
+  };
 }

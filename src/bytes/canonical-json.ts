@@ -19,7 +19,8 @@ export function decodeCanonicalJson(bytes: Uint8Array, what: string): Json {
   } catch (error) {
     throw new SnapError('corrupt-data', `damaged ${what}: it is not JSON`, { cause: error });
   }
-  if (!encodeCanonicalJson(value).equals(bytes)) throw new SnapError('corrupt-data', `damaged ${what}: it is not in canonical form`);
+  if (!encodeCanonicalJson(value).equals(bytes))
+    throw new SnapError('corrupt-data', `damaged ${what}: it is not in canonical form`);
   return value;
 }
 
@@ -27,7 +28,8 @@ function write(value: Json): string {
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw new SnapError('corrupt-data', 'damaged record: a number is not a safe integer');
+    if (!Number.isSafeInteger(value))
+      throw new SnapError('corrupt-data', 'damaged record: a number is not a safe integer');
     return String(value === 0 ? 0 : value);
   }
   if (isArray(value)) return `[${value.map(write).join(',')}]`;

@@ -11,7 +11,8 @@ export class Fields {
   readonly #seen = new Set<string>();
 
   constructor(value: Json | undefined, what: string) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SnapError('corrupt-data', `damaged ${what}: it is not an object`);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new SnapError('corrupt-data', `damaged ${what}: it is not an object`);
     this.#value = value as { readonly [key: string]: Json };
     this.#what = what;
   }
@@ -71,7 +72,11 @@ export class Fields {
 
   /** Throws if a field was never read. */
   done(): void {
-    for (const key of Object.keys(this.#value)) if (!this.#seen.has(key)) throw new SnapError('unsupported-format', `${this.#what} has the unknown field "${key}"`, { hint: 'It was written by a newer version of snap; update this one.' });
+    for (const key of Object.keys(this.#value))
+      if (!this.#seen.has(key))
+        throw new SnapError('unsupported-format', `${this.#what} has the unknown field "${key}"`, {
+          hint: 'It was written by a newer version of snap; update this one.',
+        });
   }
 
   fail(name: string): never {

@@ -2,7 +2,8 @@
  * Text from file systems and stores as it may reach a terminal: control characters, escape sequences, bidirectional
  * overrides and bytes that are not UTF-8 are shown as \xNN or \u{NNNN}; everything else stays readable.
  */
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\\]/u;
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\\]/u;
 const UNSAFE_ALL = new RegExp(UNSAFE.source, 'gu');
 
 /** `text` safe to print on one line of a terminal. */

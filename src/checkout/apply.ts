@@ -112,7 +112,8 @@ class Apply {
     await Promise.all(this.#comparing);
     await this.#writer.finish();
     const { target } = this.#options;
-    for (const { first, others } of this.#links.values()) for (const path of others) this.#attempt(path, () => this.#link(first, path));
+    for (const { first, others } of this.#links.values())
+      for (const path of others) this.#attempt(path, () => this.#link(first, path));
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
       if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
     }
@@ -160,13 +161,17 @@ class Apply {
     const { path, entry } = step;
     const there = target.look(path);
     if (there === undefined) return this.#write(step);
-    if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile()) return this.#replace(step, there.mtimeNs);
+    if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile())
+      return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
       this.#right++;
-      if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
+      if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
+        target.setMetadata(path, entry);
     });
-    const done = compared.catch((error: unknown) => this.#note(path, error)).finally(() => this.#comparing.delete(done));
+    const done = compared
+      .catch((error: unknown) => this.#note(path, error))
+      .finally(() => this.#comparing.delete(done));
     this.#comparing.add(done);
     if (this.#comparing.size >= COMPARED_AT_ONCE_MAX) await Promise.race(this.#comparing);
   }
@@ -197,14 +202,19 @@ class Apply {
 
   #mayOverwrite(path: string, entry: TreeEntry, mtime: bigint): boolean {
     const { overwrite } = this.#options;
-    const may = overwrite === 'always' || (overwrite === 'if-newer' && entry.mtime > mtime && !sameTime(entry.mtime, mtime));
+    const may =
+      overwrite === 'always' || (overwrite === 'if-newer' && entry.mtime > mtime && !sameTime(entry.mtime, mtime));
     if (!may) this.#kept.push(path);
     return may;
   }
 
   #mayChange(path: string): boolean {
     if (this.#options.isAsSeen(path)) return true;
-    this.#failures.push({ path, code: 'refused', reason: `${path} changed while the checkout went on; it was left as it is` });
+    this.#failures.push({
+      path,
+      code: 'refused',
+      reason: `${path} changed while the checkout went on; it was left as it is`,
+    });
     return false;
   }
 
@@ -228,4 +238,3 @@ class Apply {
     }
   }
 }
-

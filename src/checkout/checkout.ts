@@ -2,8 +2,9 @@
  * Checkout: makes the workspace, or another folder, look like a snapshot. In place it works from the tree that was
  * just saved, so it writes only what differs and removes only what is stored. SPEC.md "Checkout".
  */
-import { fromSystemError, SnapError } from '../errors.ts';
+
 import { ensureFolder } from '../disk/files.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
@@ -48,7 +49,12 @@ export interface PlanSummary {
  * Checks out in place. `begin` is called when nothing stands in the way, just before the first change. The caller holds the workspace's lock and has saved what was not committed. Throws `refused` for paths in
  * the way.
  */
-export async function checkoutInPlace(repository: Repository, workers: Workers, options: CheckoutOptions, begin: () => Promise<void>): Promise<ApplyResult> {
+export async function checkoutInPlace(
+  repository: Repository,
+  workers: Workers,
+  options: CheckoutOptions,
+  begin: () => Promise<void>,
+): Promise<ApplyResult> {
   const session = beginSession(repository.environment, repository.backend);
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
@@ -76,7 +82,11 @@ export async function checkoutInPlace(repository: Repository, workers: Workers, 
 }
 
 /** What a checkout in place would do. `trees` reads `before` too, which may be the live folder's tree. */
-export async function previewCheckout(repository: Repository, trees: TreeReader, options: CheckoutOptions): Promise<PlanSummary> {
+export async function previewCheckout(
+  repository: Repository,
+  trees: TreeReader,
+  options: CheckoutOptions,
+): Promise<PlanSummary> {
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
     return await preview(repository, trees, options, target);
@@ -86,13 +96,22 @@ export async function previewCheckout(repository: Repository, trees: TreeReader,
 }
 
 /** Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`. */
-export async function checkoutTo(repository: Repository, workers: Workers, folder: string, force: boolean, options: CheckoutOptions): Promise<ApplyResult> {
+export async function checkoutTo(
+  repository: Repository,
+  workers: Workers,
+  folder: string,
+  force: boolean,
+  options: CheckoutOptions,
+): Promise<ApplyResult> {
   const { disk } = repository.environment;
   const session = beginSession(repository.environment, repository.backend);
   try {
     ensureFolder(disk, folder);
     const empty = disk.list(folder).length === 0;
-    if (!empty && !force) throw new SnapError('refused', `${folder} is not empty`, { hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.' });
+    if (!empty && !force)
+      throw new SnapError('refused', `${folder} is not empty`, {
+        hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
+      });
     const target = new Target(repository.environment, folder, undefined);
     try {
       const result = await applySteps(planCheckout(planOptions(repository.trees, options)), {
@@ -108,7 +127,13 @@ export async function checkoutTo(repository: Repository, workers: Workers, folde
       });
       const { mode, uid, gid, mtime } = options.after.folder;
       target.close();
-      return { ...result, failures: [...result.failures, ...finishRoot(repository, folder, { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) })] };
+      return {
+        ...result,
+        failures: [
+          ...result.failures,
+          ...finishRoot(repository, folder, { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) }),
+        ],
+      };
     } catch (error) {
       target.close();
       throw error;
@@ -120,7 +145,11 @@ export async function checkoutTo(repository: Repository, workers: Workers, folde
   }
 }
 
-function finishRoot(repository: Repository, folder: string, entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'> & { kind: 2 }): ApplyResult['failures'] {
+function finishRoot(
+  repository: Repository,
+  folder: string,
+  entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'> & { kind: 2 },
+): ApplyResult['failures'] {
   const target = new Target(repository.environment, folder, repository.folder);
   try {
     target.setMetadata('', entry);
@@ -133,7 +162,12 @@ function finishRoot(repository: Repository, folder: string, entry: Pick<TreeEntr
   }
 }
 
-async function preview(repository: Repository, trees: TreeReader, options: CheckoutOptions, target: Target): Promise<PlanSummary> {
+async function preview(
+  repository: Repository,
+  trees: TreeReader,
+  options: CheckoutOptions,
+  target: Target,
+): Promise<PlanSummary> {
   const base = planOptions(repository.trees, options, trees);
   const relink = await changedLinkKeys(base);
   const steps: Step[] = [];
@@ -146,7 +180,8 @@ async function preview(repository: Repository, trees: TreeReader, options: Check
     if (step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special') {
       writes++;
       if (step.kind === 'write') bytes += step.entry.size;
-      if (step.before === undefined && options.overwrite === 'always' && standsAlone(target, steps, step.path)) blocked.push(step.path);
+      if (step.before === undefined && options.overwrite === 'always' && standsAlone(target, steps, step.path))
+        blocked.push(step.path);
     } else if (step.kind === 'remove') removals++;
     else if (step.kind === 'make-folder') {
       const there = target.look(step.path);
@@ -168,11 +203,22 @@ function standsAlone(target: Target, steps: readonly Step[], path: string): bool
 }
 
 function planOptions(trees: TreeReader, options: CheckoutOptions, beforeTrees: TreeReader = trees): PlanOptions {
-  return { before: { trees: beforeTrees, tree: options.before }, after: { trees, tree: options.after.tree }, selection: options.selection, keepExtra: options.keepExtra, relink: new Set() };
+  return {
+    before: { trees: beforeTrees, tree: options.before },
+    after: { trees, tree: options.after.tree },
+    selection: options.selection,
+    keepExtra: options.keepExtra,
+    relink: new Set(),
+  };
 }
 
 /** Reads and hashes files that are there already, to leave alone those that are right. */
-function existingFiles(repository: Repository, workers: Workers, target: Target, signal: AbortSignal | undefined): ExistingFiles {
+function existingFiles(
+  repository: Repository,
+  workers: Workers,
+  target: Target,
+  signal: AbortSignal | undefined,
+): ExistingFiles {
   const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
   const reader = new FileReader({ workers, root: target.path, chunker: repository.config.chunker, sink, signal });
   return {
@@ -182,7 +228,9 @@ function existingFiles(repository: Repository, workers: Workers, target: Target,
       if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
       await reader.ready();
       const reading = await reader.read(path, numbersOf(there));
-      return reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks));
+      return (
+        reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks))
+      );
     },
   };
 }
@@ -194,10 +242,14 @@ async function sameChunks(trees: TreeReader, entry: FileEntry, chunks: readonly 
 
 function inTheWay(blocked: readonly string[]): SnapError {
   const shown = blocked.slice(0, 5).join(', ');
-  return new SnapError('refused', `${blocked.length === 1 ? 'a file is' : `${blocked.length} files are`} in the way and in no snapshot (ignored): ${shown}${blocked.length > 5 ? ', …' : ''}`, {
-    hint: 'Move them away, or take them in with "!" in .snapignore and commit; nothing was changed.',
-    context: { blocked },
-  });
+  return new SnapError(
+    'refused',
+    `${blocked.length === 1 ? 'a file is' : `${blocked.length} files are`} in the way and in no snapshot (ignored): ${shown}${blocked.length > 5 ? ', …' : ''}`,
+    {
+      hint: 'Move them away, or take them in with "!" in .snapignore and commit; nothing was changed.',
+      context: { blocked },
+    },
+  );
 }
 
 async function* iterate(steps: readonly Step[]): AsyncGenerator<Step> {

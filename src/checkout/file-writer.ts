@@ -7,9 +7,9 @@ import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { BlobLocation } from '../index/blob-index.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { ChunkRef, FileEntry } from '../object/tree-entry.ts';
+import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { packName } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
-import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import type { BlockRef } from '../work/block-source.ts';
 import { STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
@@ -46,7 +46,12 @@ export class FileWriter {
   #fatal: unknown;
 
   /** `written`: called for each file in place, with its size, mtime, ctime, inode if known. */
-  constructor(repository: Repository, workers: Workers, target: Target, written: (path: string, numbers: BigInt64Array | undefined, bytes: number) => void) {
+  constructor(
+    repository: Repository,
+    workers: Workers,
+    target: Target,
+    written: (path: string, numbers: BigInt64Array | undefined, bytes: number) => void,
+  ) {
     this.#repository = repository;
     this.#workers = workers;
     this.#target = target;
@@ -79,10 +84,18 @@ export class FileWriter {
 
   async #add(path: string, entry: FileEntry, chunks: readonly ChunkRef[]): Promise<void> {
     const located: BlobLocation[] = [];
-    for (const chunk of chunks) located.push(this.#repository.index.find(BLOB_KIND.data, chunk.id) ?? (await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id)));
+    for (const chunk of chunks)
+      located.push(
+        this.#repository.index.find(BLOB_KIND.data, chunk.id) ??
+          (await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id)),
+      );
     const first = located[0];
     const newBlock = first !== undefined && !this.#blocks.has(blockKey(first));
-    if (this.#batch.length >= BATCH_FILES_MAX || this.#batchBytes >= BATCH_BYTES || (newBlock && this.#batchBytes >= BATCH_BYTES / 2)) {
+    if (
+      this.#batch.length >= BATCH_FILES_MAX ||
+      this.#batchBytes >= BATCH_BYTES ||
+      (newBlock && this.#batchBytes >= BATCH_BYTES / 2)
+    ) {
       this.#send();
       await this.#room();
     }
@@ -90,10 +103,25 @@ export class FileWriter {
     const refs: WriteChunk[] = [];
     for (const [i, location] of located.entries()) {
       const chunk = chunks[i];
-      if (chunk === undefined || chunk.length !== location.length) throw new SnapError('corrupt-data', `${path}: a chunk has another length than its file says`);
-      refs.push({ block: await this.#blockNumber(location), offset: location.offset, length: chunk.length, id: chunk.id });
+      if (chunk === undefined || chunk.length !== location.length)
+        throw new SnapError('corrupt-data', `${path}: a chunk has another length than its file says`);
+      refs.push({
+        block: await this.#blockNumber(location),
+        offset: location.offset,
+        length: chunk.length,
+        id: chunk.id,
+      });
     }
-    const file = { folder: slash < 0 ? '' : path.slice(0, slash), name: path.slice(slash + 1), mode: entry.mode, mtime: entry.mtime, owner: this.#target.owner(entry), size: entry.size, sparse: entry.sparse, chunks: refs };
+    const file = {
+      folder: slash < 0 ? '' : path.slice(0, slash),
+      name: path.slice(slash + 1),
+      mode: entry.mode,
+      mtime: entry.mtime,
+      owner: this.#target.owner(entry),
+      size: entry.size,
+      sparse: entry.sparse,
+      chunks: refs,
+    };
     this.#batch.push({ path, file });
     this.#batchBytes += entry.size;
   }
@@ -110,7 +138,12 @@ export class FileWriter {
   }
 
   async #writeBatch(batch: readonly Pending[], blocks: readonly BlockRef[]): Promise<void> {
-    const reply = (await this.#workers.run({ kind: 'write', root: this.#target.writeRoot, blocks, files: batch.map((pending) => pending.file) })) as WriteReply;
+    const reply = (await this.#workers.run({
+      kind: 'write',
+      root: this.#target.writeRoot,
+      blocks,
+      files: batch.map((pending) => pending.file),
+    })) as WriteReply;
     for (const [i, { path, file }] of batch.entries()) {
       const failure = reply.failures[i];
       if (failure !== undefined) this.failures.push({ path, code: failure.code, reason: failure.message });
@@ -139,7 +172,8 @@ export class FileWriter {
         bytes = 0;
       }
       await Promise.all(segments);
-      if (position !== entry.size) throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
+      if (position !== entry.size)
+        throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
       this.#target.finish(temporary, path, entry);
       this.#written(path, undefined, entry.size);
     } catch (error) {
@@ -150,13 +184,19 @@ export class FileWriter {
     }
   }
 
-  async #segment(path: string, entry: FileEntry, position: number, chunks: readonly ChunkRef[]): Promise<Extract<import('../work/jobs.ts').Job, { kind: 'segment' }>> {
+  async #segment(
+    path: string,
+    entry: FileEntry,
+    position: number,
+    chunks: readonly ChunkRef[],
+  ): Promise<Extract<import('../work/jobs.ts').Job, { kind: 'segment' }>> {
     const blocks: BlockRef[] = [];
     const numbers = new Map<string, number>();
     const refs: WriteChunk[] = [];
     for (const chunk of chunks) {
       const location = await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id);
-      if (location.length !== chunk.length) throw new SnapError('corrupt-data', 'a chunk has another length than its file says');
+      if (location.length !== chunk.length)
+        throw new SnapError('corrupt-data', 'a chunk has another length than its file says');
       const key = blockKey(location);
       let number = numbers.get(key);
       if (number === undefined) {
@@ -183,7 +223,10 @@ export class FileWriter {
     const base = { pack: location.pack, offset: location.blockOffset, storedLength: location.storedLength };
     const path = backend.localPath(name);
     if (path !== undefined) return { ...base, source: { path } };
-    const bytes = await backend.get(name, { offset: location.blockOffset, length: BLOCK_HEADER_BYTES + location.storedLength });
+    const bytes = await backend.get(name, {
+      offset: location.blockOffset,
+      length: BLOCK_HEADER_BYTES + location.storedLength,
+    });
     if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`);
     return { ...base, source: { bytes: new Uint8Array(bytes) } };
   }

@@ -15,10 +15,25 @@ export type Step =
   | { readonly kind: 'remove-folder'; readonly path: string; readonly before: FolderEntry }
   | { readonly kind: 'make-folder'; readonly path: string; readonly entry: FolderEntry }
   | { readonly kind: 'write'; readonly path: string; readonly entry: FileEntry; readonly before: TreeEntry | undefined }
-  | { readonly kind: 'symlink'; readonly path: string; readonly entry: SymlinkEntry; readonly before: TreeEntry | undefined }
-  | { readonly kind: 'special'; readonly path: string; readonly entry: SpecialEntry; readonly before: TreeEntry | undefined }
+  | {
+      readonly kind: 'symlink';
+      readonly path: string;
+      readonly entry: SymlinkEntry;
+      readonly before: TreeEntry | undefined;
+    }
+  | {
+      readonly kind: 'special';
+      readonly path: string;
+      readonly entry: SpecialEntry;
+      readonly before: TreeEntry | undefined;
+    }
   /** The bytes are right; mode, owner or time are not. */
-  | { readonly kind: 'metadata'; readonly path: string; readonly entry: FileEntry | SymlinkEntry | SpecialEntry; readonly before: TreeEntry }
+  | {
+      readonly kind: 'metadata';
+      readonly path: string;
+      readonly entry: FileEntry | SymlinkEntry | SpecialEntry;
+      readonly before: TreeEntry;
+    }
   /** A folder that differs somewhere inside or in itself; `entry` undefined is the root. */
   | { readonly kind: 'folder'; readonly path: string; readonly entry: FolderEntry | undefined; readonly tree: BlobId };
 
@@ -41,16 +56,24 @@ export async function* planCheckout(options: PlanOptions): AsyncGenerator<Step> 
 /** Keys of hard-linked files that the plan changes: every member of such a group must be written or linked again. */
 export async function changedLinkKeys(options: PlanOptions): Promise<Set<string>> {
   const keys = new Set<string>();
-  for await (const step of planCheckout(options)) if (step.kind === 'write' && step.entry.linkKey !== undefined) keys.add(step.entry.linkKey);
+  for await (const step of planCheckout(options))
+    if (step.kind === 'write' && step.entry.linkKey !== undefined) keys.add(step.entry.linkKey);
   return keys;
 }
 
-async function* planFolder(options: PlanOptions, path: string, beforeTree: BlobId | undefined, afterTree: BlobId, entry: FolderEntry | undefined): AsyncGenerator<Step> {
+async function* planFolder(
+  options: PlanOptions,
+  path: string,
+  beforeTree: BlobId | undefined,
+  afterTree: BlobId,
+  entry: FolderEntry | undefined,
+): AsyncGenerator<Step> {
   const old = beforeTree === undefined ? [] : await options.before.trees.folder(beforeTree);
   let i = 0;
   for await (const part of options.after.trees.folderParts(afterTree)) {
     for (const now of part) {
-      for (; i < old.length && compareNames(old[i]?.name ?? '', now.name) < 0; i++) yield* planRemoval(options, path, old[i]);
+      for (; i < old.length && compareNames(old[i]?.name ?? '', now.name) < 0; i++)
+        yield* planRemoval(options, path, old[i]);
       const before = old[i]?.name === now.name ? old[i] : undefined;
       if (before !== undefined) i++;
       yield* planEntry(options, join(path, now.name), before, now);
@@ -60,7 +83,12 @@ async function* planFolder(options: PlanOptions, path: string, beforeTree: BlobI
   if (options.selection.has(path) || path === '') yield { kind: 'folder', path, entry, tree: afterTree };
 }
 
-async function* planEntry(options: PlanOptions, path: string, before: TreeEntry | undefined, now: TreeEntry): AsyncGenerator<Step> {
+async function* planEntry(
+  options: PlanOptions,
+  path: string,
+  before: TreeEntry | undefined,
+  now: TreeEntry,
+): AsyncGenerator<Step> {
   const { selection } = options;
   if (!selection.has(path) && !(now.kind === ENTRY_KIND.folder && selection.reaches(path))) return;
   if (before !== undefined && before.kind !== now.kind) {
@@ -72,7 +100,8 @@ async function* planEntry(options: PlanOptions, path: string, before: TreeEntry 
     const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
     if (before === undefined) yield { kind: 'make-folder', path, entry: now };
     if (tree !== now.tree || options.relink.size > 0) yield* planFolder(options, path, tree, now.tree, now);
-    else if (before === undefined || !sameMetadata(before, now)) yield { kind: 'folder', path, entry: now, tree: now.tree };
+    else if (before === undefined || !sameMetadata(before, now))
+      yield { kind: 'folder', path, entry: now, tree: now.tree };
     return;
   }
   const relinked = now.kind === ENTRY_KIND.file && now.linkKey !== undefined && options.relink.has(now.linkKey);
@@ -96,7 +125,8 @@ async function* removeEntry(options: PlanOptions, path: string, before: TreeEntr
     if (options.selection.has(path)) yield { kind: 'remove', path, before };
     return;
   }
-  for (const entry of await options.before.trees.folder(before.tree)) yield* removeEntry(options, join(path, entry.name), entry);
+  for (const entry of await options.before.trees.folder(before.tree))
+    yield* removeEntry(options, join(path, entry.name), entry);
   if (options.selection.has(path)) yield { kind: 'remove-folder', path, before };
 }
 

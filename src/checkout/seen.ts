@@ -9,7 +9,16 @@ import type { BlobId } from '../object/blob-id.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
-import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, sameStatAt, smudge, smudgeRacy } from '../scan/listing.ts';
+import {
+  isIgnoredAt,
+  kindAt,
+  listFolder,
+  markIgnored,
+  readStat,
+  sameStatAt,
+  smudge,
+  smudgeRacy,
+} from '../scan/listing.ts';
 import type { ApplyResult } from './apply.ts';
 import type { Target } from './target.ts';
 
@@ -43,7 +52,10 @@ export class SeenFolders {
     if (this.#folders.has(path)) return this.#folders.get(path);
     const bytes = this.#repository.index.folderRecord(path);
     const record = bytes === undefined ? undefined : decodeFolderRecord(bytes);
-    const remembered = record === undefined ? undefined : { record, positions: new Map(record.names.split('/').map((name, position) => [name, position])) };
+    const remembered =
+      record === undefined
+        ? undefined
+        : { record, positions: new Map(record.names.split('/').map((name, position) => [name, position])) };
     if (this.#folders.size > 4096) this.#folders.clear();
     this.#folders.set(path, remembered);
     return remembered;
@@ -51,7 +63,11 @@ export class SeenFolders {
 }
 
 /** The records of the folders that a checkout changed, for the tree that each has now. */
-export async function recordsAfter(repository: Repository, seen: SeenFolders, result: ApplyResult): Promise<{ path: string; record: Uint8Array }[]> {
+export async function recordsAfter(
+  repository: Repository,
+  seen: SeenFolders,
+  result: ApplyResult,
+): Promise<{ path: string; record: Uint8Array }[]> {
   const records: { path: string; record: Uint8Array }[] = [];
   const totals = new Map<string, FolderTotals>();
   for (const { path, tree } of [...result.folders].sort((a, b) => depth(b.path) - depth(a.path))) {
@@ -61,7 +77,14 @@ export async function recordsAfter(repository: Repository, seen: SeenFolders, re
   return records;
 }
 
-async function recordOf(repository: Repository, seen: SeenFolders, result: ApplyResult, totals: Map<string, FolderTotals>, path: string, tree: BlobId): Promise<Uint8Array | undefined> {
+async function recordOf(
+  repository: Repository,
+  seen: SeenFolders,
+  result: ApplyResult,
+  totals: Map<string, FolderTotals>,
+  path: string,
+  tree: BlobId,
+): Promise<Uint8Array | undefined> {
   const before = seen.folder(path);
   const digest = before?.record.rulesDigest ?? seen.folder(parentOf(path))?.record.rulesDigest;
   const scannedNs = BigInt(repository.environment.now().getTime()) * 1_000_000n;
@@ -75,7 +98,8 @@ async function recordOf(repository: Repository, seen: SeenFolders, result: Apply
     const entry = entries.get(name);
     const old = before?.positions.get(name);
     if (entry === undefined) {
-      if (old !== undefined && before !== undefined && isIgnoredAt(before.record.stats, old)) markIgnored(listing.stats, position);
+      if (old !== undefined && before !== undefined && isIgnoredAt(before.record.stats, old))
+        markIgnored(listing.stats, position);
       else if (name === '.snap' && path === '') markIgnored(listing.stats, position);
       else return undefined;
       continue;
@@ -87,16 +111,37 @@ async function recordOf(repository: Repository, seen: SeenFolders, result: Apply
     }
     const ours = result.stats.get(path === '' ? name : `${path}/${name}`);
     const now = readStat(listing.stats, position);
-    const isOurs = ours !== undefined && BigInt(now.size) === ours[0] && now.mtime === ours[1] && now.ctime === ours[2] && now.inode === BigInt.asIntN(64, ours[3] ?? 0n);
-    const unchanged = old !== undefined && before !== undefined && ours === undefined && sameStatAt(listing.stats, position, before.record.stats, old);
+    const isOurs =
+      ours !== undefined &&
+      BigInt(now.size) === ours[0] &&
+      now.mtime === ours[1] &&
+      now.ctime === ours[2] &&
+      now.inode === BigInt.asIntN(64, ours[3] ?? 0n);
+    const unchanged =
+      old !== undefined &&
+      before !== undefined &&
+      ours === undefined &&
+      sameStatAt(listing.stats, position, before.record.stats, old);
     if (!isOurs && !unchanged) smudge(listing.stats, position);
   }
   if (result.stats.size === 0) smudgeRacy(listing.stats, scannedNs);
-  return encodeFolderRecord({ rulesDigest: digest, tree, totals: sum, stats: listing.stats, names: listing.names.join('/'), folderTrees });
+  return encodeFolderRecord({
+    rulesDigest: digest,
+    tree,
+    totals: sum,
+    stats: listing.stats,
+    names: listing.names.join('/'),
+    folderTrees,
+  });
 }
 
 /** Undefined if the totals of a subfolder are not known: then there is no record, and the next scan counts. */
-function sumOf(seen: SeenFolders, totals: ReadonlyMap<string, FolderTotals>, path: string, entries: Iterable<TreeEntry>): FolderTotals | undefined {
+function sumOf(
+  seen: SeenFolders,
+  totals: ReadonlyMap<string, FolderTotals>,
+  path: string,
+  entries: Iterable<TreeEntry>,
+): FolderTotals | undefined {
   const sum = { files: 0, folders: 0, others: 0, bytes: 0 };
   for (const entry of entries) {
     if (entry.kind === ENTRY_KIND.file) {

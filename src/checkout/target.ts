@@ -42,7 +42,12 @@ export class Target {
       return this.#disk.lstat(this.at(path));
     } catch (error) {
       // A file or a link on the way: nothing that belongs to this folder can be at the path.
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'refused')) return undefined;
+      if (
+        error instanceof Error &&
+        'code' in error &&
+        (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'refused')
+      )
+        return undefined;
       throw error;
     }
   }
@@ -65,7 +70,8 @@ export class Target {
       this.#disk.removeFolder(this.at(path));
       return true;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')) return false;
+      if (error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST'))
+        return false;
       throw error;
     }
   }

@@ -1,7 +1,18 @@
 /** The one table from what happened to what the shell sees. Documented in README.md; scripts depend on it. */
 import type { ErrorCode } from '../errors.ts';
 
-export const EXIT = { done: 0, failed: 1, usage: 2, partial: 3, noWorkspace: 10, locked: 11, wrongPassword: 12, damaged: 20, interrupted: 130, terminated: 143 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  partial: 3,
+  noWorkspace: 10,
+  locked: 11,
+  wrongPassword: 12,
+  damaged: 20,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   usage: EXIT.usage,

@@ -3,8 +3,8 @@
  * exit code. Data goes to stdout; messages for people go to stderr when stdout carries JSON, and to stdout otherwise.
  */
 import { styleText } from 'node:util';
-import { printable } from '../bytes/printable.ts';
 import type { OpenOptions, Workspace } from '../api/workspace.ts';
+import { printable } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Progress } from './progress.ts';
@@ -20,7 +20,15 @@ export interface GlobalOptions {
 }
 
 export type Style = 'id' | 'dim' | 'good' | 'bad' | 'warn' | 'bold' | 'ref';
-const STYLES = { id: 'yellow', dim: 'dim', good: 'green', bad: 'red', warn: 'yellow', bold: 'bold', ref: 'cyan' } as const;
+const STYLES = {
+  id: 'yellow',
+  dim: 'dim',
+  good: 'green',
+  bad: 'red',
+  warn: 'yellow',
+  bold: 'bold',
+  ref: 'cyan',
+} as const;
 
 export class Face {
   readonly json: boolean;
@@ -44,7 +52,11 @@ export class Face {
     this.signal = signal;
     const { env } = process;
     const wanted = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
-    this.#color = options.color !== false && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb' && (process.stdout.isTTY === true || wanted);
+    this.#color =
+      options.color !== false &&
+      (env.NO_COLOR ?? '') === '' &&
+      env.TERM !== 'dumb' &&
+      (process.stdout.isTTY === true || wanted);
   }
 
   /** Columns of the terminal; a wide default where there is none. */
@@ -108,8 +120,16 @@ export class Face {
 
   openOptions(): OpenOptions {
     const seconds = this.#options.lockTimeout === undefined ? 10 : Number(this.#options.lockTimeout);
-    if (!Number.isFinite(seconds) || seconds < 0) throw new SnapError('usage', `--lock-timeout takes seconds, not "${this.#options.lockTimeout}"`, { hint: 'For example --lock-timeout 60.' });
-    return { signal: this.signal, command: this.#command, lockTimeoutMs: seconds * 1000, onWaiting: (who) => this.note(`waiting for ${this.safe(who)}`) };
+    if (!Number.isFinite(seconds) || seconds < 0)
+      throw new SnapError('usage', `--lock-timeout takes seconds, not "${this.#options.lockTimeout}"`, {
+        hint: 'For example --lock-timeout 60.',
+      });
+    return {
+      signal: this.signal,
+      command: this.#command,
+      lockTimeoutMs: seconds * 1000,
+      onWaiting: (who) => this.note(`waiting for ${this.safe(who)}`),
+    };
   }
 
   /** Turns a path that a person typed (relative to the folder) into one relative to the workspace, "/" between names. Throws `usage` for one outside. */
@@ -117,7 +137,9 @@ export class Face {
     const { relative, resolve } = await import('node:path');
     const inside = relative(workspace.root, resolve(this.folder, path));
     if (inside === '..' || inside.startsWith('../')) {
-      throw new SnapError('usage', `${path} is outside the workspace ${workspace.root}`, { hint: 'Name paths inside it, or run snap in the workspace they belong to.' });
+      throw new SnapError('usage', `${path} is outside the workspace ${workspace.root}`, {
+        hint: 'Name paths inside it, or run snap in the workspace they belong to.',
+      });
     }
     return inside;
   }
@@ -127,21 +149,30 @@ export class Face {
     const known = asSnapError(error);
     this.exitCode = exitCodeOf(known.code);
     if (this.json) {
-      process.stderr.write(`${JSON.stringify({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`);
+      process.stderr.write(
+        `${JSON.stringify({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
+      );
       return;
     }
     const message = known.message.split('\n').map(printable).join('\n ');
     process.stderr.write(`${this.style('bad', 'error:')} ${message}\n`);
     if (known.hint !== undefined) process.stderr.write(`${printable(known.hint)}\n`);
-    if (this.verbose) process.stderr.write(`${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`);
+    if (this.verbose)
+      process.stderr.write(
+        `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,
+      );
   }
 }
 
 function asSnapError(error: unknown): SnapError {
   if (error instanceof SnapError) return error;
-  if (error instanceof Error && error.name === 'AbortError') return new SnapError('interrupted', 'interrupted; nothing was left half done');
+  if (error instanceof Error && error.name === 'AbortError')
+    return new SnapError('interrupted', 'interrupted; nothing was left half done');
   const message = error instanceof Error ? error.message : String(error);
-  return new SnapError('internal', message, { hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.', cause: error });
+  return new SnapError('internal', message, {
+    hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.',
+    cause: error,
+  });
 }
 
 function replaceBigInts(_key: string, value: unknown): unknown {

@@ -4,8 +4,8 @@
  */
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { VERSION } from '../version.ts';
 import { SnapError } from '../errors.ts';
+import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-code.ts';
 import type { GlobalOptions } from './face.ts';
@@ -46,9 +46,17 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
   } catch (error) {
     if (error instanceof CommanderError) {
       face.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    } else face.fail(stop.signal.aborted && !(error instanceof SnapError && error.code === 'corrupt-data') ? interruption(stop.signal) : error);
+    } else
+      face.fail(
+        stop.signal.aborted && !(error instanceof SnapError && error.code === 'corrupt-data')
+          ? interruption(stop.signal)
+          : error,
+      );
   }
-  process.exitCode = stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM' ? EXIT.terminated : face.exitCode;
+  process.exitCode =
+    stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM'
+      ? EXIT.terminated
+      : face.exitCode;
 }
 
 /** Commands made elsewhere take over how errors and help are shown, and so do theirs. */
@@ -58,7 +66,9 @@ function inheritSettings(command: Command, from: Command): void {
 }
 
 function interruption(signal: AbortSignal): SnapError {
-  return new SnapError('interrupted', `stopped by ${String(signal.reason)}; nothing was left half done`, { hint: 'Run the command again to go on.' });
+  return new SnapError('interrupted', `stopped by ${String(signal.reason)}; nothing was left half done`, {
+    hint: 'Run the command again to go on.',
+  });
 }
 
 /** The first signal stops the command in order; a second one ends the process at once. */

@@ -12,7 +12,8 @@ export interface Progress {
 }
 
 export function startProgress(enabled: boolean): Progress {
-  if (!enabled || process.stderr.isTTY !== true || process.env.TERM === 'dumb') return { update: () => undefined, stop: () => undefined };
+  if (!enabled || process.stderr.isTTY !== true || process.env.TERM === 'dumb')
+    return { update: () => undefined, stop: () => undefined };
   let latest: (() => string) | undefined;
   let stopped = false;
   let spinner: { text: string; stop(): unknown } | undefined;

@@ -82,8 +82,18 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
   const started = environment.elapsed();
   const parent = await readParent(repository);
   const missing = await missingPacks(backend, repository.state());
-  const level = options.compression ?? (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
-  const writer = new BlobWriter({ environment, backend, workers, isKnown: knownInIndex(index, missing), level, packBytes: repository.config.packBytes });
+  const level =
+    options.compression ??
+    (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ??
+    'balanced';
+  const writer = new BlobWriter({
+    environment,
+    backend,
+    workers,
+    isKnown: knownInIndex(index, missing),
+    level,
+    packBytes: repository.config.packBytes,
+  });
   const cache = new ObjectCache(index);
   try {
     const scan = await scanWorkspace({
@@ -104,7 +114,9 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     const base = { scan, newBytes: writer.newBytes, storedBytes: 0, milliseconds: 0 };
     if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined) {
       await writer.abandon();
-      await index.write({ folderRecords: scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined) });
+      await index.write({
+        folderRecords: scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined),
+      });
       return { ...base, id: undefined, snapshot: undefined, milliseconds: environment.elapsed() - started };
     }
     const { newBytes, storedBytes } = await flushData(writer);
@@ -116,8 +128,17 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     options.signal?.throwIfAborted();
     cache.add(BLOB_KIND.snapshot, id, bytes);
     await cache.flush();
-    const draft = draftEntry(repository, options, id, parent?.id ?? null, packs.map((pack) => pack.record));
-    const changes = { packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })), folderRecords: scan.records };
+    const draft = draftEntry(
+      repository,
+      options,
+      id,
+      parent?.id ?? null,
+      packs.map((pack) => pack.record),
+    );
+    const changes = {
+      packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })),
+      folderRecords: scan.records,
+    };
     await repository.publish(draft, changes, (others) => recheck(repository, options, draft, parent?.id, others));
     repository.setHead(id);
     return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
@@ -139,7 +160,14 @@ async function readParent(repository: Repository): Promise<{ id: BlobId; snapsho
   return { id, snapshot: await repository.trees.snapshot(id) };
 }
 
-function describe(repository: Repository, options: CommitOptions, parent: BlobId | null, scan: ScanResult, newBytes: number, storedBytes: number): Snapshot {
+function describe(
+  repository: Repository,
+  options: CommitOptions,
+  parent: BlobId | null,
+  scan: ScanResult,
+  newBytes: number,
+  storedBytes: number,
+): Snapshot {
   const { environment } = repository;
   return {
     tree: scan.tree,
@@ -161,24 +189,46 @@ function describe(repository: Repository, options: CommitOptions, parent: BlobId
   };
 }
 
-function draftEntry(repository: Repository, options: CommitOptions, id: BlobId, parent: BlobId | null, packs: NonNullable<EntryDraft['packs']>): EntryDraft {
+function draftEntry(
+  repository: Repository,
+  options: CommitOptions,
+  id: BlobId,
+  parent: BlobId | null,
+  packs: NonNullable<EntryDraft['packs']>,
+): EntryDraft {
   const refs: { name: RefName; from: BlobId | null; to: BlobId | null }[] = [];
   const name = snapshotRef(id);
   if (!repository.state().refs.has(name)) refs.push({ name, from: null, to: id });
   if (options.tag !== undefined) refs.push({ name: newTag(repository, options.tag), from: null, to: id });
   const firstLine = options.message.split('\n')[0] ?? '';
-  return { operation: 'commit', note: firstLine, workspace: repository.workspaceId, head: { from: repository.head().snapshot ?? parent, to: id }, refs, packs };
+  return {
+    operation: 'commit',
+    note: firstLine,
+    workspace: repository.workspaceId,
+    head: { from: repository.head().snapshot ?? parent, to: id },
+    refs,
+    packs,
+  };
 }
 
 /** Throws `exists` if the tag is taken. */
 export function newTag(repository: Repository, tag: string): RefName {
   const ref = tagRef(tag);
-  if (repository.state().refs.has(ref)) throw new SnapError('exists', `there is a tag "${tag}" already`, { hint: `Choose another name, or remove it first: snap tag -d ${tag}` });
+  if (repository.state().refs.has(ref))
+    throw new SnapError('exists', `there is a tag "${tag}" already`, {
+      hint: `Choose another name, or remove it first: snap tag -d ${tag}`,
+    });
   return ref;
 }
 
 /** Others published first: is what this commit relies on still there? */
-function recheck(repository: Repository, options: CommitOptions, draft: EntryDraft, parent: BlobId | undefined, others: readonly NumberedEntry[]): EntryDraft {
+function recheck(
+  repository: Repository,
+  options: CommitOptions,
+  draft: EntryDraft,
+  parent: BlobId | undefined,
+  others: readonly NumberedEntry[],
+): EntryDraft {
   if (others.some(({ entry }) => entry.swept.length > 0)) throw new Swept();
   if (parent !== undefined && !repository.state().refs.has(snapshotRef(parent))) throw new Swept();
   if (options.tag !== undefined) newTag(repository, options.tag);

@@ -1,6 +1,7 @@
 /** The sink of a commit: claims each chunk that is new and hands the new ones of a buffer to the packing workers. */
-import { BLOB_KIND } from '../object/blob-id.ts';
+
 import type { BlobId } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
 import type { BlobWriter } from '../repo/blob-writer.ts';
 import type { ChunkSink } from '../scan/file-reader.ts';
 
@@ -18,7 +19,11 @@ export function storingSink(writer: BlobWriter): ChunkSink {
         writer.giveBack(buffer);
         return;
       }
-      const kept = { offsets: new Uint32Array(wanted.length), lengths: new Uint32Array(wanted.length), ids: new Uint8Array(wanted.length * 32) };
+      const kept = {
+        offsets: new Uint32Array(wanted.length),
+        lengths: new Uint32Array(wanted.length),
+        ids: new Uint8Array(wanted.length * 32),
+      };
       for (const [to, from] of wanted.entries()) {
         kept.offsets[to] = chunks.offsets[from] ?? 0;
         kept.lengths[to] = chunks.lengths[from] ?? 0;

@@ -51,7 +51,8 @@ export class AnchoredFolder {
 
   #enterByDescriptor(names: readonly string[]): string {
     let shared = 0;
-    while (shared < names.length && shared < this.#steps.length && names[shared] === this.#steps[shared]?.name) shared++;
+    while (shared < names.length && shared < this.#steps.length && names[shared] === this.#steps[shared]?.name)
+      shared++;
     for (const step of this.#steps.splice(shared)) this.#disk.close(step.fd);
     for (const name of names.slice(shared)) {
       const parent = this.#steps.at(-1)?.fd ?? this.#rootFd;
@@ -82,5 +83,7 @@ export class AnchoredFolder {
 }
 
 function notFolder(names: readonly string[]): SnapError {
-  return new SnapError('refused', `${names.join('/')} is not a folder, or a link stands in its way`, { hint: 'Move what stands there away and run the command again.' });
+  return new SnapError('refused', `${names.join('/')} is not a folder, or a link stands in its way`, {
+    hint: 'Move what stands there away and run the command again.',
+  });
 }

@@ -108,10 +108,12 @@ async function candidatesByWorkspace(repository: Repository, view: StoreView, al
     const tag = tagOfRef(name);
     if (tag !== undefined) tags.set(id, [...(tags.get(id) ?? []), tag].sort());
   }
-  // The file knows of checkouts, the journal of the other workspaces.
-  const heads = new Set<BlobId>(view.heads.values());
+  const heads = new Map(view.heads);
+  // The file knows of checkouts too; of other workspaces there is only what the journal says.
   const head = readHead(environment.disk, folder).snapshot;
-  if (head !== null) heads.add(head);
+  if (head === null) heads.delete(workspaceId);
+  else heads.set(workspaceId, head);
+  const isHead = new Set(heads.values());
   const found = new Map<string, Candidate[]>();
   for (const name of view.state.refs.keys()) {
     const id = snapshotOfRef(name);
@@ -120,7 +122,7 @@ async function candidatesByWorkspace(repository: Repository, view: StoreView, al
     const workspace = snapshot.workspace.id;
     if (!all && workspace !== workspaceId) continue;
     const candidates = found.get(workspace) ?? [];
-    candidates.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: heads.has(id), sequence: view.sequence.get(id) ?? 0 });
+    candidates.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: isHead.has(id), sequence: view.sequence.get(id) ?? 0 });
     found.set(workspace, candidates);
   }
   return found;
@@ -130,7 +132,7 @@ async function candidatesByWorkspace(repository: Repository, view: StoreView, al
 async function fitUnder(repository: Repository, view: StoreView, verdicts: readonly SnapshotVerdict[], limit: number, signal: AbortSignal | undefined): Promise<PruneDecision> {
   const newest = new Set(newestOfEach(verdicts));
   const open = verdicts.filter((verdict) => verdict.keep && verdict.tags.length === 0 && !verdict.isHead && !verdict.reasons.includes('time in the future') && !newest.has(verdict));
-  const pruned = verdicts.filter((verdict) => !verdict.keep && !newest.has(verdict));
+  const pruned = verdicts.filter((verdict) => !verdict.keep);
   const table = await readPackTable(repository.backend, view.state, () => undefined);
   const marker = new Marker({ backend: repository.backend, table, signal });
   await marker.mark(rootsOf(view.state, new Set([...open, ...pruned].map(({ id }) => id))));

@@ -3,10 +3,12 @@
  * HEAD, tagged snapshots and those from the future (a wrong clock) are kept whatever the rules say. Buckets are hours,
  * days, ISO weeks, months and years in the zone of each snapshot; the newest of a bucket stands for it. As in restic,
  * a rule with buckets left over also keeps the oldest snapshot, so that history can grow to the length asked for.
+ * Times are claims: where the journal contradicts them, what any reading of the clocks keeps is kept.
  */
 import type { Duration } from '../bytes/quantity.ts';
 import { formatDuration, formatSize, parseDuration, subtractDuration } from '../bytes/quantity.ts';
 import { SnapError } from '../errors.ts';
+import { clockReadings } from './clock-reading.ts';
 
 export interface RetentionCandidate {
   readonly id: string;
@@ -82,27 +84,29 @@ export function decideRetention(
   checkRules(rules);
   const sorted = newestFirst(candidates);
   const present = sorted.filter(({ time }) => !isFuture(time, now));
-  const reasons = new Map(sorted.map((candidate) => [candidate, protections(candidate, now)]));
-  const isProtected = new Set(sorted.filter((candidate) => reasons.get(candidate)?.size !== 0));
-  let keptByRules = 0;
-  const keep: Keep = (candidate, reason) => {
-    keptByRules++;
-    reasons.get(candidate)?.add(reason);
-  };
+  const reasons = new Map(sorted.map((candidate) => [candidate.id, protections(candidate, now)]));
+  const isProtected = new Set(sorted.filter(({ id }) => reasons.get(id)?.size !== 0).map(({ id }) => id));
+  const [claimed = [], ...others] = clockReadings(present, now).map(newestFirst);
+  const ruled = new Set<string>();
+  applyRules(claimed, rules, ({ id }, reason) => {
+    ruled.add(id);
+    reasons.get(id)?.add(reason);
+  });
+  const ruledAsClaimed = new Set(ruled);
+  for (const reading of others) {
+    applyRules(reading, rules, ({ id }, reason) => {
+      ruled.add(id);
+      if (!ruledAsClaimed.has(id)) reasons.get(id)?.add(`${reason}, by journal order`);
+    });
+  }
+  if (present.length > 0 && ruled.size === 0) throw keepsNothing(rules);
+  const stay = claimed.map(({ id }) => id).filter((id) => reasons.get(id)?.size !== 0);
+  const over = overMaximum(stay, isProtected, rules.maxSnapshots);
 
-  applyRules(present, rules, now, keep);
-  if (present.length > 0 && keptByRules === 0) throw keepsNothing(rules);
-  const over = overMaximum(
-    present.filter((candidate) => reasons.get(candidate)?.size !== 0),
-    isProtected,
-    rules.maxSnapshots,
-  );
-
-  return sorted.map((candidate) => {
-    const found = [...(reasons.get(candidate) ?? [])];
-    if (over.has(candidate))
-      return { id: candidate.id, keep: false, reasons: [`over max-snapshots ${rules.maxSnapshots}`] };
-    return { id: candidate.id, keep: found.length > 0, reasons: found.length > 0 ? found : ['no rule'] };
+  return sorted.map(({ id }) => {
+    const found = [...(reasons.get(id) ?? [])];
+    if (over.has(id)) return { id, keep: false, reasons: [`over max-snapshots ${rules.maxSnapshots}`] };
+    return { id, keep: found.length > 0, reasons: found.length > 0 ? found : ['no rule'] };
   });
 }
 
@@ -148,8 +152,8 @@ export function describeRules(rules: RetentionRules): string {
   return parts.length === 0 ? 'no rules' : parts.join(', ');
 }
 
-/** Calls `keep` for every reason of every snapshot of `present`, which is newest first and has none of the future. */
-function applyRules(present: readonly RetentionCandidate[], rules: RetentionRules, now: Date, keep: Keep): void {
+/** Calls `keep` for every reason of every snapshot of `present`, which is newest first and has none after now. */
+function applyRules(present: readonly RetentionCandidate[], rules: RetentionRules, keep: Keep): void {
   const newest = present[0];
   if (newest === undefined) return;
   if (!choosesByItself(rules)) {
@@ -159,9 +163,8 @@ function applyRules(present: readonly RetentionCandidate[], rules: RetentionRule
     return;
   }
   const oldest = present.at(-1);
-  const from = newest.time < now ? newest.time : now;
   const isWithin = (span: Duration): ((candidate: RetentionCandidate) => boolean) => {
-    const limit = subtractDuration(from, span);
+    const limit = subtractDuration(newest.time, span);
     return ({ time }) => time > limit;
   };
 
@@ -249,14 +252,10 @@ function protections(candidate: RetentionCandidate, now: Date): Set<string> {
   return reasons;
 }
 
-/** Those of `kept` (newest first) that go because there are more than `max`: the oldest that are not protected. */
-function overMaximum(
-  kept: readonly RetentionCandidate[],
-  isProtected: ReadonlySet<RetentionCandidate>,
-  max = Infinity,
-): Set<RetentionCandidate> {
+/** Those of `kept` (newest first) that go, as there are more than `max`: the oldest, but no protected one nor the newest. */
+function overMaximum(kept: readonly string[], isProtected: ReadonlySet<string>, max = Infinity): Set<string> {
   const excess = Math.max(0, kept.length - max);
-  const prunable = kept.filter((candidate) => !isProtected.has(candidate));
+  const prunable = kept.slice(1).filter((id) => !isProtected.has(id));
   return new Set(prunable.slice(Math.max(0, prunable.length - excess)));
 }
 

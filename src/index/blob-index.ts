@@ -47,11 +47,21 @@ export interface BlobIndex {
 }
 
 /** Each blob of a footer with its location. */
-export function* locationsOf(pack: PackId, footer: PackFooter): Generator<{ kind: BlobKind; id: BlobId; location: BlobLocation }> {
+export function* locationsOf(
+  pack: PackId,
+  footer: PackFooter,
+): Generator<{ kind: BlobKind; id: BlobId; location: BlobLocation }> {
   for (const block of footer.blocks) {
     let offset = 0;
     for (const blob of block.blobs) {
-      const location = { pack, blockOffset: block.offset, storedLength: block.storedLength, rawLength: block.rawLength, offset, length: blob.length };
+      const location = {
+        pack,
+        blockOffset: block.offset,
+        storedLength: block.storedLength,
+        rawLength: block.rawLength,
+        offset,
+        length: blob.length,
+      };
       yield { kind: blob.kind, id: blob.id, location };
       offset += blob.length;
     }

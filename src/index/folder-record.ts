@@ -4,8 +4,7 @@
  * its path, and an entry whose stat could have changed within the clock's grain is remembered as changed.
  * SPEC.md "Folder records".
  */
-import { encodeName } from '../bytes/names.ts';
-import { decodeName } from '../bytes/names.ts';
+import { decodeName, encodeName } from '../bytes/names.ts';
 import type { BlobId } from '../object/blob-id.ts';
 
 const RECORD_VERSION = 1;
@@ -67,11 +66,17 @@ export function decodeFolderRecord(bytes: Buffer): FolderRecord | undefined {
   const treesEnd = statsEnd + 4 + treeCount * 32;
   if (treesEnd > bytes.length) return undefined;
   const folderTrees: BlobId[] = [];
-  for (let offset = statsEnd + 4; offset < treesEnd; offset += 32) folderTrees.push(bytes.toString('hex', offset, offset + 32) as BlobId);
+  for (let offset = statsEnd + 4; offset < treesEnd; offset += 32)
+    folderTrees.push(bytes.toString('hex', offset, offset + 32) as BlobId);
   return {
     rulesDigest: bytes.toString('hex', 1, 9),
     tree: bytes.toString('hex', 9, 41) as BlobId,
-    totals: { files: bytes.readDoubleLE(41), folders: bytes.readDoubleLE(49), others: bytes.readDoubleLE(57), bytes: bytes.readDoubleLE(65) },
+    totals: {
+      files: bytes.readDoubleLE(41),
+      folders: bytes.readDoubleLE(49),
+      others: bytes.readDoubleLE(57),
+      bytes: bytes.readDoubleLE(65),
+    },
     stats: bytes.subarray(HEADER_BYTES, statsEnd),
     names: decodeName(bytes.subarray(treesEnd)),
     folderTrees,

@@ -3,7 +3,11 @@ import { Level } from 'level';
 import { openValue } from './index-keys.ts';
 
 const path = process.argv[2] ?? '';
-const database = new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view', createIfMissing: false });
+const database = new Level<Uint8Array, Uint8Array>(path, {
+  keyEncoding: 'view',
+  valueEncoding: 'view',
+  createIfMissing: false,
+});
 try {
   await database.open();
   for await (const [key, value] of database.iterator()) if (openValue(key, value) === undefined) process.exit(1);

@@ -11,7 +11,19 @@ import type { StoreState } from '../object/store-state.ts';
 import { decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import type { BlobIndex, BlobLocation, IndexChanges } from './blob-index.ts';
 import { locationsOf } from './blob-index.ts';
-import { BLOB_RANGE, blobKey, decodeLocation, encodeLocation, folderKey, INDEX_FORMAT, META_KEY, objectKey, openValue, STATE_KEY, sealValue } from './index-keys.ts';
+import {
+  BLOB_RANGE,
+  blobKey,
+  decodeLocation,
+  encodeLocation,
+  folderKey,
+  INDEX_FORMAT,
+  META_KEY,
+  objectKey,
+  openValue,
+  STATE_KEY,
+  sealValue,
+} from './index-keys.ts';
 
 const BATCH_OPERATIONS_MAX = 8192;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
@@ -72,10 +84,12 @@ export class LevelIndex implements BlobIndex {
   }
 
   async write(changes: IndexChanges): Promise<void> {
-    if (changes.removedPacks !== undefined && changes.removedPacks.length > 0) await this.#removeBlobsOf(new Set(changes.removedPacks));
+    if (changes.removedPacks !== undefined && changes.removedPacks.length > 0)
+      await this.#removeBlobsOf(new Set(changes.removedPacks));
     const batch = new Batches(this.#database);
     for (const pack of changes.packs ?? []) {
-      for (const { kind, id, location } of locationsOf(pack.id, pack.footer)) await batch.put(blobKey(kind, id), encodeLocation(location));
+      for (const { kind, id, location } of locationsOf(pack.id, pack.footer))
+        await batch.put(blobKey(kind, id), encodeLocation(location));
     }
     for (const { kind, id, bytes } of changes.objects ?? []) await batch.put(objectKey(kind, id), bytes);
     for (const { path, record } of changes.folderRecords ?? []) await batch.put(folderKey(path), record);

@@ -56,7 +56,13 @@ export class MemoryIndex implements BlobIndex {
   /** Adds the blobs of a pack; a blob in several packs is answered from the pack added last. */
   addPack(pack: PackId, footer: PackFooter): void {
     for (const block of footer.blocks) {
-      const blockNumber = this.#blocks.push({ pack, blockOffset: block.offset, storedLength: block.storedLength, rawLength: block.rawLength }) - 1;
+      const blockNumber =
+        this.#blocks.push({
+          pack,
+          blockOffset: block.offset,
+          storedLength: block.storedLength,
+          rawLength: block.rawLength,
+        }) - 1;
       let offset = 0;
       for (const blob of block.blobs) {
         const number = this.#table.add(blob.kind, blob.id);

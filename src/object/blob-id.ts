@@ -29,7 +29,9 @@ export function isBlobId(text: string): text is BlobId {
 /** Checks a stored kind number. Throws `unsupported-format`. */
 export function parseBlobKind(value: number, what: string): BlobKind {
   if (value === 1 || value === 2 || value === 3 || value === 4) return value;
-  throw new SnapError('unsupported-format', `${what} has a blob of the unknown kind ${value}`, { hint: 'It was written by a newer version of snap; update this one.' });
+  throw new SnapError('unsupported-format', `${what} has a blob of the unknown kind ${value}`, {
+    hint: 'It was written by a newer version of snap; update this one.',
+  });
 }
 
 const KIND_NAMES = { 1: 'data', 2: 'chunk list', 3: 'tree', 4: 'snapshot' } as const;

@@ -44,7 +44,10 @@ export function encodeChunkLists(chunks: readonly ChunkRef[]): EncodedList[] {
 export function decodeChunkList(bytes: Uint8Array): ChunkList {
   const reader = new ByteReader(bytes, 'chunk list');
   const version = reader.u8();
-  if (version !== LIST_VERSION) throw new SnapError('unsupported-format', `a chunk list has the unknown version ${version}`, { hint: 'It was written by a newer version of snap; update this one.' });
+  if (version !== LIST_VERSION)
+    throw new SnapError('unsupported-format', `a chunk list has the unknown version ${version}`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
   const level = reader.u8();
   if (level > LEVEL_MAX) reader.fail('an impossible level');
   const count = reader.uvarint();

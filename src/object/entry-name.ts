@@ -12,7 +12,8 @@ export function entryNameFault(name: string): string | undefined {
   if (name === '') return 'an empty name';
   if (name === '.' || name === '..') return `the name "${name}"`;
   if (name.includes('/') || name.includes('\0')) return 'a name with "/" or NUL';
-  if (name.length > NAME_BYTES_MAX / 3 && encodeName(name).length > NAME_BYTES_MAX) return `a name longer than ${NAME_BYTES_MAX} bytes`;
+  if (name.length > NAME_BYTES_MAX / 3 && encodeName(name).length > NAME_BYTES_MAX)
+    return `a name longer than ${NAME_BYTES_MAX} bytes`;
   if (isWorkspaceFolderName(name)) return `the reserved name "${WORKSPACE_FOLDER_NAME}"`;
   return undefined;
 }

@@ -92,10 +92,16 @@ export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEn
   const what = `journal entry ${number}`;
   const fields = new Fields(decodeCanonicalJson(bytes, what), what);
   const format = fields.count('format');
-  if (format !== JOURNAL_FORMAT) throw new SnapError('unsupported-format', `${what} has the unknown format ${format}`, { hint: 'It was written by a newer version of snap; update this one.' });
+  if (format !== JOURNAL_FORMAT)
+    throw new SnapError('unsupported-format', `${what} has the unknown format ${format}`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
   if (fields.count('number') !== number) fields.fail('number');
   const operation = fields.text('operation');
-  if (!OPERATIONS.includes(operation)) throw new SnapError('unsupported-format', `${what} has the unknown operation "${operation}"`, { hint: 'It was written by a newer version of snap; update this one.' });
+  if (!OPERATIONS.includes(operation))
+    throw new SnapError('unsupported-format', `${what} has the unknown operation "${operation}"`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
   const entry: JournalEntry = {
     number,
     previous: fields.textOrNull('previous'),

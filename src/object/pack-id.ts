@@ -7,6 +7,7 @@ import { SnapError } from '../errors.ts';
 export type PackId = string & { readonly __brand: 'PackId' };
 
 export function parsePackId(text: string, what: string): PackId {
-  if (!/^[0-9a-f]{32}$/.test(text)) throw new SnapError('corrupt-data', `damaged ${what}: "${text.slice(0, 80)}" is not a pack id`);
+  if (!/^[0-9a-f]{32}$/.test(text))
+    throw new SnapError('corrupt-data', `damaged ${what}: "${text.slice(0, 80)}" is not a pack id`);
   return text as PackId;
 }

@@ -19,7 +19,9 @@ export function snapshotRef(id: BlobId): RefName {
 export function tagRef(name: string): RefName {
   const reason = tagNameFault(name);
   if (reason !== undefined) {
-    throw new SnapError('usage', `${JSON.stringify(name)} is not a tag name: ${reason}`, { hint: 'Use letters, digits, ".", "_", "-" and "/", for example v1.2.0.' });
+    throw new SnapError('usage', `${JSON.stringify(name)} is not a tag name: ${reason}`, {
+      hint: 'Use letters, digits, ".", "_", "-" and "/", for example v1.2.0.',
+    });
   }
   return `${TAGS}${name}` as RefName;
 }
@@ -39,7 +41,8 @@ export function parseRefName(text: string, what: string): RefName {
   const ref = text as RefName;
   const tag = tagOfRef(ref);
   const valid = tag === undefined ? snapshotOfRef(ref) !== undefined : tagNameFault(tag) === undefined;
-  if (!valid) throw new SnapError('corrupt-data', `damaged ${what}: ${JSON.stringify(text.slice(0, 80))} is not a ref name`);
+  if (!valid)
+    throw new SnapError('corrupt-data', `damaged ${what}: ${JSON.stringify(text.slice(0, 80))} is not a ref name`);
   return ref;
 }
 
@@ -48,7 +51,8 @@ function tagNameFault(name: string): string | undefined {
   if (Buffer.byteLength(name) > TAG_BYTES_MAX) return `it is longer than ${TAG_BYTES_MAX} bytes`;
   if (!/^[\p{L}\p{N}._/+@=-]+$/u.test(name)) return 'it has a space or a special character';
   if (name.startsWith('-')) return 'it begins with "-"';
-  if (name.split('/').some((part) => part === '' || part === '.' || part === '..')) return 'it has an empty part, "." or ".."';
+  if (name.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    return 'it has an empty part, "." or ".."';
   if (name === 'HEAD' || name === 'latest' || name === '@') return 'that word has a meaning of its own';
   if (/^[0-9a-f]{4,64}$/.test(name)) return 'it looks like an id';
   if (name.normalize('NFC') !== name) return 'it is not in Unicode normal form C';

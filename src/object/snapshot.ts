@@ -29,9 +29,20 @@ export interface Snapshot {
   readonly workspace: { readonly id: string; readonly name: string };
   /** Metadata of the workspace folder itself. */
   readonly folder: { readonly mode: number; readonly uid: number; readonly gid: number; readonly mtime: string };
-  readonly totals: { readonly files: number; readonly folders: number; readonly others: number; readonly bytes: number };
+  readonly totals: {
+    readonly files: number;
+    readonly folders: number;
+    readonly others: number;
+    readonly bytes: number;
+  };
   /** Files against the parent, and the bytes that were new to the store: before and after compression. */
-  readonly changes: { readonly added: number; readonly changed: number; readonly removed: number; readonly newBytes: number; readonly storedBytes: number };
+  readonly changes: {
+    readonly added: number;
+    readonly changed: number;
+    readonly removed: number;
+    readonly newBytes: number;
+    readonly storedBytes: number;
+  };
   /** Paths left out because they could not be read or stored. */
   readonly skipped: readonly SkippedPath[];
   /** Paths that changed while they were read. */
@@ -67,7 +78,10 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
 export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   const fields = new Fields(decodeCanonicalJson(bytes, 'snapshot'), 'snapshot');
   const format = fields.count('format');
-  if (format !== SNAPSHOT_FORMAT) throw new SnapError('unsupported-format', `a snapshot has the unknown format ${format}`, { hint: 'It was written by a newer version of snap; update this one.' });
+  if (format !== SNAPSHOT_FORMAT)
+    throw new SnapError('unsupported-format', `a snapshot has the unknown format ${format}`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
   const parent = fields.textOrNull('parent');
   const origin = fields.text('origin');
   if (origin !== 'commit' && origin !== 'autosave') fields.fail('origin');
@@ -95,7 +109,9 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
 
 function checkedTime(fields: Fields): string {
   const time = fields.text('time');
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/.test(time) && Number.isFinite(Date.parse(time)) ? time : fields.fail('time');
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/.test(time) && Number.isFinite(Date.parse(time))
+    ? time
+    : fields.fail('time');
 }
 
 function readWorkspace(fields: Fields): Snapshot['workspace'] {
@@ -105,14 +121,24 @@ function readWorkspace(fields: Fields): Snapshot['workspace'] {
 }
 
 function readFolder(fields: Fields): Snapshot['folder'] {
-  const folder = { mode: fields.count('mode'), uid: fields.count('uid'), gid: fields.count('gid'), mtime: fields.text('mtime') };
+  const folder = {
+    mode: fields.count('mode'),
+    uid: fields.count('uid'),
+    gid: fields.count('gid'),
+    mtime: fields.text('mtime'),
+  };
   if (!/^-?\d{1,19}$/.test(folder.mtime)) fields.fail('mtime');
   fields.done();
   return folder;
 }
 
 function readTotals(fields: Fields): Snapshot['totals'] {
-  const totals = { files: fields.count('files'), folders: fields.count('folders'), others: fields.count('others'), bytes: fields.count('bytes') };
+  const totals = {
+    files: fields.count('files'),
+    folders: fields.count('folders'),
+    others: fields.count('others'),
+    bytes: fields.count('bytes'),
+  };
   fields.done();
   return totals;
 }

@@ -27,7 +27,14 @@ export interface StoreState {
   readonly grafts: ReadonlyMap<BlobId, BlobId>;
 }
 
-export const EMPTY_STATE: StoreState = { number: 0, hash: null, refs: new Map(), packs: new Map(), condemned: new Set(), grafts: new Map() };
+export const EMPTY_STATE: StoreState = {
+  number: 0,
+  hash: null,
+  refs: new Map(),
+  packs: new Map(),
+  condemned: new Set(),
+  grafts: new Map(),
+};
 
 /**
  * Applies the next entry, whose bytes hash to `hash`. Throws `corrupt-data` if it does not follow the state: number,
@@ -47,7 +54,8 @@ export function applyEntries(state: StoreState, entries: readonly { entry: Journ
   let last = state.hash;
   for (const { entry, hash } of entries) {
     if (entry.number !== number + 1) fault(entry, `it does not follow entry ${number}`);
-    if (entry.previous !== last) fault(entry, 'it does not carry the hash of the entry before; the journal was altered or replaced');
+    if (entry.previous !== last)
+      fault(entry, 'it does not carry the hash of the entry before; the journal was altered or replaced');
     for (const change of entry.refs) {
       if ((refs.get(change.name) ?? null) !== change.from) fault(entry, `the ref ${change.name} was not what it says`);
       if (change.to === null) refs.delete(change.name);
@@ -94,10 +102,17 @@ export function decodeState(bytes: Uint8Array): StoreState {
   const state: StoreState = {
     number: fields.count('number'),
     hash: fields.textOrNull('hash'),
-    refs: new Map(Object.entries(fields.textMap('refs')).map(([name, id]) => [parseRefName(name, what), parseBlobId(id, what)])),
+    refs: new Map(
+      Object.entries(fields.textMap('refs')).map(([name, id]) => [parseRefName(name, what), parseBlobId(id, what)]),
+    ),
     packs: new Map(packs.map((pack) => [pack.id, pack])),
     condemned: new Set(fields.texts('condemned').map((id) => parsePackId(id, what))),
-    grafts: new Map(Object.entries(fields.textMap('grafts')).map(([child, parent]) => [parseBlobId(child, what), parseBlobId(parent, what)])),
+    grafts: new Map(
+      Object.entries(fields.textMap('grafts')).map(([child, parent]) => [
+        parseBlobId(child, what),
+        parseBlobId(parent, what),
+      ]),
+    ),
   };
   fields.done();
   return state;

@@ -5,7 +5,15 @@
 import type { BlobId } from './blob-id.ts';
 
 /** Frozen numbers: they are stored in trees. */
-export const ENTRY_KIND = { file: 1, folder: 2, symlink: 3, fifo: 4, charDevice: 5, blockDevice: 6, socket: 7 } as const;
+export const ENTRY_KIND = {
+  file: 1,
+  folder: 2,
+  symlink: 3,
+  fifo: 4,
+  charDevice: 5,
+  blockDevice: 6,
+  socket: 7,
+} as const;
 export type EntryKind = (typeof ENTRY_KIND)[keyof typeof ENTRY_KIND];
 
 /** A chunk of a file: its blob and its length in bytes. */
@@ -74,7 +82,8 @@ export function sameTime(a: bigint, b: bigint): boolean {
 
 /** True if both entries hold the same bytes (or target, or device), whatever their names, modes and times. */
 export function sameContent(a: TreeEntry, b: TreeEntry): boolean {
-  if (a.kind === ENTRY_KIND.file && b.kind === ENTRY_KIND.file) return a.size === b.size && sameFileContent(a.content, b.content);
+  if (a.kind === ENTRY_KIND.file && b.kind === ENTRY_KIND.file)
+    return a.size === b.size && sameFileContent(a.content, b.content);
   if (a.kind === ENTRY_KIND.folder && b.kind === ENTRY_KIND.folder) return a.tree === b.tree;
   if (a.kind === ENTRY_KIND.symlink && b.kind === ENTRY_KIND.symlink) return a.target === b.target;
   if (a.kind !== b.kind || !('major' in a) || !('major' in b)) return false;

@@ -61,7 +61,10 @@ export function decodeTree(bytes: Uint8Array): TreeEntry[] {
 /** Reads the head of a tree blob and tells leaf from parts. */
 export function treeType(reader: ByteReader): typeof TREE_LEAF | typeof TREE_PARTS {
   const version = reader.u8();
-  if (version !== TREE_VERSION) throw new SnapError('unsupported-format', `a tree has the unknown version ${version}`, { hint: 'It was written by a newer version of snap; update this one.' });
+  if (version !== TREE_VERSION)
+    throw new SnapError('unsupported-format', `a tree has the unknown version ${version}`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
   const type = reader.u8();
   if (type !== TREE_LEAF && type !== TREE_PARTS) return reader.fail('an unknown type');
   return type;
@@ -77,7 +80,12 @@ function writeEntry(writer: ByteWriter, entry: TreeEntry): void {
   switch (entry.kind) {
     case ENTRY_KIND.file: {
       const listed = 'list' in entry.content;
-      writer.u8((listed ? FILE_FLAG.list : 0) | (entry.linkKey === undefined ? 0 : FILE_FLAG.link) | (entry.sparse ? FILE_FLAG.sparse : 0) | (entry.unsteady ? FILE_FLAG.unsteady : 0));
+      writer.u8(
+        (listed ? FILE_FLAG.list : 0) |
+          (entry.linkKey === undefined ? 0 : FILE_FLAG.link) |
+          (entry.sparse ? FILE_FLAG.sparse : 0) |
+          (entry.unsteady ? FILE_FLAG.unsteady : 0),
+      );
       writer.uvarint(entry.size);
       if (entry.linkKey !== undefined) writer.bytes(Buffer.from(entry.linkKey, 'hex'));
       writeContent(writer, entry.content);

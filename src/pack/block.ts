@@ -10,7 +10,13 @@ import { blockBytesMax } from '../compress/zstd.ts';
 import { SnapError } from '../errors.ts';
 import { blobIdOf } from '../object/blob-id.ts';
 import type { BlockHeader, PackedBlob } from './pack-format.ts';
-import { BLOCK_HEADER_BYTES, decodeBlockDirectory, decodeBlockHeader, encodeBlockDirectory, encodeBlockHeader } from './pack-format.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  decodeBlockDirectory,
+  decodeBlockHeader,
+  encodeBlockDirectory,
+  encodeBlockHeader,
+} from './pack-format.ts';
 
 /** New blobs are laid together up to about this many bytes. */
 export const BLOCK_RAW_BYTES_TARGET = 1024 * 1024;
@@ -41,7 +47,12 @@ export function sealBlock(zstd: Zstd, parts: readonly BlobBytes[], level: Compre
   }
   raw.set(directory, offset);
   const encoded = encodeBlock(zstd, raw, rawLength > blockBytesMax ? 'off' : level);
-  const header = { codec: encoded.codec, rawLength, storedLength: encoded.bytes.length, directoryLength: directory.length };
+  const header = {
+    codec: encoded.codec,
+    rawLength,
+    storedLength: encoded.bytes.length,
+    directoryLength: directory.length,
+  };
   const bytes = Buffer.allocUnsafeSlow(BLOCK_HEADER_BYTES + encoded.bytes.length);
   bytes.set(encodeBlockHeader(header), 0);
   bytes.set(encoded.bytes, BLOCK_HEADER_BYTES);
@@ -54,15 +65,23 @@ export function sealBlock(zstd: Zstd, parts: readonly BlobBytes[], level: Compre
 /** The raw bytes of a block as read from a pack, header included. Throws `corrupt-data` or `unsupported-format`. */
 export function openBlock(zstd: Zstd, bytes: Buffer, what: string): { header: BlockHeader; raw: Uint8Array } {
   const header = decodeBlockHeader(bytes, what);
-  if (bytes.length !== BLOCK_HEADER_BYTES + header.storedLength) throw new SnapError('corrupt-data', `damaged ${what}: it has another length than its header says`);
+  if (bytes.length !== BLOCK_HEADER_BYTES + header.storedLength)
+    throw new SnapError('corrupt-data', `damaged ${what}: it has another length than its header says`);
   return { header, raw: decodeBlock(zstd, header.codec, bytes.subarray(BLOCK_HEADER_BYTES), header.rawLength) };
 }
 
 /** The bytes of one blob in a raw block, hashed and compared with its id. Throws `corrupt-data`. */
-export function blobIn(raw: Uint8Array, offset: number, blob: Pick<PackedBlob, 'id' | 'length'>, what: string): Uint8Array {
+export function blobIn(
+  raw: Uint8Array,
+  offset: number,
+  blob: Pick<PackedBlob, 'id' | 'length'>,
+  what: string,
+): Uint8Array {
   const bytes = raw.subarray(offset, offset + blob.length);
   if (bytes.length !== blob.length || blobIdOf(bytes) !== blob.id) {
-    throw new SnapError('corrupt-data', `damaged ${what}: the bytes of blob ${blob.id} are not what was stored`, { context: { blob: blob.id } });
+    throw new SnapError('corrupt-data', `damaged ${what}: the bytes of blob ${blob.id} are not what was stored`, {
+      context: { blob: blob.id },
+    });
   }
   return bytes;
 }
@@ -73,7 +92,8 @@ export function scanBlock(header: BlockHeader, raw: Uint8Array, what: string): B
   const parts: BlobBytes[] = [];
   let offset = 0;
   for (const { kind, length } of decodeBlockDirectory(raw.subarray(end), what)) {
-    if (offset + length > end) throw new SnapError('corrupt-data', `damaged ${what}: its directory is longer than its blobs`);
+    if (offset + length > end)
+      throw new SnapError('corrupt-data', `damaged ${what}: its directory is longer than its blobs`);
     const bytes = raw.subarray(offset, offset + length);
     parts.push({ blob: { kind, length, id: blobIdOf(bytes) }, bytes });
     offset += length;
@@ -86,17 +106,24 @@ let scratchBuffer = Buffer.alloc(0);
 
 /** Room for one raw block, used again for the next: a block is copied before anything keeps it. */
 function scratch(length: number): Buffer {
-  if (scratchBuffer.length < length) scratchBuffer = Buffer.allocUnsafeSlow(Math.max(length, 2 * BLOCK_RAW_BYTES_TARGET));
+  if (scratchBuffer.length < length)
+    scratchBuffer = Buffer.allocUnsafeSlow(Math.max(length, 2 * BLOCK_RAW_BYTES_TARGET));
   return scratchBuffer.subarray(0, length);
 }
 
 /** An encoder or the memory may have failed: nothing is stored that does not decode to bytes with the right ids. */
 function checkSealed(zstd: Zstd, block: SealedBlock): void {
   const what = 'block just made';
-  const { raw, header } = openBlock(zstd, Buffer.from(block.bytes.buffer, block.bytes.byteOffset, block.bytes.length), what);
+  const { raw, header } = openBlock(
+    zstd,
+    Buffer.from(block.bytes.buffer, block.bytes.byteOffset, block.bytes.length),
+    what,
+  );
   const found = scanBlock(header, raw, what).map((part) => part.blob);
   if (raw.buffer !== block.bytes.buffer) release(raw);
-  const right = found.length === block.blobs.length && found.every((blob, i) => blob.id === block.blobs[i]?.id && blob.kind === block.blobs[i]?.kind);
+  const right =
+    found.length === block.blobs.length &&
+    found.every((blob, i) => blob.id === block.blobs[i]?.id && blob.kind === block.blobs[i]?.kind);
   if (!right) {
     throw new SnapError('internal', 'a block did not decode to what went into it', {
       hint: 'The memory of this machine or the compressor is faulty; nothing was stored. Run the command again, and a memory test.',

@@ -66,9 +66,11 @@ export function encodePackHeader(id: PackId): Buffer {
 /** Checks a pack's header against the id it is stored under. Throws `corrupt-data` or `unsupported-format`. */
 export function checkPackHeader(bytes: Uint8Array, id: PackId): void {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (header.length < PACK_HEADER_BYTES || !header.subarray(0, 8).equals(PACK_MAGIC)) damaged(id, 'it does not begin like a pack');
+  if (header.length < PACK_HEADER_BYTES || !header.subarray(0, 8).equals(PACK_MAGIC))
+    damaged(id, 'it does not begin like a pack');
   if (header.readUInt16LE(8) !== PACK_VERSION || header.readUInt16LE(10) !== 0) unsupported(`pack ${id}`);
-  if (header.readUInt32LE(12) !== 0 || header.toString('hex', 16, 32) !== id) damaged(id, 'it carries the id of another pack');
+  if (header.readUInt32LE(12) !== 0 || header.toString('hex', 16, 32) !== id)
+    damaged(id, 'it carries the id of another pack');
 }
 
 export function encodeBlockHeader(header: BlockHeader): Buffer {
@@ -84,7 +86,11 @@ export function encodeBlockHeader(header: BlockHeader): Buffer {
 
 /** Decodes a block header. Throws `corrupt-data` or `unsupported-format`. */
 export function decodeBlockHeader(bytes: Buffer, what: string): BlockHeader {
-  if (bytes.length < BLOCK_HEADER_BYTES || !bytes.subarray(0, 4).equals(BLOCK_MAGIC) || crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)) {
+  if (
+    bytes.length < BLOCK_HEADER_BYTES ||
+    !bytes.subarray(0, 4).equals(BLOCK_MAGIC) ||
+    crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)
+  ) {
     throw new SnapError('corrupt-data', `damaged ${what}: it does not begin like a block`);
   }
   if (bytes.readUInt8(5) !== 0 || bytes.readUInt16LE(6) !== 0) unsupported(what);
@@ -149,7 +155,8 @@ export function encodeFooter(footer: PackFooter): Buffer {
 
 /** How long the footer before a trailer is. Throws `corrupt-data`. */
 export function footerLength(trailer: Buffer, id: PackId, packSize: number): number {
-  if (trailer.length !== TRAILER_BYTES || !trailer.subarray(40).equals(TRAILER_MAGIC) || trailer.readUInt32LE(36) !== 0) damaged(id, 'it does not end like a pack');
+  if (trailer.length !== TRAILER_BYTES || !trailer.subarray(40).equals(TRAILER_MAGIC) || trailer.readUInt32LE(36) !== 0)
+    damaged(id, 'it does not end like a pack');
   const length = trailer.readUInt32LE(0);
   if (length > packSize - PACK_HEADER_BYTES - TRAILER_BYTES) damaged(id, 'its footer is longer than the pack');
   return length;
@@ -158,7 +165,8 @@ export function footerLength(trailer: Buffer, id: PackId, packSize: number): num
 /** Decodes a footer, checked by its trailer's hash and against the pack's size. */
 export function decodeFooter(body: Buffer, trailer: Buffer, id: PackId, packSize: number): PackFooter {
   const what = `footer of pack ${id}`;
-  if (!createHash('sha256').update(body).digest().equals(trailer.subarray(4, 36))) damaged(id, 'its footer has another hash than its trailer says');
+  if (!createHash('sha256').update(body).digest().equals(trailer.subarray(4, 36)))
+    damaged(id, 'its footer has another hash than its trailer says');
   const reader = new ByteReader(body, what);
   if (reader.u8() !== PACK_VERSION) unsupported(what);
   const count = reader.uvarint();
@@ -202,5 +210,7 @@ function damaged(id: PackId, reason: string): never {
 }
 
 function unsupported(what: string): never {
-  throw new SnapError('unsupported-format', `${what} has an unknown version or flag`, { hint: 'It was written by a newer version of snap; update this one.' });
+  throw new SnapError('unsupported-format', `${what} has an unknown version or flag`, {
+    hint: 'It was written by a newer version of snap; update this one.',
+  });
 }

@@ -8,7 +8,16 @@ import type { PackId } from '../object/pack-id.ts';
 import type { BlobBytes } from './block.ts';
 import { openBlock, scanBlock } from './block.ts';
 import type { PackFooter } from './pack-format.ts';
-import { BLOCK_HEADER_BYTES, BLOCK_RAW_BYTES_MAX, checkPackHeader, decodeBlockHeader, decodeFooter, footerLength, PACK_HEADER_BYTES, TRAILER_BYTES } from './pack-format.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_RAW_BYTES_MAX,
+  checkPackHeader,
+  decodeBlockHeader,
+  decodeFooter,
+  footerLength,
+  PACK_HEADER_BYTES,
+  TRAILER_BYTES,
+} from './pack-format.ts';
 
 /** Gives `length` bytes of a pack from `offset`; fewer only at its end. */
 export type RangeReader = (offset: number, length: number) => Promise<Buffer>;
@@ -18,15 +27,27 @@ const FOOTER_GUESS_BYTES = 256 * 1024;
 
 /** The checked footer of a pack of `size` bytes. Throws `corrupt-data` or `unsupported-format`. */
 export async function readFooter(id: PackId, size: number, read: RangeReader): Promise<PackFooter> {
-  if (size < PACK_HEADER_BYTES + TRAILER_BYTES) throw new SnapError('corrupt-data', `damaged pack ${id}: it is too short (${size} bytes)`, { context: { pack: id } });
+  if (size < PACK_HEADER_BYTES + TRAILER_BYTES)
+    throw new SnapError('corrupt-data', `damaged pack ${id}: it is too short (${size} bytes)`, {
+      context: { pack: id },
+    });
   const tailStart = Math.max(0, size - FOOTER_GUESS_BYTES);
   const tail = await read(tailStart, size - tailStart);
-  if (tail.length !== size - tailStart) throw new SnapError('corrupt-data', `damaged pack ${id}: it is shorter than ${size} bytes`, { context: { pack: id } });
+  if (tail.length !== size - tailStart)
+    throw new SnapError('corrupt-data', `damaged pack ${id}: it is shorter than ${size} bytes`, {
+      context: { pack: id },
+    });
   const trailer = tail.subarray(tail.length - TRAILER_BYTES);
   const length = footerLength(trailer, id, size);
   const bodyStart = size - TRAILER_BYTES - length;
-  const body = bodyStart >= tailStart ? tail.subarray(bodyStart - tailStart, tail.length - TRAILER_BYTES) : await read(bodyStart, length);
-  if (body.length !== length) throw new SnapError('corrupt-data', `damaged pack ${id}: it is shorter than ${size} bytes`, { context: { pack: id } });
+  const body =
+    bodyStart >= tailStart
+      ? tail.subarray(bodyStart - tailStart, tail.length - TRAILER_BYTES)
+      : await read(bodyStart, length);
+  if (body.length !== length)
+    throw new SnapError('corrupt-data', `damaged pack ${id}: it is shorter than ${size} bytes`, {
+      context: { pack: id },
+    });
   checkPackHeader(tailStart === 0 ? tail.subarray(0, PACK_HEADER_BYTES) : await read(0, PACK_HEADER_BYTES), id);
   return decodeFooter(body, trailer, id, size);
 }
@@ -54,7 +75,13 @@ export async function* scanPack(zstd: Zstd, id: PackId, size: number, read: Rang
   }
 }
 
-async function readScanned(zstd: Zstd, id: PackId, offset: number, size: number, read: RangeReader): Promise<ScannedBlock | undefined> {
+async function readScanned(
+  zstd: Zstd,
+  id: PackId,
+  offset: number,
+  size: number,
+  read: RangeReader,
+): Promise<ScannedBlock | undefined> {
   const what = `block at ${offset} of pack ${id}`;
   try {
     const header = decodeBlockHeader(await read(offset, BLOCK_HEADER_BYTES), what);

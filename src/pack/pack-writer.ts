@@ -65,7 +65,11 @@ export class PackWriter {
       throw error;
     }
     this.#disk.close(fd);
-    return { record: { id: this.id, size: this.#size, sha256: this.#hash.digest('hex'), blobs: this.#blobs }, footer, path: this.#path };
+    return {
+      record: { id: this.id, size: this.#size, sha256: this.#hash.digest('hex'), blobs: this.#blobs },
+      footer,
+      path: this.#path,
+    };
   }
 
   /** Gives the pack up and removes its file. May be called after anything. */

@@ -12,8 +12,8 @@ import { BLOB_KIND, blobIdOf, blobKindName } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { blobIn, openBlock } from '../pack/block.ts';
-import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
+import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { readFooter } from '../pack/pack-reader.ts';
 import type { Backend } from '../storage/backend.ts';
 import { packName } from './layout.ts';
@@ -51,7 +51,12 @@ export class BlobReader {
       if (cached !== undefined && blobIdOf(cached) === id) return cached;
     }
     const location = await this.locate(kind, id);
-    const bytes = blobIn(await this.#block(location), location.offset, { id, length: location.length }, `pack ${location.pack}`);
+    const bytes = blobIn(
+      await this.#block(location),
+      location.offset,
+      { id, length: location.length },
+      `pack ${location.pack}`,
+    );
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -67,7 +72,11 @@ export class BlobReader {
     const length = BLOCK_HEADER_BYTES + location.storedLength;
     const bytes = await this.#backend.get(packName(location.pack), { offset: location.blockOffset, length });
     const what = `block at ${location.blockOffset} of pack ${location.pack}`;
-    if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`, { hint: 'Run `snap verify` to see which snapshots and paths need it.', context: { pack: location.pack } });
+    if (bytes === undefined)
+      throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`, {
+        hint: 'Run `snap verify` to see which snapshots and paths need it.',
+        context: { pack: location.pack },
+      });
     this.#zstd ??= await loadZstd();
     const { raw } = openBlock(this.#zstd, bytes, what);
     if (this.#blocks.size >= CACHED_BLOCKS_MAX) {
@@ -90,13 +99,21 @@ export async function readPackFooter(backend: Backend, state: StoreState, pack: 
   if (record === undefined) throw new SnapError('internal', `pack ${pack} is not in the journal`);
   return readFooter(pack, record.size, async (offset, length) => {
     const bytes = await backend.get(packName(pack), { offset, length });
-    if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${pack} is missing from the store`, { hint: 'Run `snap verify` to see which snapshots and paths need it.', context: { pack } });
+    if (bytes === undefined)
+      throw new SnapError('corrupt-data', `pack ${pack} is missing from the store`, {
+        hint: 'Run `snap verify` to see which snapshots and paths need it.',
+        context: { pack },
+      });
     return bytes;
   });
 }
 
 /** An index of all readable packs of `state`; packs whose footer is damaged are left out. */
-export async function indexFromFooters(backend: Backend, state: StoreState, damaged?: (pack: PackId, error: SnapError) => void): Promise<MemoryIndex> {
+export async function indexFromFooters(
+  backend: Backend,
+  state: StoreState,
+  damaged?: (pack: PackId, error: SnapError) => void,
+): Promise<MemoryIndex> {
   const index = new MemoryIndex();
   for (const pack of state.packs.keys()) {
     try {

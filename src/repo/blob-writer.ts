@@ -88,7 +88,11 @@ export class BlobWriter {
     const ids = Buffer.from(chunks.ids);
     const lengths = Array.from(chunks.lengths);
     const kindList = Array.from(kinds);
-    const work = this.#options.workers.run({ kind: 'pack', level: this.#options.level, ...job }, [job.buffer, kinds.buffer, chunks.offsets.buffer, chunks.lengths.buffer, chunks.ids.buffer], true);
+    const work = this.#options.workers.run(
+      { kind: 'pack', level: this.#options.level, ...job },
+      [job.buffer, kinds.buffer, chunks.offsets.buffer, chunks.lengths.buffer, chunks.ids.buffer],
+      true,
+    );
     const done = work
       .then((reply) => this.#append(reply as PackReply, kindList, lengths, ids))
       .catch((error: unknown) => {
@@ -141,7 +145,11 @@ export class BlobWriter {
     if (blobs.length === 0) return;
     const buffer = new ArrayBuffer(this.#collectedBytes);
     const bytes = new Uint8Array(buffer);
-    const chunks = { offsets: new Uint32Array(blobs.length), lengths: new Uint32Array(blobs.length), ids: new Uint8Array(blobs.length * 32) };
+    const chunks = {
+      offsets: new Uint32Array(blobs.length),
+      lengths: new Uint32Array(blobs.length),
+      ids: new Uint8Array(blobs.length * 32),
+    };
     const kinds = new Uint8Array(blobs.length);
     let offset = 0;
     for (const [i, blob] of blobs.entries()) {
@@ -164,7 +172,11 @@ export class BlobWriter {
     for (const { header, bytes, blobs: count } of reply.blocks) {
       const blobs = [];
       for (const end = next + count; next < end; next++) {
-        blobs.push({ kind: (kinds[next] ?? 1) as BlobKind, length: lengths[next] ?? 0, id: ids.toString('hex', next * 32, next * 32 + 32) as BlobId });
+        blobs.push({
+          kind: (kinds[next] ?? 1) as BlobKind,
+          length: lengths[next] ?? 0,
+          id: ids.toString('hex', next * 32, next * 32 + 32) as BlobId,
+        });
       }
       this.#pack ??= this.#newPack();
       this.#pack.append({ header, bytes, blobs });

@@ -1,6 +1,7 @@
 /** Commit and branch of the Git checkout that the workspace is, read from Git's files; null if it is none. */
-import { readWhole } from '../disk/files.ts';
+
 import type { Disk } from '../disk/disk.ts';
+import { readWhole } from '../disk/files.ts';
 import { errnoOf } from '../errors.ts';
 
 export function gitInfo(disk: Disk, root: string): { commit: string; branch: string | null } | null {
@@ -12,7 +13,8 @@ export function gitInfo(disk: Disk, root: string): { commit: string; branch: str
     if (ref === undefined) return /^[0-9a-f]{40,64}$/.test(head) ? { commit: head, branch: null } : null;
     const common = readLine(disk, `${folder}/commondir`);
     const shared = common === undefined ? folder : common.startsWith('/') ? common : `${folder}/${common}`;
-    const commit = readLine(disk, `${folder}/${ref}`) ?? readLine(disk, `${shared}/${ref}`) ?? packedRef(disk, shared, ref);
+    const commit =
+      readLine(disk, `${folder}/${ref}`) ?? readLine(disk, `${shared}/${ref}`) ?? packedRef(disk, shared, ref);
     if (commit === undefined || !/^[0-9a-f]{40,64}$/.test(commit)) return null;
     return { commit, branch: ref.replace(/^refs\/heads\//, '') };
   } catch (error) {

@@ -21,7 +21,9 @@ export function readHead(disk: Disk, folder: string): Head {
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
   const match = /^([0-9a-f]{64}|-) (\d{1,12})\n$/.exec(bytes.toString('latin1'));
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, { hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.' });
+    throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, {
+      hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.',
+    });
   }
   return { snapshot: match[1] === '-' ? null : parseBlobId(match[1], 'HEAD'), journalNumber: Number(match[2]) };
 }

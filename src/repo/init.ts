@@ -37,7 +37,9 @@ export async function initWorkspace(environment: Environment, options: InitOptio
   const { root } = options;
   const folder = `${root}/.snap`;
   if (disk.lstat(`${folder}/${WORKSPACE.config}`) !== undefined) {
-    throw new SnapError('exists', `${root} is a workspace already`, { hint: 'Run `snap status` or `snap commit` there.' });
+    throw new SnapError('exists', `${root} is a workspace already`, {
+      hint: 'Run `snap status` or `snap commit` there.',
+    });
   }
   refuseNested(environment, options);
   const store = options.store ?? `${folder}/${WORKSPACE.store}`;
@@ -48,8 +50,17 @@ export async function initWorkspace(environment: Environment, options: InitOptio
     const joined = await openOrCreateStore(environment, store);
     const ignored = writeIgnoreFile(environment, root);
     const config = configText(environment, options, root);
-    if (!createOnce(disk, `${folder}/${WORKSPACE.config}`, Buffer.from(config), `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`)) {
-      throw new SnapError('exists', `${root} is a workspace already`, { hint: 'Run `snap status` or `snap commit` there.' });
+    if (
+      !createOnce(
+        disk,
+        `${folder}/${WORKSPACE.config}`,
+        Buffer.from(config),
+        `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`,
+      )
+    ) {
+      throw new SnapError('exists', `${root} is a workspace already`, {
+        hint: 'Run `snap status` or `snap commit` there.',
+      });
     }
     return { root, store, joined, ignored };
   } catch (error) {
@@ -66,7 +77,9 @@ function refuseNested(environment: Environment, options: InitOptions): void {
     if (hasCode(error, 'no-workspace')) return;
     throw error;
   }
-  throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, { hint: 'Use that one, or pass --nested: the outer workspace then leaves this folder\'s .snap alone.' });
+  throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, {
+    hint: "Use that one, or pass --nested: the outer workspace then leaves this folder's .snap alone.",
+  });
 }
 
 async function openOrCreateStore(environment: Environment, store: string): Promise<boolean> {
@@ -78,7 +91,9 @@ async function openOrCreateStore(environment: Environment, store: string): Promi
     return true;
   }
   if (environment.disk.list(store).some((name) => name !== 'tmp')) {
-    throw new SnapError('refused', `${store} is not empty and not a store`, { hint: 'Name an empty or new folder with --store.' });
+    throw new SnapError('refused', `${store} is not empty and not a store`, {
+      hint: 'Name an empty or new folder with --store.',
+    });
   }
   const config = { id: environment.uniqueName(), chunker: defaultChunkParams, packBytes: DEFAULT_PACK_BYTES };
   if (!(await backend.putIfAbsent(STORE_CONFIG, encodeStoreConfig(config)))) return true;
@@ -117,7 +132,13 @@ function writeIgnoreFile(environment: Environment, root: string): readonly strin
     ...(found.length === 0 ? ['# node_modules/', '# .venv/', '# target/', '# *.log'] : []),
     '',
   ];
-  createOnce(disk, path, Buffer.from(lines.join('\n')), `${root}/.snap/${WORKSPACE.temporary}/${environment.uniqueName()}`, 0o666);
+  createOnce(
+    disk,
+    path,
+    Buffer.from(lines.join('\n')),
+    `${root}/.snap/${WORKSPACE.temporary}/${environment.uniqueName()}`,
+    0o666,
+  );
   return found.map((proposal) => proposal.pattern);
 }
 

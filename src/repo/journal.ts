@@ -15,7 +15,8 @@ import { CHECKPOINTS, checkpointName, journalName, numberOfName } from './layout
 const CHECKPOINT_EVERY = 256;
 
 /** What a caller says of an entry; numbers, hashes and who and when are filled in. */
-export type EntryDraft = Pick<JournalEntry, 'operation' | 'note'> & Partial<Pick<JournalEntry, 'workspace' | 'head' | 'refs' | 'grafts' | 'packs' | 'condemned' | 'swept' | 'undoes'>>;
+export type EntryDraft = Pick<JournalEntry, 'operation' | 'note'> &
+  Partial<Pick<JournalEntry, 'workspace' | 'head' | 'refs' | 'grafts' | 'packs' | 'condemned' | 'swept' | 'undoes'>>;
 
 export interface NumberedEntry {
   readonly entry: JournalEntry;
@@ -40,7 +41,10 @@ export async function readEntriesAfter(backend: Backend, state: StoreState): Pro
 }
 
 /** The newest state: from `known` if that is a prefix of this journal, else from the newest checkpoint, else from the start. */
-export async function readState(backend: Backend, known: StoreState = EMPTY_STATE): Promise<{ state: StoreState; from: StoreState; entries: NumberedEntry[] }> {
+export async function readState(
+  backend: Backend,
+  known: StoreState = EMPTY_STATE,
+): Promise<{ state: StoreState; from: StoreState; entries: NumberedEntry[] }> {
   const from = (await isPrefix(backend, known)) ? known : await newestCheckpoint(backend);
   const entries = await readEntriesAfter(backend, from);
   return { state: applyEntries(from, entries), from, entries };

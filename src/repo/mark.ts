@@ -4,8 +4,9 @@
  * goes from the last block to the first. Marks add up: marking the roots to keep first and others after them gives
  * exactly what only the others hold.
  */
-import { loadZstd } from '../compress/zstd.ts';
+
 import type { Zstd } from '../compress/zstd.ts';
+import { loadZstd } from '../compress/zstd.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf, blobKindName } from '../object/blob-id.ts';
@@ -77,14 +78,23 @@ export class Marker {
       else await this.#walkBlock(this.#highest, numbers);
     }
     const { blobs, rawBytes, storedBytes } = this.totals;
-    return { blobs: blobs - before.blobs, rawBytes: rawBytes - before.rawBytes, storedBytes: storedBytes - before.storedBytes };
+    return {
+      blobs: blobs - before.blobs,
+      rawBytes: rawBytes - before.rawBytes,
+      storedBytes: storedBytes - before.storedBytes,
+    };
   }
 
   #touch(kind: BlobKind, bytes: Buffer, offset: number): void {
     const { table } = this;
     const number = table.find(kind, bytes, offset);
     if (number < 0) {
-      this.#fault({ kind, id: bytes.toString('hex', offset, offset + 32) as BlobId, place: undefined, reason: 'it is missing from the store' });
+      this.#fault({
+        kind,
+        id: bytes.toString('hex', offset, offset + 32) as BlobId,
+        place: undefined,
+        reason: 'it is missing from the store',
+      });
       return;
     }
     if (!this.marked.add(number)) return;
@@ -112,7 +122,8 @@ export class Marker {
         raw = await this.#readBlock(block);
         bytes = this.#bytesOf(number, raw);
       }
-      if (bytes === undefined) this.#faultAt(number, typeof raw === 'string' ? raw : 'its bytes are not what was stored');
+      if (bytes === undefined)
+        this.#faultAt(number, typeof raw === 'string' ? raw : 'its bytes are not what was stored');
       else this.#follow(number, bytes);
     }
     if (typeof raw !== 'string') this.#remember(block, raw);
@@ -134,7 +145,10 @@ export class Marker {
   /** The bytes of a blob in its decoded block if they hash to its id. */
   #bytesOf(number: number, raw: Uint8Array | string): Buffer | undefined {
     if (typeof raw === 'string') return undefined;
-    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length).subarray(this.table.offsetOf(number), this.table.offsetOf(number) + this.table.lengthOf(number));
+    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.length).subarray(
+      this.table.offsetOf(number),
+      this.table.offsetOf(number) + this.table.lengthOf(number),
+    );
     return blobIdOf(bytes) === this.table.idOf(number) ? bytes : undefined;
   }
 
@@ -164,20 +178,32 @@ export class Marker {
       return;
     }
     const where = fault.place === undefined ? '' : ` (pack ${fault.place.pack}, block at ${fault.place.offset})`;
-    throw new SnapError('corrupt-data', `the ${blobKindName(fault.kind)} ${fault.id}${where} cannot be read: ${fault.reason}`, {
-      hint: 'Run `snap verify` to see which snapshots and paths need it. Nothing was removed.',
-      context: { kind: blobKindName(fault.kind), blob: fault.id, ...fault.place },
-    });
+    throw new SnapError(
+      'corrupt-data',
+      `the ${blobKindName(fault.kind)} ${fault.id}${where} cannot be read: ${fault.reason}`,
+      {
+        hint: 'Run `snap verify` to see which snapshots and paths need it. Nothing was removed.',
+        context: { kind: blobKindName(fault.kind), blob: fault.id, ...fault.place },
+      },
+    );
   }
 }
 
 /** Reads and decodes a block of a table; its blobs are not hashed yet. Returns what is wrong as a text. */
-export async function readTableBlock(backend: Backend, zstd: Zstd, table: PackTable, number: number): Promise<Uint8Array | string> {
+export async function readTableBlock(
+  backend: Backend,
+  zstd: Zstd,
+  table: PackTable,
+  number: number,
+): Promise<Uint8Array | string> {
   const block = table.blocks[number];
   const pack = block === undefined ? undefined : table.packs[block.pack];
   if (block === undefined || pack === undefined) throw new SnapError('internal', `no block ${number} in the table`);
   try {
-    const bytes = await backend.get(packName(pack.id), { offset: block.offset, length: BLOCK_HEADER_BYTES + block.storedLength });
+    const bytes = await backend.get(packName(pack.id), {
+      offset: block.offset,
+      length: BLOCK_HEADER_BYTES + block.storedLength,
+    });
     if (bytes === undefined) return `pack ${pack.id} is missing from the store`;
     return openBlock(zstd, bytes, `block at ${block.offset} of pack ${pack.id}`).raw;
   } catch (error) {

@@ -28,7 +28,8 @@ export async function openIndex(environment: Environment, folder: string, storeI
   const holder = readHolder(disk, marker);
   let notice: string | undefined;
   if (holder !== undefined) {
-    if (isAlive(disk, holder, environment.holder) && holder.id !== environment.holder.id) return { index: 'locked', notice: undefined, close: async () => {} };
+    if (isAlive(disk, holder, environment.holder) && holder.id !== environment.holder.id)
+      return { index: 'locked', notice: undefined, close: async () => {} };
     if (!looksSound(path)) notice = discard(environment, path, 'it was left damaged by a command that was killed');
   }
   let level: LevelIndex | 'locked';
@@ -68,7 +69,9 @@ function discard(environment: Environment, path: string, reason: string): string
 /** Reads the whole index in a child process: a damaged table can abort the process that reads it. */
 function looksSound(path: string): boolean {
   const here = import.meta.url;
-  const script = here.endsWith('.ts') ? new URL('../index/index-check.ts', here) : new URL(here.includes('/chunks/') ? '../index/index-check.js' : './index/index-check.js', here);
+  const script = here.endsWith('.ts')
+    ? new URL('../index/index-check.ts', here)
+    : new URL(here.includes('/chunks/') ? '../index/index-check.js' : './index/index-check.js', here);
   const result = spawnSync(process.execPath, [fileURLToPath(script), path], { stdio: 'ignore', timeout: 60_000 });
   return result.status === 0;
 }

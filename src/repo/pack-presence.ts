@@ -6,6 +6,7 @@ import { packName } from './layout.ts';
 
 export async function missingPacks(backend: Backend, state: StoreState): Promise<Set<PackId>> {
   const missing = new Set<PackId>();
-  for (const pack of state.packs.values()) if ((await backend.size(packName(pack.id))) !== pack.size) missing.add(pack.id);
+  for (const pack of state.packs.values())
+    if ((await backend.size(packName(pack.id))) !== pack.size) missing.add(pack.id);
   return missing;
 }

@@ -83,7 +83,14 @@ export class PackTable {
         this.#add(blob.kind, blob.id, this.blocks.length, offset, blob.length);
         offset += blob.length;
       }
-      this.blocks.push({ pack, offset: block.offset, storedLength: block.storedLength, first: firstOfBlock, count: this.#size - firstOfBlock, blobBytes: offset });
+      this.blocks.push({
+        pack,
+        offset: block.offset,
+        storedLength: block.storedLength,
+        first: firstOfBlock,
+        count: this.#size - firstOfBlock,
+        blobBytes: offset,
+      });
       blockBytes += BLOCK_HEADER_BYTES + block.storedLength;
     }
     const count = this.#size - first;
@@ -101,7 +108,12 @@ export class PackTable {
     return this.#slots[this.#probe(kind)] ?? -1;
   }
 
-  /** The next copy of the same blob, or -1. */
+  /** The copy that `find` answers for the blob of this copy. */
+  chosenOf(number: number): number {
+    return this.isChosen(number) ? number : this.find(this.kindOf(number), this.#ids, number * ID_BYTES);
+  }
+
+  /** The next copy of the same blob, or -1; the first is the chosen one. */
   nextCopy(number: number): number {
     return this.#next[number] ?? -1;
   }
@@ -224,9 +236,14 @@ export class PackTable {
  * so the chosen copy of a blob is in a pack that stays, if there is one. Packs whose footer cannot be read are given
  * to `damaged`, after a second try; other failures throw.
  */
-export async function readPackTable(backend: Backend, state: StoreState, damaged: (pack: PackId, error: SnapError) => void): Promise<PackTable> {
+export async function readPackTable(
+  backend: Backend,
+  state: StoreState,
+  damaged: (pack: PackId, error: SnapError) => void,
+): Promise<PackTable> {
   let expected = 0;
-  for (const pack of state.packs.values()) expected += Math.min(pack.blobs, Math.ceil(pack.size / FOOTER_BLOB_BYTES_MIN));
+  for (const pack of state.packs.values())
+    expected += Math.min(pack.blobs, Math.ceil(pack.size / FOOTER_BLOB_BYTES_MIN));
   const table = new PackTable(expected);
   for (const condemned of [false, true]) {
     for (const pack of state.packs.values()) {
@@ -238,7 +255,12 @@ export async function readPackTable(backend: Backend, state: StoreState, damaged
   return table;
 }
 
-async function readFooterTwice(backend: Backend, state: StoreState, pack: PackId, damaged: (pack: PackId, error: SnapError) => void): Promise<PackFooter | undefined> {
+async function readFooterTwice(
+  backend: Backend,
+  state: StoreState,
+  pack: PackId,
+  damaged: (pack: PackId, error: SnapError) => void,
+): Promise<PackFooter | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await readPackFooter(backend, state, pack);

@@ -141,5 +141,7 @@ class Cursor {
 }
 
 function unsupported(what: string): SnapError {
-  return new SnapError('unsupported-format', `${what} has an unknown version`, { hint: 'It was written by a newer version of snap; update this one.' });
+  return new SnapError('unsupported-format', `${what} has an unknown version`, {
+    hint: 'It was written by a newer version of snap; update this one.',
+  });
 }

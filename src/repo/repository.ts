@@ -58,7 +58,11 @@ export interface Repository {
    * Publishes a journal entry and then updates the index. `check` runs against entries that others published first,
    * before each new try; it may throw, and returns the draft to try next. This is the commit point.
    */
-  publish(draft: EntryDraft, indexChanges: IndexChanges, check: (others: readonly NumberedEntry[]) => EntryDraft): Promise<NumberedEntry>;
+  publish(
+    draft: EntryDraft,
+    indexChanges: IndexChanges,
+    check: (others: readonly NumberedEntry[]) => EntryDraft,
+  ): Promise<NumberedEntry>;
   /** Takes the lock of commands that change the workspace. Throws `locked` naming its holder after `waitMs`. */
   lock(waitMs: number, waiting?: (who: string) => void): Promise<LockFile>;
   close(): Promise<void>;
@@ -70,7 +74,9 @@ export function findWorkspace(environment: Environment, start: string): string {
     if (environment.disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true) return path === '' ? '/' : path;
     if (path === '' || !path.includes('/')) break;
   }
-  throw new SnapError('no-workspace', `${start} is not in a snap workspace`, { hint: 'Run `snap init` in the folder you want snapshots of, or name one with -C <dir>.' });
+  throw new SnapError('no-workspace', `${start} is not in a snap workspace`, {
+    hint: 'Run `snap init` in the folder you want snapshots of, or name one with -C <dir>.',
+  });
 }
 
 /** Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings. */
@@ -83,7 +89,9 @@ export async function openRepository(environment: Environment, root: string): Pr
   const backend = fileBackend(disk, storePath, environment.uniqueName);
   const configBytes = await backend.get(STORE_CONFIG);
   if (configBytes === undefined) {
-    throw new SnapError('no-store', `there is no store at ${storePath}`, { hint: `Mount or move it back, or set store.path in ${configPath}.` });
+    throw new SnapError('no-store', `there is no store at ${storePath}`, {
+      hint: `Mount or move it back, or set store.path in ${configPath}.`,
+    });
   }
   const config = decodeStoreConfig(configBytes);
   ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
@@ -167,7 +175,13 @@ async function assemble(
 }
 
 /** Brings an index up to `state`: blobs of packs that were added, out with those that were swept. */
-async function catchUp(backend: Backend, index: BlobIndex, from: StoreState, entries: readonly NumberedEntry[], state: StoreState): Promise<void> {
+async function catchUp(
+  backend: Backend,
+  index: BlobIndex,
+  from: StoreState,
+  entries: readonly NumberedEntry[],
+  state: StoreState,
+): Promise<void> {
   if (index.state.number === state.number && index.state.hash === state.hash) return;
   const followed = index.state.number === from.number && index.state.hash === from.hash;
   const added = followed ? entries.flatMap(({ entry }) => entry.packs.map((pack) => pack.id)) : [...state.packs.keys()];
@@ -186,7 +200,13 @@ async function catchUp(backend: Backend, index: BlobIndex, from: StoreState, ent
 }
 
 /** A commit that died between its journal entry and HEAD is finished here. */
-async function catchUpHead(environment: Environment, folder: string, workspaceId: string, backend: Backend, state: StoreState): Promise<Head> {
+async function catchUpHead(
+  environment: Environment,
+  folder: string,
+  workspaceId: string,
+  backend: Backend,
+  state: StoreState,
+): Promise<Head> {
   const head = readHead(environment.disk, folder);
   let snapshot = head.snapshot;
   for (let number = head.journalNumber + 1; number <= state.number; number++) {
@@ -194,18 +214,27 @@ async function catchUpHead(environment: Environment, folder: string, workspaceId
     if (next?.entry.workspace === workspaceId && next.entry.head !== null) snapshot = next.entry.head.to;
   }
   const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
-  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX) writeHead(environment.disk, folder, caughtUp, environment.uniqueName());
+  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
+    writeHead(environment.disk, folder, caughtUp, environment.uniqueName());
   return caughtUp;
 }
 
-async function lockWorkspace(environment: Environment, folder: string, waitMs: number, waiting?: (who: string) => void): Promise<LockFile> {
+async function lockWorkspace(
+  environment: Environment,
+  folder: string,
+  waitMs: number,
+  waiting?: (who: string) => void,
+): Promise<LockFile> {
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {
     const lock = tryLock(environment.disk, `${folder}/${WORKSPACE.lock}`, environment.holder);
     if ('release' in lock) return lock;
     const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
     if (environment.elapsed() >= deadline) {
-      throw new SnapError('locked', `the workspace is in use by ${who}`, { hint: 'Wait until it is done, or give more time with --lock-timeout.', context: { pid: lock.pid, host: lock.host } });
+      throw new SnapError('locked', `the workspace is in use by ${who}`, {
+        hint: 'Wait until it is done, or give more time with --lock-timeout.',
+        context: { pid: lock.pid, host: lock.host },
+      });
     }
     if (!told) waiting?.(who);
     told = true;
@@ -220,7 +249,9 @@ function readText(environment: Environment, path: string): string {
   } catch (error) {
     throw fromSystemError(error, 'reading', path);
   }
-  throw new SnapError('no-workspace', `${path} is missing`, { hint: 'Run `snap init` in the folder you want snapshots of.' });
+  throw new SnapError('no-workspace', `${path} is missing`, {
+    hint: 'Run `snap init` in the folder you want snapshots of.',
+  });
 }
 
 function resolvePath(root: string, path: string): string {

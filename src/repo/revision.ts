@@ -35,18 +35,28 @@ export function splitRevisionPath(text: string): { revision: string; path: strin
 }
 
 /** The entry at `path` in a snapshot; undefined for the snapshot's whole tree (''). Throws `not-found` and suggests. */
-export async function resolvePath(repository: Repository, tree: BlobId, path: string, revision: string): Promise<TreeEntry | undefined> {
+export async function resolvePath(
+  repository: Repository,
+  tree: BlobId,
+  path: string,
+  revision: string,
+): Promise<TreeEntry | undefined> {
   if (path === '') return undefined;
   const names = path.split('/');
   const entry = await repository.trees.entryAt(tree, names);
   if (entry !== undefined) return entry;
   const near = await nearNames(repository, tree, names);
-  throw new SnapError('not-found', `there is no "${path}" in ${revision}`, { hint: near.length > 0 ? `Perhaps ${near.join(', ')}.` : `\`snap ls ${revision}\` shows what is there.` });
+  throw new SnapError('not-found', `there is no "${path}" in ${revision}`, {
+    hint: near.length > 0 ? `Perhaps ${near.join(', ')}.` : `\`snap ls ${revision}\` shows what is there.`,
+  });
 }
 
 /** A path as people type it: no "./", no doubled or final slashes. */
 export function normalPath(path: string): string {
-  return path.split('/').filter((part) => part !== '' && part !== '.').join('/');
+  return path
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .join('/');
 }
 
 async function resolveName(repository: Repository, name: string, text: string): Promise<BlobId> {
@@ -62,19 +72,35 @@ async function resolveName(repository: Repository, name: string, text: string): 
     const prefix = name.toLowerCase();
     const found = ids.filter((id) => id.startsWith(prefix)).sort();
     const shown = found.slice(0, 4).map(shortId).join(', ');
-    if (prefix.length < PREFIX_DIGITS_MIN) throw new SnapError('ambiguous', `"${name}" is too short for an id (at least ${PREFIX_DIGITS_MIN} digits)${found.length > 0 ? `; it could be ${shown}` : ''}`, { hint: 'Run `snap log` to see the ids.', context: { candidates: found } });
+    if (prefix.length < PREFIX_DIGITS_MIN)
+      throw new SnapError(
+        'ambiguous',
+        `"${name}" is too short for an id (at least ${PREFIX_DIGITS_MIN} digits)${found.length > 0 ? `; it could be ${shown}` : ''}`,
+        { hint: 'Run `snap log` to see the ids.', context: { candidates: found } },
+      );
     const [only] = found;
     if (only !== undefined && found.length === 1) return only;
-    if (found.length > 1) throw new SnapError('ambiguous', `"${name}" fits ${found.length} snapshots: ${shown}${found.length > 4 ? ', …' : ''}`, { hint: 'Give more digits.', context: { candidates: found } });
+    if (found.length > 1)
+      throw new SnapError(
+        'ambiguous',
+        `"${name}" fits ${found.length} snapshots: ${shown}${found.length > 4 ? ', …' : ''}`,
+        { hint: 'Give more digits.', context: { candidates: found } },
+      );
   }
   const tags = [...refs.keys()].filter((ref) => ref.startsWith('tags/')).map((ref) => ref.slice(5));
-  const near = tags.filter((candidate) => distance(candidate, name) <= Math.max(1, Math.floor(name.length / 3))).slice(0, 3);
-  throw new SnapError('not-found', `there is no snapshot "${text}"`, { hint: near.length > 0 ? `Perhaps ${near.join(', ')}; \`snap log\` shows all.` : 'Run `snap log` to see ids and tags.' });
+  const near = tags
+    .filter((candidate) => distance(candidate, name) <= Math.max(1, Math.floor(name.length / 3)))
+    .slice(0, 3);
+  throw new SnapError('not-found', `there is no snapshot "${text}"`, {
+    hint:
+      near.length > 0 ? `Perhaps ${near.join(', ')}; \`snap log\` shows all.` : 'Run `snap log` to see ids and tags.',
+  });
 }
 
 function headOf(repository: Repository): BlobId {
   const head = repository.head().snapshot;
-  if (head === null) throw new SnapError('not-found', 'there is no snapshot yet', { hint: 'Run `snap commit` to make the first one.' });
+  if (head === null)
+    throw new SnapError('not-found', 'there is no snapshot yet', { hint: 'Run `snap commit` to make the first one.' });
   return head;
 }
 
@@ -89,13 +115,21 @@ async function atTime(repository: Repository, text: string): Promise<BlobId> {
   const found = listed.find(({ snapshot }) => Date.parse(snapshot.time) <= time.getTime());
   if (found !== undefined) return found.id;
   const oldest = listed.at(-1);
-  throw new SnapError('not-found', `there is no snapshot from ${text} or before`, { hint: oldest === undefined ? 'Run `snap commit` to make the first one.' : `The oldest is ${shortId(oldest.id)} of ${oldest.snapshot.time}.` });
+  throw new SnapError('not-found', `there is no snapshot from ${text} or before`, {
+    hint:
+      oldest === undefined
+        ? 'Run `snap commit` to make the first one.'
+        : `The oldest is ${shortId(oldest.id)} of ${oldest.snapshot.time}.`,
+  });
 }
 
 async function parentOf(repository: Repository, id: BlobId, text: string): Promise<BlobId> {
   const snapshot = await repository.trees.snapshot(id);
   const parent = livingParent(repository, snapshot.parent);
-  if (parent === undefined) throw new SnapError('not-found', `"${text}" goes back beyond the first snapshot`, { hint: 'Run `snap log` to see what there is.' });
+  if (parent === undefined)
+    throw new SnapError('not-found', `"${text}" goes back beyond the first snapshot`, {
+      hint: 'Run `snap log` to see what there is.',
+    });
   return parent;
 }
 
@@ -127,7 +161,9 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= x.length; i++) {
     const next = [i];
     for (let j = 1; j <= y.length; j++) {
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (x[i - 1] === y[j - 1] ? 0 : 1)));
+      next.push(
+        Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (x[i - 1] === y[j - 1] ? 0 : 1)),
+      );
     }
     row = next;
   }

@@ -6,9 +6,9 @@
 import { ensureFolder, removeIfThere, writeMarker } from '../disk/files.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
+import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { SESSIONS } from './layout.ts';
-import type { Backend } from '../storage/backend.ts';
 
 export interface Session {
   end(): void;

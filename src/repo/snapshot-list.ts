@@ -14,7 +14,8 @@ export interface ListedSnapshot {
 /** Ids of all snapshots that a ref of `snapshots/` or a tag names. */
 export function snapshotIds(repository: Repository): BlobId[] {
   const ids = new Set<BlobId>();
-  for (const [name, id] of repository.state().refs) if (snapshotOfRef(name) !== undefined || tagOfRef(name) !== undefined) ids.add(id);
+  for (const [name, id] of repository.state().refs)
+    if (snapshotOfRef(name) !== undefined || tagOfRef(name) !== undefined) ids.add(id);
   return [...ids];
 }
 

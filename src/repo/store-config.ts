@@ -22,7 +22,12 @@ export const DEFAULT_PACK_BYTES = 32 * 1024 * 1024;
 
 export function encodeStoreConfig(config: StoreConfig): Buffer {
   return encodeCanonicalJson({
-    chunker: { averageBytes: config.chunker.averageBytes, kind: 'gear-1', maxBytes: config.chunker.maxBytes, minBytes: config.chunker.minBytes },
+    chunker: {
+      averageBytes: config.chunker.averageBytes,
+      kind: 'gear-1',
+      maxBytes: config.chunker.maxBytes,
+      minBytes: config.chunker.minBytes,
+    },
     features: [],
     format: STORE_FORMAT,
     id: config.id,
@@ -36,14 +41,29 @@ export function decodeStoreConfig(bytes: Uint8Array): StoreConfig {
   const hint = { hint: 'It was made by a newer version of snap; update this one.' };
   const fields = new Fields(decodeCanonicalJson(bytes, what), what);
   const format = fields.count('format');
-  if (format !== STORE_FORMAT) throw new SnapError('unsupported-format', `the store has format ${format}; this program knows format ${STORE_FORMAT}`, hint);
+  if (format !== STORE_FORMAT)
+    throw new SnapError(
+      'unsupported-format',
+      `the store has format ${format}; this program knows format ${STORE_FORMAT}`,
+      hint,
+    );
   const features = fields.texts('features');
-  if (features.length > 0) throw new SnapError('unsupported-format', `the store uses features this program does not know: ${features.join(', ')}`, hint);
+  if (features.length > 0)
+    throw new SnapError(
+      'unsupported-format',
+      `the store uses features this program does not know: ${features.join(', ')}`,
+      hint,
+    );
   const id = fields.text('id');
   if (!/^[0-9a-f]{32}$/.test(id)) fields.fail('id');
   const chunker = fields.fields('chunker');
-  if (chunker.text('kind') !== 'gear-1') throw new SnapError('unsupported-format', 'the store uses an unknown chunker', hint);
-  const params = checkChunkParams({ averageBytes: chunker.count('averageBytes'), maxBytes: chunker.count('maxBytes'), minBytes: chunker.count('minBytes') });
+  if (chunker.text('kind') !== 'gear-1')
+    throw new SnapError('unsupported-format', 'the store uses an unknown chunker', hint);
+  const params = checkChunkParams({
+    averageBytes: chunker.count('averageBytes'),
+    maxBytes: chunker.count('maxBytes'),
+    minBytes: chunker.count('minBytes'),
+  });
   chunker.done();
   const packBytes = fields.count('packBytes');
   if (packBytes < 1024 || packBytes > 1024 ** 3) fields.fail('packBytes');

@@ -39,13 +39,25 @@ export async function* diffTrees(
   }
 }
 
-async function* diffEntries(oldTrees: TreeReader, newTrees: TreeReader, path: string, left: TreeEntry | undefined, right: TreeEntry | undefined): AsyncGenerator<TreeDifference> {
+async function* diffEntries(
+  oldTrees: TreeReader,
+  newTrees: TreeReader,
+  path: string,
+  left: TreeEntry | undefined,
+  right: TreeEntry | undefined,
+): AsyncGenerator<TreeDifference> {
   const leftTree = left?.kind === ENTRY_KIND.folder ? left.tree : undefined;
   const rightTree = right?.kind === ENTRY_KIND.folder ? right.tree : undefined;
   const sameFolder = leftTree !== undefined && rightTree !== undefined;
-  const same = left !== undefined && right !== undefined && left.kind === right.kind && sameMetadata(left, right) && (sameFolder || (sameContent(left, right) && sameLink(left, right)));
+  const same =
+    left !== undefined &&
+    right !== undefined &&
+    left.kind === right.kind &&
+    sameMetadata(left, right) &&
+    (sameFolder || (sameContent(left, right) && sameLink(left, right)));
   if (!same) yield { path, before: left, after: right };
-  if (leftTree !== undefined || rightTree !== undefined) yield* diffTrees({ trees: oldTrees, tree: leftTree }, { trees: newTrees, tree: rightTree }, path);
+  if (leftTree !== undefined || rightTree !== undefined)
+    yield* diffTrees({ trees: oldTrees, tree: leftTree }, { trees: newTrees, tree: rightTree }, path);
 }
 
 function sameLink(a: TreeEntry, b: TreeEntry): boolean {
@@ -53,7 +65,11 @@ function sameLink(a: TreeEntry, b: TreeEntry): boolean {
 }
 
 /** All entries below a tree, folders before what is in them. */
-export async function* walkTree(trees: TreeReader, tree: BlobId, path = ''): AsyncGenerator<{ readonly path: string; readonly entry: TreeEntry }> {
+export async function* walkTree(
+  trees: TreeReader,
+  tree: BlobId,
+  path = '',
+): AsyncGenerator<{ readonly path: string; readonly entry: TreeEntry }> {
   for await (const part of trees.folderParts(tree)) {
     for (const entry of part) {
       const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;

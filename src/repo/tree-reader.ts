@@ -27,7 +27,8 @@ export interface TreeReader {
 }
 
 export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8Array> = new Map()): TreeReader {
-  const treeBytes = async (id: BlobId): Promise<Uint8Array> => overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
+  const treeBytes = async (id: BlobId): Promise<Uint8Array> =>
+    overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
 
   async function* folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]> {
     const bytes = await treeBytes(tree);
@@ -47,7 +48,8 @@ export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8
 
   async function* listChunks(list: BlobId, expectedLevel?: number): AsyncGenerator<ChunkRef> {
     const { level, refs } = decodeChunkList(overlay.get(list) ?? (await blobs.read(BLOB_KIND.chunkList, list)));
-    if (expectedLevel !== undefined && level !== expectedLevel) throw new SnapError('corrupt-data', `damaged chunk list ${list}: level ${level} where ${expectedLevel} belongs`);
+    if (expectedLevel !== undefined && level !== expectedLevel)
+      throw new SnapError('corrupt-data', `damaged chunk list ${list}: level ${level} where ${expectedLevel} belongs`);
     if (level === 0) yield* refs;
     else for (const ref of refs) yield* listChunks(ref.id, level - 1);
   }

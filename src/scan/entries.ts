@@ -2,9 +2,8 @@
  * Tree entries from what was seen: a packed stat, a file's reading, a link's target.
  */
 import { hash } from 'node:crypto';
-import type { BlobKind } from '../object/blob-id.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import type { BlobId } from '../object/blob-id.ts';
 import { encodeChunkLists } from '../object/chunk-list.ts';
 import { INLINE_CHUNKS_MAX } from '../object/tree.ts';
 import type { ChunkRef, FileContent, FileEntry, SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
@@ -20,7 +19,13 @@ export function linkKeyOf(path: string): string {
   return hash('sha256', path, 'hex').slice(0, 16);
 }
 
-export function fileEntry(name: string, stat: ListedStat, reading: Extract<FileReading, { kind: 'read' }>, more: { linkKey: string | undefined; sparse: boolean }, keep: KeepBlob): FileEntry {
+export function fileEntry(
+  name: string,
+  stat: ListedStat,
+  reading: Extract<FileReading, { kind: 'read' }>,
+  more: { linkKey: string | undefined; sparse: boolean },
+  keep: KeepBlob,
+): FileEntry {
   return {
     kind: ENTRY_KIND.file,
     name,
@@ -41,7 +46,16 @@ export function specialEntry(name: string, stat: ListedStat): SpecialEntry {
   // The layout of dev_t in glibc and musl.
   const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
   const minor = Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
-  return { kind: stat.kind as SpecialEntry['kind'], name, mode: stat.mode, mtime: stat.mtime, uid: stat.uid, gid: stat.gid, major, minor };
+  return {
+    kind: stat.kind as SpecialEntry['kind'],
+    name,
+    mode: stat.mode,
+    mtime: stat.mtime,
+    uid: stat.uid,
+    gid: stat.gid,
+    major,
+    minor,
+  };
 }
 
 /**
@@ -55,7 +69,8 @@ export function settleEntry(entry: TreeEntry, base: TreeEntry | undefined): { en
     return { entry: kept, changed: entry.mode !== base.mode || entry.uid !== base.uid || entry.gid !== base.gid };
   }
   if (!sameContent(entry, base) || !sameMetadata(entry, base)) return { entry, changed: true };
-  if (entry.kind === ENTRY_KIND.file && base.kind === ENTRY_KIND.file && entry.linkKey !== base.linkKey) return { entry: { ...base, linkKey: entry.linkKey }, changed: false };
+  if (entry.kind === ENTRY_KIND.file && base.kind === ENTRY_KIND.file && entry.linkKey !== base.linkKey)
+    return { entry: { ...base, linkKey: entry.linkKey }, changed: false };
   return { entry: base, changed: false };
 }
 

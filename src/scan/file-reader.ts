@@ -12,7 +12,13 @@ import type { Workers } from '../work/start-workers.ts';
 
 /** What became of a file. `numbers`: size, mtime, ctime, inode as they were when it was read. */
 export type FileReading =
-  | { readonly kind: 'read'; readonly size: number; readonly chunks: readonly ChunkRef[]; readonly numbers: BigInt64Array; readonly unsteady: boolean }
+  | {
+      readonly kind: 'read';
+      readonly size: number;
+      readonly chunks: readonly ChunkRef[];
+      readonly numbers: BigInt64Array;
+      readonly unsteady: boolean;
+    }
   | { readonly kind: 'gone' }
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -50,7 +56,13 @@ export class FileReader {
   #eager = false;
   #bytesRead = 0;
 
-  constructor(options: { workers: Workers; root: string; chunker: ChunkParams; sink: ChunkSink; signal: AbortSignal | undefined }) {
+  constructor(options: {
+    workers: Workers;
+    root: string;
+    chunker: ChunkParams;
+    sink: ChunkSink;
+    signal: AbortSignal | undefined;
+  }) {
     this.#workers = options.workers;
     this.#root = options.root;
     this.#chunker = options.chunker;
@@ -114,8 +126,19 @@ export class FileReader {
     const expected = new BigInt64Array(batch.length * STAT_NUMBERS);
     for (const [i, waiting] of batch.entries()) expected.set(waiting.numbers, i * STAT_NUMBERS);
     const buffer = this.#sink.spareBuffer();
-    const job = { kind: 'read' as const, chunker: this.#chunker, root: this.#root, paths: batch.map((waiting) => waiting.path), expected, acceptChanged, buffer };
-    const reply = (await this.#workers.run(job, buffer === undefined ? [expected.buffer] : [expected.buffer, buffer])) as ReadReply;
+    const job = {
+      kind: 'read' as const,
+      chunker: this.#chunker,
+      root: this.#root,
+      paths: batch.map((waiting) => waiting.path),
+      expected,
+      acceptChanged,
+      buffer,
+    };
+    const reply = (await this.#workers.run(
+      job,
+      buffer === undefined ? [expected.buffer] : [expected.buffer, buffer],
+    )) as ReadReply;
     const refs = chunkRefs(reply.chunks);
     this.#sink.take(reply.buffer, reply.chunks);
     let next = 0;
@@ -135,7 +158,8 @@ export class FileReader {
         const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
         this.#bytesRead += size;
         // In a batch that takes changed files as they are, those on their first try are not unsteady yet.
-        if (status === READ_STATUS.unsteady && waiting.attempt < READ_ATTEMPTS) this.#add({ ...waiting, numbers, attempt: waiting.attempt + 1 });
+        if (status === READ_STATUS.unsteady && waiting.attempt < READ_ATTEMPTS)
+          this.#add({ ...waiting, numbers, attempt: waiting.attempt + 1 });
         else waiting.resolve({ kind: 'read', size, chunks, numbers, unsteady: status === READ_STATUS.unsteady });
         return;
       }
@@ -162,10 +186,20 @@ export class FileReader {
         await this.#sink.ready();
         this.#signal?.throwIfAborted();
         const buffer = this.#sink.spareBuffer();
-        const job = { kind: 'stretch' as const, chunker: this.#chunker, path: `${this.#root}/${waiting.path}`, position, buffer };
+        const job = {
+          kind: 'stretch' as const,
+          chunker: this.#chunker,
+          path: `${this.#root}/${waiting.path}`,
+          position,
+          buffer,
+        };
         const reply = (await this.#workers.run(job, buffer === undefined ? [] : [buffer])) as StretchReply;
         if (reply.status !== READ_STATUS.ok) {
-          waiting.resolve(reply.status === READ_STATUS.failed ? { kind: 'failed', reason: reply.error ?? 'unknown error' } : { kind: 'gone' });
+          waiting.resolve(
+            reply.status === READ_STATUS.failed
+              ? { kind: 'failed', reason: reply.error ?? 'unknown error' }
+              : { kind: 'gone' },
+          );
           return;
         }
         for (const chunk of chunkRefs(reply.chunks)) chunks.push(chunk);
@@ -188,6 +222,7 @@ export class FileReader {
 function chunkRefs(chunks: HashedChunks): ChunkRef[] {
   const ids = Buffer.from(chunks.ids.buffer, chunks.ids.byteOffset, chunks.ids.length);
   const refs: ChunkRef[] = [];
-  for (const [i, length] of chunks.lengths.entries()) refs.push({ id: ids.toString('hex', i * 32, i * 32 + 32) as BlobId, length });
+  for (const [i, length] of chunks.lengths.entries())
+    refs.push({ id: ids.toString('hex', i * 32, i * 32 + 32) as BlobId, length });
   return refs;
 }

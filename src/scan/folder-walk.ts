@@ -3,6 +3,8 @@
  * are without reading a file; of the others only entries whose stat changed are read. The walk goes on while workers
  * read: `walk` returns when a folder's files are all queued, its `done` when its tree is made.
  */
+
+import { compareNames } from '../bytes/names.ts';
 import { errnoOf } from '../errors.ts';
 import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
 import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
@@ -12,13 +14,22 @@ import { entryNameFault } from '../object/entry-name.ts';
 import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { encodeFolder } from '../object/tree-parts.ts';
-import { compareNames } from '../bytes/names.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
-import type { FileReading } from './file-reader.ts';
 import { fileEntry, linkKeyOf, settleEntry, specialEntry } from './entries.ts';
+import type { FileReading } from './file-reader.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import type { ListedStat, Listing } from './listing.ts';
-import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, sameStatAt, smudge, smudgeRacy, updateStat } from './listing.ts';
+import {
+  isIgnoredAt,
+  kindAt,
+  listFolder,
+  markIgnored,
+  readStat,
+  sameStatAt,
+  smudge,
+  smudgeRacy,
+  updateStat,
+} from './listing.ts';
 import type { ScanContext } from './scan.ts';
 
 export interface WalkedFolder {
@@ -43,7 +54,11 @@ export class FolderWalk {
   }
 
   /** Walks the folder at `path`; `base` is the tree that the last snapshot has there. */
-  async walk(path: string, rules: IgnoreRules, base: BlobId | undefined): Promise<{ done: Promise<WalkedFolder | undefined> }> {
+  async walk(
+    path: string,
+    rules: IgnoreRules,
+    base: BlobId | undefined,
+  ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
     const context = this.#context;
     await this.#breathe();
     const scannedNs = BigInt(context.environment.now().getTime()) * 1_000_000n;
@@ -61,7 +76,14 @@ export class FolderWalk {
     const sameNames = record !== undefined && record.names === listing.names.join('/');
     this.#applyRules(path, rules, listing, record, sameNames);
     const folder = { path, rules, base, listing, record, scannedNs };
-    if (record !== undefined && sameNames && record.rulesDigest === rules.digest && listing.linked.size === 0 && record.stats.equals(listing.stats) && context.selection.has(path)) {
+    if (
+      record !== undefined &&
+      sameNames &&
+      record.rulesDigest === rules.digest &&
+      listing.linked.size === 0 &&
+      record.stats.equals(listing.stats) &&
+      context.selection.has(path)
+    ) {
       return this.#walkUnchanged(folder, record);
     }
     return this.#walkChanged(folder);
@@ -71,7 +93,8 @@ export class FolderWalk {
   async #walkUnchanged(folder: Folder, record: FolderRecord): Promise<{ done: Promise<WalkedFolder | undefined> }> {
     const children: { name: string; before: BlobId; done: Promise<WalkedFolder | undefined> }[] = [];
     for (const [position, name] of folder.listing.names.entries()) {
-      if (kindAt(folder.listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(folder.listing.stats, position)) continue;
+      if (kindAt(folder.listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(folder.listing.stats, position))
+        continue;
       const before = record.folderTrees[children.length];
       if (before === undefined) return this.#walkChanged(folder);
       const child = await this.#walkChild(folder, name, before);
@@ -87,7 +110,9 @@ export class FolderWalk {
       for (const entry of await this.#context.trees.folder(record.tree)) {
         const walked = await byName.get(entry.name);
         if (walked !== undefined) results.set(entry.name, walked);
-        slots.push(entry.kind !== ENTRY_KIND.folder ? entry : walked === undefined ? undefined : { ...entry, tree: walked.tree });
+        slots.push(
+          entry.kind !== ENTRY_KIND.folder ? entry : walked === undefined ? undefined : { ...entry, tree: walked.tree },
+        );
       }
       return this.#finish(folder, slots, results);
     })();
@@ -98,9 +123,11 @@ export class FolderWalk {
     const context = this.#context;
     const { path, listing } = folder;
     const baseEntries = new Map<string, TreeEntry>();
-    if (folder.base !== undefined) for (const entry of await context.trees.folder(folder.base)) baseEntries.set(entry.name, entry);
+    if (folder.base !== undefined)
+      for (const entry of await context.trees.folder(folder.base)) baseEntries.set(entry.name, entry);
     const remembered = new Map<string, number>();
-    if (folder.record !== undefined) for (const [position, name] of folder.record.names.split('/').entries()) remembered.set(name, position);
+    if (folder.record !== undefined)
+      for (const [position, name] of folder.record.names.split('/').entries()) remembered.set(name, position);
 
     const slots: Slot[] = [];
     const results = new Map<string, WalkedFolder>();
@@ -119,7 +146,7 @@ export class FolderWalk {
         slots.push(undefined);
         if (base !== undefined) baseEntries.set(name, base);
       } else {
-        slots.push(this.#leaf(folder, position, base, remembered.get(name)));
+        slots.push(handled(this.#leaf(folder, position, base, remembered.get(name))));
         if (position % FILES_BETWEEN_WAITS === 0) await context.reader.ready();
       }
     }
@@ -130,11 +157,24 @@ export class FolderWalk {
       baseEntries.delete(name);
       const child = await this.#walkChild(folder, name, base?.kind === ENTRY_KIND.folder ? base.tree : undefined);
       const stat = readStat(listing.stats, position);
-      slots[firstSlot.get(position) ?? 0] = child.done.then((walked) => {
+      const slot = child.done.then((walked) => {
         if (walked === undefined) return undefined;
         results.set(name, walked);
-        return this.#settle(join(path, name), { kind: ENTRY_KIND.folder, name, mode: stat.mode, mtime: stat.mtime, uid: stat.uid, gid: stat.gid, tree: walked.tree }, base);
+        return this.#settle(
+          join(path, name),
+          {
+            kind: ENTRY_KIND.folder,
+            name,
+            mode: stat.mode,
+            mtime: stat.mtime,
+            uid: stat.uid,
+            gid: stat.gid,
+            tree: walked.tree,
+          },
+          base,
+        );
       });
+      slots[firstSlot.get(position) ?? 0] = handled(slot);
     }
     for (const base of baseEntries.values()) {
       if (context.selection.has(join(path, base.name))) await this.#countRemoved(join(path, base.name), base);
@@ -143,7 +183,11 @@ export class FolderWalk {
     return quiet(this.#finish(folder, slots, results));
   }
 
-  #walkChild(folder: Folder, name: string, base: BlobId | undefined): Promise<{ done: Promise<WalkedFolder | undefined> }> {
+  #walkChild(
+    folder: Folder,
+    name: string,
+    base: BlobId | undefined,
+  ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
     const path = join(folder.path, name);
     const { disk } = this.#context.environment;
     const hasRules = disk.lstat(`${absolute(this.#context.root, path)}/${IGNORE_FILE}`)?.isFile() === true;
@@ -158,14 +202,24 @@ export class FolderWalk {
     const entryPath = join(path, name);
     const stat = readStat(listing.stats, position);
     const identity = listing.linked.get(position);
-    if (base !== undefined && base.kind === stat.kind && record !== undefined && remembered !== undefined && sameStatAt(listing.stats, position, record.stats, remembered)) {
+    if (
+      base !== undefined &&
+      base.kind === stat.kind &&
+      record !== undefined &&
+      remembered !== undefined &&
+      sameStatAt(listing.stats, position, record.stats, remembered)
+    ) {
       return this.#withKnownLink(base, identity);
     }
     if (stat.kind === ENTRY_KIND.file) return this.#readFile(folder, position, stat, entryPath, base, identity);
     if (stat.kind !== ENTRY_KIND.symlink) return this.#settle(entryPath, specialEntry(name, stat), base);
     try {
       const target = context.environment.disk.readLink(absolute(context.root, entryPath));
-      return this.#settle(entryPath, { kind: ENTRY_KIND.symlink, name, mode: stat.mode, mtime: stat.mtime, uid: stat.uid, gid: stat.gid, target }, base);
+      return this.#settle(
+        entryPath,
+        { kind: ENTRY_KIND.symlink, name, mode: stat.mode, mtime: stat.mtime, uid: stat.uid, gid: stat.gid, target },
+        base,
+      );
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
@@ -175,7 +229,14 @@ export class FolderWalk {
     }
   }
 
-  async #readFile(folder: Folder, position: number, stat: ListedStat, path: string, base: TreeEntry | undefined, identity: string | undefined): Promise<TreeEntry | undefined> {
+  async #readFile(
+    folder: Folder,
+    position: number,
+    stat: ListedStat,
+    path: string,
+    base: TreeEntry | undefined,
+    identity: string | undefined,
+  ): Promise<TreeEntry | undefined> {
     const context = this.#context;
     const { stats, sparse, names } = folder.listing;
     const numbers = BigInt64Array.of(BigInt(stat.size), stat.mtime, stat.ctime, stat.inode);
@@ -199,16 +260,24 @@ export class FolderWalk {
       smudge(stats, position);
       context.unsteady.push(path);
     }
-    const entry: FileEntry = fileEntry(names[position] ?? '', stat, reading, { linkKey, sparse: sparse.has(position) }, context.keep);
+    const entry: FileEntry = fileEntry(
+      names[position] ?? '',
+      stat,
+      reading,
+      { linkKey, sparse: sparse.has(position) },
+      context.keep,
+    );
     this.#noteSilentChange(path, entry, base);
     return this.#settle(path, entry, base);
   }
 
   /** Same size and time, other bytes: somebody set the time back, or the disk rots. */
   #noteSilentChange(path: string, entry: FileEntry, base: TreeEntry | undefined): void {
-    if (base?.kind !== ENTRY_KIND.file || base.size !== entry.size || base.mtime !== entry.mtime || base.unsteady) return;
+    if (base?.kind !== ENTRY_KIND.file || base.size !== entry.size || base.mtime !== entry.mtime || base.unsteady)
+      return;
     const settledEntry = settleEntry(entry, base);
-    if (settledEntry.changed && base.mode === entry.mode && base.uid === entry.uid && base.gid === entry.gid) this.#context.silent.push(path);
+    if (settledEntry.changed && base.mode === entry.mode && base.uid === entry.uid && base.gid === entry.gid)
+      this.#context.silent.push(path);
   }
 
   #withKnownLink(base: TreeEntry, identity: string | undefined): TreeEntry {
@@ -220,19 +289,26 @@ export class FolderWalk {
 
   #settle(path: string, entry: TreeEntry, base: TreeEntry | undefined): TreeEntry {
     const result = settleEntry(entry, base);
-    if (result.changed) this.#context.noteChange(path, base === undefined || base.kind !== entry.kind ? 'added' : 'changed', entry);
-    if (result.changed && base !== undefined && base.kind !== entry.kind && base.kind !== ENTRY_KIND.folder) this.#context.noteChange(path, 'removed', base);
+    if (result.changed)
+      this.#context.noteChange(path, base === undefined || base.kind !== entry.kind ? 'added' : 'changed', entry);
+    if (result.changed && base !== undefined && base.kind !== entry.kind && base.kind !== ENTRY_KIND.folder)
+      this.#context.noteChange(path, 'removed', base);
     return result.entry;
   }
 
   async #countRemoved(path: string, base: TreeEntry): Promise<void> {
     this.#context.noteChange(path, 'removed', base);
     if (base.kind !== ENTRY_KIND.folder) return;
-    for (const entry of await this.#context.trees.folder(base.tree)) await this.#countRemoved(join(path, entry.name), entry);
+    for (const entry of await this.#context.trees.folder(base.tree))
+      await this.#countRemoved(join(path, entry.name), entry);
   }
 
   /** Makes the tree of a folder from its entries, and the record that the next scan compares with. */
-  async #finish(folder: Folder, slots: readonly Slot[], results: ReadonlyMap<string, WalkedFolder>): Promise<WalkedFolder> {
+  async #finish(
+    folder: Folder,
+    slots: readonly Slot[],
+    results: ReadonlyMap<string, WalkedFolder>,
+  ): Promise<WalkedFolder> {
     const entries: TreeEntry[] = [];
     for (const slot of slots) {
       const entry = await slot;
@@ -251,7 +327,9 @@ export class FolderWalk {
 
   #remember(folder: Folder, entries: readonly TreeEntry[], tree: BlobId, totals: FolderTotals): void {
     const { listing } = folder;
-    const trees = new Map(entries.flatMap((entry) => (entry.kind === ENTRY_KIND.folder ? [[entry.name, entry.tree] as const] : [])));
+    const trees = new Map(
+      entries.flatMap((entry) => (entry.kind === ENTRY_KIND.folder ? [[entry.name, entry.tree] as const] : [])),
+    );
     const folderTrees: BlobId[] = [];
     for (const [position, name] of listing.names.entries()) {
       if (kindAt(listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(listing.stats, position)) continue;
@@ -261,14 +339,26 @@ export class FolderWalk {
       folderTrees.push(id);
     }
     smudgeRacy(listing.stats, folder.scannedNs);
-    this.#context.remember(folder.path, tree, encodeFolderRecord({ rulesDigest: folder.rules.digest, tree, totals, stats: listing.stats, names: listing.names.join('/'), folderTrees }));
+    this.#context.remember(
+      folder.path,
+      tree,
+      encodeFolderRecord({
+        rulesDigest: folder.rules.digest,
+        tree,
+        totals,
+        stats: listing.stats,
+        names: listing.names.join('/'),
+        folderTrees,
+      }),
+    );
   }
 
   async #totalsOf(folder: Folder, entry: TreeEntry, results: ReadonlyMap<string, WalkedFolder>): Promise<FolderTotals> {
     if (entry.kind === ENTRY_KIND.file) return { files: 1, folders: 0, others: 0, bytes: entry.size };
     if (entry.kind !== ENTRY_KIND.folder) return { files: 0, folders: 0, others: 1, bytes: 0 };
     const walked = results.get(entry.name);
-    const inside = walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree);
+    const inside =
+      walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree);
     return add(inside, { files: 0, folders: 1, others: 0, bytes: 0 });
   }
 
@@ -277,7 +367,19 @@ export class FolderWalk {
     if (record !== undefined) return record.totals;
     let totals = NO_TOTALS;
     for (const entry of await this.#context.trees.folder(tree)) {
-      totals = add(totals, entry.kind === ENTRY_KIND.folder ? add(await this.#countTree(join(path, entry.name), entry.tree), { files: 0, folders: 1, others: 0, bytes: 0 }) : entry.kind === ENTRY_KIND.file ? { files: 1, folders: 0, others: 0, bytes: entry.size } : { files: 0, folders: 0, others: 1, bytes: 0 });
+      totals = add(
+        totals,
+        entry.kind === ENTRY_KIND.folder
+          ? add(await this.#countTree(join(path, entry.name), entry.tree), {
+              files: 0,
+              folders: 1,
+              others: 0,
+              bytes: 0,
+            })
+          : entry.kind === ENTRY_KIND.file
+            ? { files: 1, folders: 0, others: 0, bytes: entry.size }
+            : { files: 0, folders: 0, others: 1, bytes: 0 },
+      );
     }
     return totals;
   }
@@ -290,7 +392,13 @@ export class FolderWalk {
   }
 
   /** Marks what ignore rules leave out; decisions remembered under the same rules are taken over. */
-  #applyRules(path: string, rules: IgnoreRules, listing: Listing, record: FolderRecord | undefined, sameNames: boolean): void {
+  #applyRules(
+    path: string,
+    rules: IgnoreRules,
+    listing: Listing,
+    record: FolderRecord | undefined,
+    sameNames: boolean,
+  ): void {
     const decided = sameNames && record?.rulesDigest === rules.digest ? record : undefined;
     for (const [position, name] of listing.names.entries()) {
       const kind = kindAt(listing.stats, position);
@@ -331,7 +439,12 @@ function slotPositions(listing: Listing): number[] {
 }
 
 function add(a: FolderTotals, b: FolderTotals): FolderTotals {
-  return { files: a.files + b.files, folders: a.folders + b.folders, others: a.others + b.others, bytes: a.bytes + b.bytes };
+  return {
+    files: a.files + b.files,
+    folders: a.folders + b.folders,
+    others: a.others + b.others,
+    bytes: a.bytes + b.bytes,
+  };
 }
 
 function join(folder: string, name: string): string {
@@ -344,6 +457,12 @@ function absolute(root: string, path: string): string {
 
 function settled(value: undefined): { done: Promise<undefined> } {
   return { done: Promise.resolve(value) };
+}
+
+/** When the walk itself fails, nobody awaits what was begun: its failures must not end the process. */
+function handled(slot: Slot): Slot {
+  if (slot instanceof Promise) slot.catch(() => undefined);
+  return slot;
 }
 
 /** A promise whose failure is reported by whoever awaits it, later. */

@@ -3,9 +3,10 @@
  * plus patterns from settings and the command line. The matching is that of the package `ignore`; one instance a file,
  * and ignored folders are not entered, as in git.
  */
+
+import { hash } from 'node:crypto';
 import type { Ignore } from 'ignore';
 import ignorePackage from 'ignore';
-import { hash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { readWhole } from '../disk/files.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
@@ -36,8 +37,14 @@ export interface IgnoreRules {
 }
 
 /** Rules of the workspace folder itself. `extra`: patterns of settings and command line, named by their source. */
-export function rootRules(disk: Disk, root: string, extra: readonly { readonly source: string; readonly patterns: readonly string[] }[]): IgnoreRules {
-  const files = extra.filter(({ patterns }) => patterns.length > 0).map(({ source, patterns }) => ruleFile('', source, patterns));
+export function rootRules(
+  disk: Disk,
+  root: string,
+  extra: readonly { readonly source: string; readonly patterns: readonly string[] }[],
+): IgnoreRules {
+  const files = extra
+    .filter(({ patterns }) => patterns.length > 0)
+    .map(({ source, patterns }) => ruleFile('', source, patterns));
   return rules(disk, root, files, digestOf('', files.map((file) => file.lines.join('\n')).join('\0'))).enter('', true);
 }
 
@@ -63,7 +70,11 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
       const bytes = readWhole(disk, `${root}/${source}`);
       if (bytes === undefined) return rules(disk, root, files, digest);
       const text = bytes.toString('utf8');
-      const file = ruleFile(folderPath === '' ? '' : `${folderPath}/`, source, text.replace(/^\uFEFF/, '').split(/\r?\n/));
+      const file = ruleFile(
+        folderPath === '' ? '' : `${folderPath}/`,
+        source,
+        text.replace(/^\uFEFF/, '').split(/\r?\n/),
+      );
       return rules(disk, root, [...files, file], digestOf(digest, `${source}\0${text}`));
     },
     ignores: (path, isFolder) => {

@@ -55,7 +55,8 @@ export function writeStat(stats: Buffer, position: number, stat: FileStat): void
   stats.writeUInt32LE(folder ? 0 : Number(stat.nlink & 0xffffffffn), at + 4);
   stats.writeUInt32LE(Number(stat.uid & 0xffffffffn), at + 8);
   stats.writeUInt32LE(Number(stat.gid & 0xffffffffn), at + 12);
-  if (kind === ENTRY_KIND.charDevice || kind === ENTRY_KIND.blockDevice) stats.writeBigInt64LE(clamp(stat.rdev), at + 16);
+  if (kind === ENTRY_KIND.charDevice || kind === ENTRY_KIND.blockDevice)
+    stats.writeBigInt64LE(clamp(stat.rdev), at + 16);
   else stats.writeBigInt64LE(folder ? 0n : clamp(stat.size), at + 16);
   stats.writeBigInt64LE(clamp(stat.mtimeNs), at + 24);
   stats.writeBigInt64LE(folder ? 0n : clamp(stat.ctimeNs), at + CTIME_OFFSET);
@@ -110,7 +111,15 @@ export function isIgnoredAt(stats: Buffer, position: number): boolean {
 
 /** True if two packed stats are the same, byte for byte. */
 export function sameStatAt(a: Buffer, positionA: number, b: Buffer, positionB: number): boolean {
-  return a.compare(b, positionB * STAT_BYTES, (positionB + 1) * STAT_BYTES, positionA * STAT_BYTES, (positionA + 1) * STAT_BYTES) === 0;
+  return (
+    a.compare(
+      b,
+      positionB * STAT_BYTES,
+      (positionB + 1) * STAT_BYTES,
+      positionA * STAT_BYTES,
+      (positionA + 1) * STAT_BYTES,
+    ) === 0
+  );
 }
 
 /** Makes the stat of an entry equal to none that can be seen, so that it is read again next time. */

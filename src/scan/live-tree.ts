@@ -2,10 +2,11 @@
  * The live folder as a tree, without storing anything: what status, diff and a dry-run commit compare. New trees stay
  * in memory, in an overlay over the store's; new data is only counted.
  */
+
+import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
-import { BlobTable } from '../index/blob-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { treeReader } from '../repo/tree-reader.ts';
@@ -36,7 +37,10 @@ export interface LiveOptions {
 /** Scans the workspace against HEAD. */
 export async function scanLive(repository: Repository, workers: Workers, options: LiveOptions): Promise<LiveTree> {
   const head = repository.head().snapshot;
-  const base = head === null || !repository.state().refs.has(snapshotRef(head)) ? undefined : (await repository.trees.snapshot(head)).tree;
+  const base =
+    head === null || !repository.state().refs.has(snapshotRef(head))
+      ? undefined
+      : (await repository.trees.snapshot(head)).tree;
   const overlay = new Map<BlobId, Uint8Array>();
   const seen = new BlobTable();
   let newBytes = 0;

@@ -18,7 +18,11 @@ export const everything: Selection = { has: () => true, reaches: () => true };
  * The paths that `patterns` (relative to the workspace, "/" between names) name, live or in `tracked`, the paths of the
  * snapshot to compare with. Throws `usage` for a pattern outside the workspace, `not-found` for one that names nothing.
  */
-export async function selectPaths(root: string, patterns: readonly string[], tracked: () => AsyncIterable<string>): Promise<Selection> {
+export async function selectPaths(
+  root: string,
+  patterns: readonly string[],
+  tracked: () => AsyncIterable<string>,
+): Promise<Selection> {
   if (patterns.length === 0 || patterns.includes('') || patterns.includes('.')) return everything;
   const { default: glob } = await import('fast-glob');
   const selected = new Set<string>();
@@ -26,7 +30,14 @@ export async function selectPaths(root: string, patterns: readonly string[], tra
   for (const matcher of matchers) {
     const { pattern } = matcher;
     const literal = glob.escapePath(pattern) === pattern;
-    const found = await glob(literal ? [pattern, `${pattern}/`] : pattern, { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: false, unique: true, ignore: ['**/.snap/**'] });
+    const found = await glob(literal ? [pattern, `${pattern}/`] : pattern, {
+      cwd: root,
+      dot: true,
+      followSymbolicLinks: false,
+      onlyFiles: false,
+      unique: true,
+      ignore: ['**/.snap/**'],
+    });
     for (const path of found) selected.add(path.replace(/\/$/, ''));
     matcher.found = found.length > 0;
   }
@@ -39,7 +50,11 @@ export async function selectPaths(root: string, patterns: readonly string[], tra
   }
   const missing = matchers.find((matcher) => !matcher.found);
   if (missing !== undefined) {
-    throw new SnapError('not-found', `"${missing.pattern}" matches nothing, neither in the folder nor in the last snapshot`, { hint: 'Patterns are relative to the current folder; quote them so that the shell does not expand them.' });
+    throw new SnapError(
+      'not-found',
+      `"${missing.pattern}" matches nothing, neither in the folder nor in the last snapshot`,
+      { hint: 'Patterns are relative to the current folder; quote them so that the shell does not expand them.' },
+    );
   }
   return fromPaths(selected);
 }
@@ -47,7 +62,8 @@ export async function selectPaths(root: string, patterns: readonly string[], tra
 /** A selection of these very paths and all below them. */
 export function fromPaths(paths: ReadonlySet<string>): Selection {
   const above = new Set<string>(['']);
-  for (const path of paths) for (let i = path.indexOf('/'); i >= 0; i = path.indexOf('/', i + 1)) above.add(path.slice(0, i));
+  for (const path of paths)
+    for (let i = path.indexOf('/'); i >= 0; i = path.indexOf('/', i + 1)) above.add(path.slice(0, i));
   const has = (path: string): boolean => {
     if (paths.has(path)) return true;
     for (let i = path.indexOf('/'); i >= 0; i = path.indexOf('/', i + 1)) if (paths.has(path.slice(0, i))) return true;

@@ -15,7 +15,10 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
 
   return {
     location: root,
-    get: async (name, range) => guard('reading', pathOf(name), () => (range === undefined ? readWhole(disk, pathOf(name)) : readRange(disk, pathOf(name), range.offset, range.length))),
+    get: async (name, range) =>
+      guard('reading', pathOf(name), () =>
+        range === undefined ? readWhole(disk, pathOf(name)) : readRange(disk, pathOf(name), range.offset, range.length),
+      ),
     size: async (name) =>
       guard('reading', pathOf(name), () => {
         const stat = disk.lstat(pathOf(name));

@@ -46,7 +46,8 @@ export class BlockSource {
 
   #bytesOf(ref: BlockRef): Buffer {
     const length = BLOCK_HEADER_BYTES + ref.storedLength;
-    if ('bytes' in ref.source) return Buffer.from(ref.source.bytes.buffer, ref.source.bytes.byteOffset, ref.source.bytes.length);
+    if ('bytes' in ref.source)
+      return Buffer.from(ref.source.bytes.buffer, ref.source.bytes.byteOffset, ref.source.bytes.length);
     const buffer = Buffer.allocUnsafeSlow(length);
     try {
       const count = readFully(this.#disk, this.#descriptorOf(ref.source.path), buffer, ref.offset);
@@ -54,7 +55,10 @@ export class BlockSource {
     } catch (error) {
       const failure = fromSystemError(error, 'reading', ref.source.path);
       if (failure.context.errno !== 'ENOENT') throw failure;
-      throw new SnapError('corrupt-data', `pack ${ref.pack} is missing from the store`, { hint: 'Run `snap verify` to see which snapshots and paths need it.', context: { pack: ref.pack } });
+      throw new SnapError('corrupt-data', `pack ${ref.pack} is missing from the store`, {
+        hint: 'Run `snap verify` to see which snapshots and paths need it.',
+        context: { pack: ref.pack },
+      });
     }
   }
 

@@ -34,33 +34,48 @@ export interface PackFault {
 }
 
 /** Never throws for damage: faults tell. */
-export async function checkPack(zstd: Zstd, job: CheckJob, hashWith: (bytes: Uint8Array) => string = blobIdOf): Promise<CheckReply> {
+export async function checkPack(
+  zstd: Zstd,
+  job: CheckJob,
+  hashWith: (bytes: Uint8Array) => string = blobIdOf,
+): Promise<CheckReply> {
   const bytes = Buffer.from(job.bytes.buffer, job.bytes.byteOffset, job.bytes.length);
   const faults: PackFault[] = [];
   const packFault = (reason: string, offset = 0): void => {
     faults.push({ pack: job.pack, offset, reason, blob: undefined });
   };
-  if (hash('sha256', bytes, 'hex') !== job.sha256) packFault('its bytes are not those that were written (SHA-256 differs from the journal)');
+  if (hash('sha256', bytes, 'hex') !== job.sha256)
+    packFault('its bytes are not those that were written (SHA-256 differs from the journal)');
   let blobs = 0;
   try {
-    const footer = await readFooter(job.pack, bytes.length, async (offset, length) => bytes.subarray(offset, offset + length));
+    const footer = await readFooter(job.pack, bytes.length, async (offset, length) =>
+      bytes.subarray(offset, offset + length),
+    );
     for (const block of footer.blocks) {
       blobs += block.blobs.length;
       const what = `block at ${block.offset} of pack ${job.pack}`;
       try {
-        const { header, raw } = openBlock(zstd, bytes.subarray(block.offset, block.offset + BLOCK_HEADER_BYTES + block.storedLength), what);
+        const { header, raw } = openBlock(
+          zstd,
+          bytes.subarray(block.offset, block.offset + BLOCK_HEADER_BYTES + block.storedLength),
+          what,
+        );
         let offset = 0;
         for (const blob of block.blobs) {
           const blobBytes = raw.subarray(offset, offset + blob.length);
-          if (hashWith(blobBytes) !== blob.id) faults.push({ pack: job.pack, offset: block.offset, reason: 'its bytes are not what was stored', blob });
+          if (hashWith(blobBytes) !== blob.id)
+            faults.push({ pack: job.pack, offset: block.offset, reason: 'its bytes are not what was stored', blob });
           offset += blob.length;
         }
         const listed = decodeBlockDirectory(raw.subarray(header.rawLength - header.directoryLength), what);
-        const agrees = listed.length === block.blobs.length && listed.every((blob, i) => blob.kind === block.blobs[i]?.kind && blob.length === block.blobs[i]?.length);
+        const agrees =
+          listed.length === block.blobs.length &&
+          listed.every((blob, i) => blob.kind === block.blobs[i]?.kind && blob.length === block.blobs[i]?.length);
         if (!agrees) packFault('the directory of a block differs from the footer', block.offset);
       } catch (error) {
         if (!(error instanceof SnapError)) throw error;
-        for (const blob of block.blobs) faults.push({ pack: job.pack, offset: block.offset, reason: error.message, blob });
+        for (const blob of block.blobs)
+          faults.push({ pack: job.pack, offset: block.offset, reason: error.message, blob });
       }
     }
   } catch (error) {

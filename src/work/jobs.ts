@@ -89,7 +89,11 @@ export interface PackJob {
 export interface PackReply {
   /** The buffer back, to be used again. */
   readonly buffer: ArrayBuffer;
-  readonly blocks: readonly { readonly header: BlockHeader; readonly bytes: Uint8Array<ArrayBuffer>; readonly blobs: number }[];
+  readonly blocks: readonly {
+    readonly header: BlockHeader;
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly blobs: number;
+  }[];
 }
 
 export type Job = ReadJob | StretchJob | PackJob | WriteJob | SegmentJob | CheckJob;

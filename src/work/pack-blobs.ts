@@ -38,7 +38,10 @@ function evenly(parts: readonly BlobBytes[]): BlobBytes[][] {
   let group: BlobBytes[] = [];
   let bytes = 0;
   for (const part of parts) {
-    if (group.length > 0 && (bytes + part.blob.length / 2 > share || bytes + part.blob.length > COMPRESSIBLE_BYTES_MAX)) {
+    if (
+      group.length > 0 &&
+      (bytes + part.blob.length / 2 > share || bytes + part.blob.length > COMPRESSIBLE_BYTES_MAX)
+    ) {
       groups.push(group);
       group = [];
       bytes = 0;

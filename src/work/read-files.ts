@@ -66,7 +66,15 @@ export function readStretch(disk: Disk, job: StretchJob): StretchReply {
     if (!stat.isFile()) return { ...none, status: READ_STATUS.notFile, error: undefined, stat: numbersOf(stat) };
     const atEnd = length < STRETCH_BYTES;
     const consumed = cutAll(cutterFor(job.chunker), bytes, 0, length, atEnd, chunks);
-    return { buffer, status: READ_STATUS.ok, error: undefined, stat: numbersOf(stat), chunks: chunks.finish(), consumed, atEnd };
+    return {
+      buffer,
+      status: READ_STATUS.ok,
+      error: undefined,
+      stat: numbersOf(stat),
+      chunks: chunks.finish(),
+      consumed,
+      atEnd,
+    };
   } catch (error) {
     return { ...none, ...failure(error), stat: new BigInt64Array(STAT_NUMBERS) };
   } finally {
@@ -81,7 +89,15 @@ interface ReadOne {
   readonly errno?: string;
 }
 
-function readOne(disk: Disk, path: string, bytes: Buffer, offset: number, size: number, expected: BigInt64Array, accept: boolean): ReadOne {
+function readOne(
+  disk: Disk,
+  path: string,
+  bytes: Buffer,
+  offset: number,
+  size: number,
+  expected: BigInt64Array,
+  accept: boolean,
+): ReadOne {
   let fd: number;
   try {
     fd = disk.open(path, OPEN.source);
@@ -129,7 +145,14 @@ export function numbersOf(stat: FileStat): BigInt64Array<ArrayBuffer> {
 }
 
 /** Cuts and hashes; returns how many bytes the chunks have. */
-function cutAll(cutter: Cutter, bytes: Buffer, start: number, end: number, atEnd: boolean, chunks: ChunkCollector): number {
+function cutAll(
+  cutter: Cutter,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  atEnd: boolean,
+  chunks: ChunkCollector,
+): number {
   let at = start;
   while (at < end) {
     const length = cutter.cut(bytes, at, end, atEnd);

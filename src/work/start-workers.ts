@@ -7,6 +7,8 @@ export type Workers = WorkerPool<Job, Reply>;
 /** Starts no thread before the first job. `threads`: how many at most. */
 export function startWorkers(threads: number): Workers {
   const here = import.meta.url;
-  const script = here.endsWith('.ts') ? new URL('./worker.ts', here) : new URL(here.includes('/chunks/') ? '../work/worker.js' : './work/worker.js', here);
+  const script = here.endsWith('.ts')
+    ? new URL('./worker.ts', here)
+    : new URL(here.includes('/chunks/') ? '../work/worker.js' : './work/worker.js', here);
   return new WorkerPool<Job, Reply>(script, threads);
 }

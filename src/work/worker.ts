@@ -18,7 +18,16 @@ serveJobs<Job, Reply>(async (job) => {
   switch (job.kind) {
     case 'read': {
       const reply = readFiles(disk, job);
-      return { reply, transfer: [reply.buffer, reply.status.buffer, reply.stats.buffer, reply.chunkCounts.buffer, ...buffersOf(reply.chunks)] };
+      return {
+        reply,
+        transfer: [
+          reply.buffer,
+          reply.status.buffer,
+          reply.stats.buffer,
+          reply.chunkCounts.buffer,
+          ...buffersOf(reply.chunks),
+        ],
+      };
     }
     case 'stretch': {
       const reply = readStretch(disk, job);

@@ -4,9 +4,9 @@
  * segment by segment, into a temporary file that the main thread creates and renames.
  */
 import { threadId } from 'node:worker_threads';
+import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import { removeQuietly, writeFully } from '../disk/files.ts';
 import type { ErrorCode } from '../errors.ts';
 import { fromSystemError } from '../errors.ts';
@@ -120,7 +120,13 @@ export function writeSegment(disk: Disk, source: BlockSource, job: SegmentJob): 
   }
 }
 
-function writeOne(disk: Disk, source: BlockSource, blocks: readonly BlockRef[], file: WriteFile, temporary: string): void {
+function writeOne(
+  disk: Disk,
+  source: BlockSource,
+  blocks: readonly BlockRef[],
+  file: WriteFile,
+  temporary: string,
+): void {
   const fd = disk.open(temporary, OPEN.create, 0o600);
   try {
     let position = 0;

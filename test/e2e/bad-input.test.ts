@@ -20,7 +20,9 @@ function commitOne(): string {
 
 function packPaths(): string[] {
   const packs = `${folder.path}/.snap/store/packs`;
-  return fs.readdirSync(packs).flatMap((sub) => fs.readdirSync(`${packs}/${sub}`).map((name) => `${packs}/${sub}/${name}`));
+  return fs
+    .readdirSync(packs)
+    .flatMap((sub) => fs.readdirSync(`${packs}/${sub}`).map((name) => `${packs}/${sub}/${name}`));
 }
 
 /** One sentence of what, one of what to do, on stderr, and nothing on stdout. */
@@ -148,7 +150,12 @@ describe('at the same time', () => {
     commitOne();
     const holder = { id: 'x', pid: process.pid, host: '', bootId: '', startTime: '', command: 'snap commit' };
     const stat = fs.readFileSync('/proc/self/stat', 'utf8');
-    const lock = { ...holder, host: fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(), bootId: fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), startTime: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] };
+    const lock = {
+      ...holder,
+      host: fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(),
+      bootId: fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      startTime: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19],
+    };
     fs.writeFileSync(`${folder.path}/.snap/lock`, JSON.stringify(lock));
     const ran = snap(['-C', folder.path, 'commit', '--lock-timeout', '0.2']);
     expect(ran.code).toBe(11);
@@ -168,7 +175,11 @@ describe('at the same time', () => {
       Array.from({ length: 4 }, (_, n) => {
         fs.writeFileSync(`${root}/f${n}`, noise(10_000, 10 * i + n));
         return new Promise<number | null>((resolve) => {
-          const child = spawn(process.execPath, [BIN, '-C', root, 'commit', '-q', '--allow-empty', '-m', `c${n}`, '--lock-timeout', '60'], { stdio: 'ignore' });
+          const child = spawn(
+            process.execPath,
+            [BIN, '-C', root, 'commit', '-q', '--allow-empty', '-m', `c${n}`, '--lock-timeout', '60'],
+            { stdio: 'ignore' },
+          );
           child.on('exit', resolve);
         });
       }),
@@ -186,7 +197,9 @@ describe('at the same time', () => {
     makeOddFolder(folder.path);
     fs.writeFileSync(`${folder.path}/huge`, noise(60_000_000, 9));
     ok(['-C', folder.path, 'init']);
-    const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     setTimeout(() => child.kill('SIGINT'), 350);
     const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
     expect([0, 130]).toContain(code);
@@ -213,7 +226,9 @@ describe('at the same time', () => {
 
 test('stdout closed early is no error', async () => {
   commitOne();
-  const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '--help'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   child.stdout.destroy();
   expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
 });

@@ -96,7 +96,8 @@ test('ignored files are neither stored, changed nor removed', () => {
   fs.mkdirSync(`${folder.path}/build`);
   fs.mkdirSync(`${folder.path}/src`);
   fs.writeFileSync(`${folder.path}/src/.snapignore`, '/local\n');
-  for (const name of ['a.log', 'keep.log', 'build/out', 'src/local', 'src/main']) fs.writeFileSync(`${folder.path}/${name}`, name);
+  for (const name of ['a.log', 'keep.log', 'build/out', 'src/local', 'src/main'])
+    fs.writeFileSync(`${folder.path}/${name}`, name);
   ok(['-C', folder.path, 'init']);
   ok(['-C', folder.path, 'commit', '-m', 'one']);
   const target = `${other.path}/to`;

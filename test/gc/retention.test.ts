@@ -159,7 +159,7 @@ describe('protection and limits', () => {
       tags: index === 4 ? ['t'] : [],
     }));
     expect(Object.keys(kept(candidates, { maxSnapshots: 3 }))).toEqual(['d0', 'd4', 'd5']);
-    expect(Object.keys(kept(candidates, { maxSnapshots: 1 }))).toEqual(['d4', 'd5']);
+    expect(Object.keys(kept(candidates, { maxSnapshots: 1 }))).toEqual(['d0', 'd4', 'd5']);
     expect(kept(candidates, { maxSnapshots: 3 }).d0).toEqual(['within max-snapshots 3']);
     const verdicts = decideRetention(candidates, { keepLast: 3, maxSnapshots: 4 }, NOW);
     expect(verdicts.slice(2, 4).map(({ reasons }) => reasons)).toEqual([['over max-snapshots 4'], ['no rule']]);
@@ -194,6 +194,58 @@ describe('protection and limits', () => {
     expect(codeOf(() => decideRetention([], { keepWithin: { months: count, milliseconds: 0 } }, NOW), 'usage')).toBe(
       true,
     );
+  });
+});
+
+describe('false clocks', () => {
+  const HOUR = DAY / 24;
+  const at = (
+    id: string,
+    ms: number,
+    sequence: number,
+    more: Partial<RetentionCandidate> = {},
+  ): RetentionCandidate => ({
+    ...made(new Date(ms).toISOString(), more),
+    id,
+    sequence,
+  });
+  const series = (name: string, length: number, stepMs: number, first: number, offsetMs = 0): RetentionCandidate[] =>
+    Array.from({ length }, (_, i) => at(`${name}${i}`, NOW.getTime() - i * stepMs + offsetMs, first - i));
+  const realKept = (all: readonly RetentionCandidate[], policy: RetentionRules): number =>
+    keptIds(all, policy).filter((id) => id.startsWith('real')).length;
+
+  it('hours that have not come yet fill the bucket of the present one only', () => {
+    const fakes = series('fake', 24, -0.9 * HOUR, 300, HOUR / 2);
+    expect(realKept([...series('real', 24, HOUR, 100), ...fakes], { keepHourly: 24 })).toBe(23);
+  });
+
+  it('snapshots dated back take no bucket from those published before them', () => {
+    const between = series('fake', 48, DAY, 300, -HOUR / 2);
+    expect(realKept([...series('real', 7, 7 * DAY, 100), ...between], { keepDaily: 7 })).toBe(7);
+    const sameDays = series('fake', 7, DAY, 300, 9 * HOUR);
+    expect(realKept([...series('real', 7, DAY, 100), ...sameDays], { keepDaily: 7 })).toBe(6);
+  });
+
+  it('a false future that has become past takes no bucket from those published after it', () => {
+    const fakes = Array.from({ length: 7 }, (_, i) => at(`fake${i}`, NOW.getTime() - i * DAY + 9 * HOUR - DAY, i));
+    expect(realKept([...series('real', 7, DAY, 100, -DAY), ...fakes], { keepDaily: 7 })).toBe(7);
+  });
+
+  it('zones that do not exist open no hours of their own', () => {
+    const fakes = Array.from({ length: 60 }, (_, i) => at(`fake${i}`, NOW.getTime(), 200 + i, { zoneMinutes: i }));
+    expect(realKept([...series('real', 24, HOUR, 100), ...fakes], { keepHourly: 24 })).toBeGreaterThanOrEqual(20);
+  });
+
+  it('the last snapshots of a machine whose clock fell back to 1970 are the last ones', () => {
+    const fallen = [0, 1, 2].map((i) => at(`real${i}`, i * HOUR, 300 + i));
+    const all = kept([...series('old', 7, DAY, 100), ...fallen], { keepLast: 3 });
+    expect(Object.keys(all)).toEqual(['old0', 'old1', 'old2', 'real2', 'real1', 'real0']);
+    expect(all.real2).toEqual(['last 1, by journal order']);
+  });
+
+  it('the order of clocks a few minutes apart is not in doubt', () => {
+    const all = [at('a', NOW.getTime() - 300_000, 2), at('b', NOW.getTime(), 1), at('c', NOW.getTime() - DAY, 0)];
+    expect(keptIds(all, { keepLast: 1 })).toEqual(['b']);
   });
 });
 

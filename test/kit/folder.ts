@@ -2,8 +2,9 @@
  * Real folders for tests: temporary ones, one with every odd thing a folder can hold, and a fingerprint that tells two
  * folders apart by names (as bytes), kinds, contents, modes, times and links.
  */
-import { createHash } from 'node:crypto';
+
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,11 +103,14 @@ export function fingerprint(root: string, options: FingerprintOptions = {}): str
       if (stat.isDirectory()) {
         lines.push(`d ${mode} ${time} ${shown}`);
         walk(path, `${shown}/`);
-      } else if (stat.isSymbolicLink()) lines.push(`l ${shown} -> ${fs.readlinkSync(path, 'buffer').toString('latin1')}`);
+      } else if (stat.isSymbolicLink())
+        lines.push(`l ${shown} -> ${fs.readlinkSync(path, 'buffer').toString('latin1')}`);
       else if (stat.isFile()) {
         if (!inodes.has(stat.ino)) inodes.set(stat.ino, inodes.size);
         const link = stat.nlink > 1n ? ` same as #${inodes.get(stat.ino)}` : '';
-        lines.push(`f ${mode} ${time} ${stat.size} ${createHash('sha256').update(fs.readFileSync(path)).digest('hex').slice(0, 16)} ${shown}${link ? ' (linked)' : ''}`);
+        lines.push(
+          `f ${mode} ${time} ${stat.size} ${createHash('sha256').update(fs.readFileSync(path)).digest('hex').slice(0, 16)} ${shown}${link ? ' (linked)' : ''}`,
+        );
       } else if (options.specials ?? true) lines.push(`s ${mode} ${shown}`);
     }
   };

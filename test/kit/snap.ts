@@ -21,8 +21,20 @@ export interface RunOptions {
 
 /** `snap <args>`; never throws. */
 export function snap(args: readonly string[], options: RunOptions = {}): Ran {
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/tmp', TZ: 'UTC', LANG: 'C.UTF-8', ...options.env };
-  const result = spawnSync(options.node ?? process.execPath, [BIN, ...args], { encoding: 'utf8', env, cwd: options.cwd, input: options.input, maxBuffer: 256 * 1024 * 1024 });
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: process.env.HOME ?? '/tmp',
+    TZ: 'UTC',
+    LANG: 'C.UTF-8',
+    ...options.env,
+  };
+  const result = spawnSync(options.node ?? process.execPath, [BIN, ...args], {
+    encoding: 'utf8',
+    env,
+    cwd: options.cwd,
+    input: options.input,
+    maxBuffer: 256 * 1024 * 1024,
+  });
   return { code: result.status, stdout: result.stdout, stderr: result.stderr };
 }
 

@@ -1,9 +1,9 @@
 /** `snap checkout` */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import type { CheckoutSettings } from '../../api/checkout.ts';
 import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
-import type { CheckoutSettings } from '../../api/checkout.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
@@ -22,7 +22,9 @@ const SHOWN_MAX = 20;
 export const checkoutCommand: DefineCommand = (action) =>
   new Command('checkout')
     .summary('restore a snapshot')
-    .description('Makes the workspace look like a snapshot, writing only what differs. Changes not committed yet are committed first.')
+    .description(
+      'Makes the workspace look like a snapshot, writing only what differs. Changes not committed yet are committed first.',
+    )
     .argument('<rev>', 'the snapshot: an id, a tag, HEAD~1, latest, @{2 days ago}')
     .argument('[paths...]', 'only these files and folders; HEAD then stays where it is')
     .option('--to <dir>', 'write into another folder instead')
@@ -30,7 +32,10 @@ export const checkoutCommand: DefineCommand = (action) =>
     .option('-n, --dry-run', 'say what would be done, change nothing')
     .option('--no-delete', 'leave files that the snapshot does not have')
     .addOption(new Option('--overwrite <policy>', 'files that exist').choices(['always', 'if-newer', 'never']))
-    .addHelpText('after', '\nExamples:\n  snap checkout v1.2.0\n  snap checkout HEAD~1 src/config.json\n  snap checkout latest --to /tmp/restored')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  snap checkout v1.2.0\n  snap checkout HEAD~1 src/config.json\n  snap checkout latest --to /tmp/restored',
+    )
     .action(
       action('checkout', (face, [revision, paths]: [string, string[]], options: Options) =>
         face.withWorkspace(async (workspace) => {
@@ -43,7 +48,8 @@ export const checkoutCommand: DefineCommand = (action) =>
             force: options.force,
             keepExtra: !options.delete,
             overwrite: options.overwrite,
-            onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)} written`),
+            onProgress: (files, bytes) =>
+              progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)} written`),
           };
           try {
             if (options.dryRun === true && settings.to === undefined) {
@@ -64,10 +70,25 @@ export const checkoutCommand: DefineCommand = (action) =>
 
 function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/checkout.ts').planCheckout>>): void {
   const steps = plan.steps.filter((step) => step.kind !== 'folder');
-  face.data({ schema: 1, type: 'checkout', dryRun: true, id: plan.id, writes: plan.writes, bytes: plan.bytes, removals: plan.removals, blocked: plan.blocked, uncommitted: plan.uncommitted, steps: steps.map(({ kind, path }) => ({ kind, path })) });
-  for (const { kind, path } of face.verbose ? steps : steps.slice(0, SHOWN_MAX)) face.say(` ${kind.padEnd(13)} ${face.safe(path)}`);
-  if (!face.verbose && steps.length > SHOWN_MAX) face.say(` … and ${formatCount(steps.length - SHOWN_MAX)} more (--verbose shows all)`);
-  face.say(` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`);
+  face.data({
+    schema: 1,
+    type: 'checkout',
+    dryRun: true,
+    id: plan.id,
+    writes: plan.writes,
+    bytes: plan.bytes,
+    removals: plan.removals,
+    blocked: plan.blocked,
+    uncommitted: plan.uncommitted,
+    steps: steps.map(({ kind, path }) => ({ kind, path })),
+  });
+  for (const { kind, path } of face.verbose ? steps : steps.slice(0, SHOWN_MAX))
+    face.say(` ${kind.padEnd(13)} ${face.safe(path)}`);
+  if (!face.verbose && steps.length > SHOWN_MAX)
+    face.say(` … and ${formatCount(steps.length - SHOWN_MAX)} more (--verbose shows all)`);
+  face.say(
+    ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
+  );
   for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way and in no snapshot (ignored)`);
 }
 
@@ -87,9 +108,14 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     failures: result.failures,
     milliseconds: Math.round(result.milliseconds),
   });
-  if (result.saved !== undefined) face.say(` saved your uncommitted changes as ${face.style('id', shortId(result.saved))} (snap undo brings them back)`);
+  if (result.saved !== undefined)
+    face.say(
+      ` saved your uncommitted changes as ${face.style('id', shortId(result.saved))} (snap undo brings them back)`,
+    );
   const where = to === undefined ? '' : ` into ${face.safe(to)}`;
-  face.say(` ${formatCount(result.written)} files written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`);
+  face.say(
+    ` ${formatCount(result.written)} files written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
+  );
   for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
   for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);

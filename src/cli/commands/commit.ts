@@ -24,7 +24,9 @@ type Scanned = Awaited<ReturnType<typeof import('../../api/commit.ts').commit>>[
 export const commitCommand: DefineCommand = (action) =>
   new Command('commit')
     .summary('make a snapshot')
-    .description('Makes a snapshot of the workspace: all of it, or with patterns only those paths (the rest as in HEAD).')
+    .description(
+      'Makes a snapshot of the workspace: all of it, or with patterns only those paths (the rest as in HEAD).',
+    )
     .argument('[patterns...]', 'paths, folders or globs (quoted)')
     .option('-m, --message <text>', 'what this snapshot is')
     .option('-n, --dry-run', 'say what would be stored, store nothing')
@@ -32,9 +34,18 @@ export const commitCommand: DefineCommand = (action) =>
     .option('--rescan', 'read every file again, whatever its size and time say')
     .option('--tag <name>', 'tag the new snapshot')
     .option('--meta <key=value>', 'free metadata, any number of times', collectMeta)
-    .option('--exclude <pattern>', 'leave this out too, any number of times', (value: string, before: string[] = []) => [...before, value])
-    .addOption(new Option('--compression <level>', 'how hard to compress new data').choices(['off', 'fast', 'balanced', 'max']))
-    .addHelpText('after', '\nExamples:\n  snap commit -m "before deploy"\n  snap commit -m "epoch 12" --tag v1.2.0 --meta loss=0.031\n  snap commit \'models/**/*.pt\'')
+    .option(
+      '--exclude <pattern>',
+      'leave this out too, any number of times',
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .addOption(
+      new Option('--compression <level>', 'how hard to compress new data').choices(['off', 'fast', 'balanced', 'max']),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  snap commit -m "before deploy"\n  snap commit -m "epoch 12" --tag v1.2.0 --meta loss=0.031\n  snap commit \'models/**/*.pt\'',
+    )
     .action(
       action('commit', (face, [patterns]: [string[]], options: Options) =>
         face.withWorkspace(async (workspace) => {
@@ -43,13 +54,27 @@ export const commitCommand: DefineCommand = (action) =>
           const settings: CommitSettings = {
             ...options,
             patterns: await Promise.all(patterns.map((pattern) => face.workspacePath(workspace, pattern))),
-            onProgress: ({ entries, bytesRead, newBytes }) => progress.update(() => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`),
+            onProgress: ({ entries, bytesRead, newBytes }) =>
+              progress.update(
+                () => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`,
+              ),
           };
           try {
             if (options.dryRun === true) {
               const live = await previewCommit(workspace, settings);
               progress.stop();
-              face.data({ schema: 1, type: 'commit', dryRun: true, id: null, counts: live.scan.counts, totals: live.scan.totals, bytesRead: live.scan.bytesRead, newBytes: live.newBytes, skipped: live.scan.skipped, unsteady: live.scan.unsteady });
+              face.data({
+                schema: 1,
+                type: 'commit',
+                dryRun: true,
+                id: null,
+                counts: live.scan.counts,
+                totals: live.scan.totals,
+                bytesRead: live.scan.bytesRead,
+                newBytes: live.newBytes,
+                skipped: live.scan.skipped,
+                unsteady: live.scan.unsteady,
+              });
               face.say(live.scan.differs ? ' would commit (dry run: nothing was stored)' : ' nothing to commit');
               sayCounts(face, live.scan);
               face.say(` read ${formatSize(live.scan.bytesRead)} · new ${formatSize(live.newBytes)}`);
@@ -59,13 +84,34 @@ export const commitCommand: DefineCommand = (action) =>
             const result = await commit(workspace, settings);
             progress.stop();
             const { id, scan } = result;
-            face.data({ schema: 1, type: 'commit', dryRun: false, id: id ?? null, counts: scan.counts, totals: scan.totals, bytesRead: scan.bytesRead, newBytes: result.newBytes, storedBytes: result.storedBytes, skipped: scan.skipped, unsteady: scan.unsteady, silent: scan.silent, milliseconds: Math.round(result.milliseconds) });
-            if (id === undefined) face.say(` nothing to commit${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`);
+            face.data({
+              schema: 1,
+              type: 'commit',
+              dryRun: false,
+              id: id ?? null,
+              counts: scan.counts,
+              totals: scan.totals,
+              bytesRead: scan.bytesRead,
+              newBytes: result.newBytes,
+              storedBytes: result.storedBytes,
+              skipped: scan.skipped,
+              unsteady: scan.unsteady,
+              silent: scan.silent,
+              milliseconds: Math.round(result.milliseconds),
+            });
+            if (id === undefined)
+              face.say(
+                ` nothing to commit${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`,
+              );
             else {
               const title = (options.message ?? '').split('\n')[0] ?? '';
-              face.say(` ${face.style('id', shortId(id))}  ${title === '' ? face.style('dim', '(no message)') : face.safe(title)}${options.tag === undefined ? '' : `  ${face.style('ref', options.tag)}`}`);
+              face.say(
+                ` ${face.style('id', shortId(id))}  ${title === '' ? face.style('dim', '(no message)') : face.safe(title)}${options.tag === undefined ? '' : `  ${face.style('ref', options.tag)}`}`,
+              );
               sayCounts(face, scan);
-              face.say(` read ${formatSize(scan.bytesRead)} · new ${formatSize(result.newBytes)} · stored ${formatSize(result.storedBytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`);
+              face.say(
+                ` read ${formatSize(scan.bytesRead)} · new ${formatSize(result.newBytes)} · stored ${formatSize(result.storedBytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`,
+              );
             }
             reportProblems(face, scan);
           } finally {
@@ -77,13 +123,17 @@ export const commitCommand: DefineCommand = (action) =>
 
 function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals'>): void {
   const { added, changed, removed } = scan.counts;
-  face.say(` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}`);
+  face.say(
+    ` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}`,
+  );
 }
 
 function reportProblems(face: Face, scan: Pick<Scanned, 'skipped' | 'unsteady' | 'silent'>): void {
   for (const path of scan.silent) face.warn(`${face.safe(path)} has other bytes under the same size and time`);
-  for (const path of scan.unsteady) face.warn(`${face.safe(path)} changed while it was read; it is stored as last read`);
-  for (const { path, reason } of scan.skipped) face.warn(`${face.safe(path)} could not be read (${reason}) and is not in the snapshot`);
+  for (const path of scan.unsteady)
+    face.warn(`${face.safe(path)} changed while it was read; it is stored as last read`);
+  for (const { path, reason } of scan.skipped)
+    face.warn(`${face.safe(path)} could not be read (${reason}) and is not in the snapshot`);
   if (scan.skipped.length > 0) face.exitCode = EXIT.partial;
 }
 

@@ -12,7 +12,9 @@ interface Options {
 export const initCommand: DefineCommand = (action) =>
   new Command('init')
     .summary('make a folder a workspace')
-    .description('Makes a folder (default: this one) a workspace: a .snap folder with its settings, its index and its store.')
+    .description(
+      'Makes a folder (default: this one) a workspace: a .snap folder with its settings, its index and its store.',
+    )
     .argument('[dir]', 'the folder', '.')
     .option('--store <path>', 'keep snapshots in this store, which several workspaces may share')
     .option('--name <name>', 'name of the workspace in snapshots (default: the name of the folder)')
@@ -22,12 +24,19 @@ export const initCommand: DefineCommand = (action) =>
       action('init', async (face, [dir]: [string], options: Options) => {
         const { initWorkspace } = await import('../../api/workspace.ts');
         const root = resolve(face.folder, dir);
-        const result = await initWorkspace(root, { name: options.name, nested: options.nested, store: options.store === undefined ? undefined : resolve(face.folder, options.store) });
+        const result = await initWorkspace(root, {
+          name: options.name,
+          nested: options.nested,
+          store: options.store === undefined ? undefined : resolve(face.folder, options.store),
+        });
         face.data({ schema: 1, type: 'init', ...result, ignored: result.ignored ?? null });
         face.say(`${face.safe(root)} is a workspace now`);
-        face.say(` store    ${face.safe(result.store)}${result.joined ? ' (it was there already and is shared now)' : ''}`);
+        face.say(
+          ` store    ${face.safe(result.store)}${result.joined ? ' (it was there already and is shared now)' : ''}`,
+        );
         if (result.ignored === undefined) face.say(' ignored  as your .snapignore says');
-        else if (result.ignored.length > 0) face.say(` ignored  ${result.ignored.join(' ')}  (a proposal: edit .snapignore)`);
+        else if (result.ignored.length > 0)
+          face.say(` ignored  ${result.ignored.join(' ')}  (a proposal: edit .snapignore)`);
         face.say('Next: snap commit -m "first"');
       }),
     );

@@ -1,0 +1,74 @@
+/**
+ * Leftovers of processes that died: packs that no journal entry names, files of packs that were swept, staging files.
+ * A pack of a commit that is under way looks the same, so they go only if no session was alive after they were listed,
+ * and the journal was read after that.
+ */
+import { removeIfThere } from '../disk/files.ts';
+import { fromSystemError } from '../errors.ts';
+import { isPackId } from '../object/pack-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import { PACKS } from '../repo/layout.ts';
+import type { Repository } from '../repo/repository.ts';
+import { liveSessions } from '../repo/session.ts';
+import type { StoredObject } from '../storage/backend.ts';
+import type { StoreView } from './store-view.ts';
+
+export interface Leftovers {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Commands without a session (tag, undo) stage a file for a moment; older ones were left behind. */
+const STAGED_AGE_MS_MIN = 10 * 60_000;
+
+/** Removes what certainly nobody needs. Never a pack of the journal's state. */
+export async function removeLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
+  const { environment, backend } = repository;
+  const found: { readonly object: StoredObject; readonly id: PackId }[] = [];
+  for await (const object of backend.list(PACKS)) {
+    const id = packIdOfName(object.name);
+    if (id !== undefined && !view.state.packs.has(id)) found.push({ object, id });
+  }
+  const staged = listStaged(repository);
+  const alone = liveSessions(environment, backend).length === 0;
+  await view.refresh();
+  let files = 0;
+  let bytes = 0;
+  for (const { object, id } of found) {
+    if (view.state.packs.has(id) || !(alone || view.swept.has(id))) continue;
+    await backend.remove(object.name);
+    files++;
+    bytes += object.size;
+  }
+  if (alone) {
+    for (const { path, size } of staged) {
+      try {
+        removeIfThere(environment.disk, path);
+      } catch (error) {
+        throw fromSystemError(error, 'removing', path);
+      }
+      files++;
+      bytes += size;
+    }
+  }
+  return { files, bytes };
+}
+
+function listStaged({ environment, backend }: Repository): { path: string; size: number }[] {
+  const { disk } = environment;
+  const folder = backend.stagingFolder();
+  const limit = environment.now().getTime() - STAGED_AGE_MS_MIN;
+  const staged: { path: string; size: number }[] = [];
+  for (const name of disk.list(folder)) {
+    const path = `${folder}/${name}`;
+    const stat = disk.lstat(path);
+    if (stat?.isFile() !== true) continue;
+    if (name.endsWith('.pack') || Number(stat.mtimeMs) < limit) staged.push({ path, size: Number(stat.size) });
+  }
+  return staged;
+}
+
+function packIdOfName(name: string): PackId | undefined {
+  const id = /^packs\/[0-9a-f]{2}\/([0-9a-f]{32})\.pack$/.exec(name)?.[1];
+  return id !== undefined && isPackId(id) ? id : undefined;
+}

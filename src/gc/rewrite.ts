@@ -1,0 +1,194 @@
+/**
+ * Moves the live blobs of packs into new packs. Each block is read and decoded once, each live blob hashed before it is
+ * packed again, and each new pack read back and hashed before anybody relies on it. A pack with a live blob that
+ * cannot be read stays as it is.
+ */
+import { createHash } from 'node:crypto';
+import { release } from '../bytes/release.ts';
+import type { CompressionLevel } from '../compress/block-codec.ts';
+import type { Zstd } from '../compress/zstd.ts';
+import { loadZstd } from '../compress/zstd.ts';
+import { SnapError } from '../errors.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { BitSet } from '../repo/bit-set.ts';
+import type { PublishedPack } from '../repo/blob-writer.ts';
+import { BlobWriter } from '../repo/blob-writer.ts';
+import { packName } from '../repo/layout.ts';
+import { readTableBlock } from '../repo/mark.ts';
+import type { PackTable } from '../repo/pack-table.ts';
+import type { Repository } from '../repo/repository.ts';
+import { textSetting } from '../repo/settings.ts';
+import type { Backend } from '../storage/backend.ts';
+import type { Workers } from '../work/start-workers.ts';
+import type { PackUse } from './plan-condemn.ts';
+
+export interface Rewritten {
+  readonly packs: readonly PublishedPack[];
+  /** Packs that could not be emptied, with the first reason. */
+  readonly failed: ReadonlyMap<PackId, string>;
+}
+
+export interface RewriteOptions {
+  readonly repository: Repository;
+  readonly workers: Workers;
+  readonly table: PackTable;
+  readonly marked: BitSet;
+  readonly sources: readonly PackUse[];
+  /** Packs that stay: what they hold need not be written again. */
+  readonly staying: ReadonlySet<PackId>;
+  readonly signal: AbortSignal | undefined;
+  readonly progress: (bytesDone: number, bytesTotal: number) => void;
+}
+
+/** Blobs are collected up to this many bytes and packed together, those of one kind with each other. */
+const GATHER_BYTES = 1024 * 1024;
+
+export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> {
+  const { repository, workers, table } = options;
+  const { environment, backend } = repository;
+  if (options.sources.length === 0) return { packs: [], failed: new Map() };
+  const level = (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
+  const writer = new BlobWriter({ environment, backend, workers, isKnown: () => false, level, packBytes: repository.config.packBytes });
+  const failed = new Map<PackId, string>();
+  const mover = new Mover(options, writer, await loadZstd());
+  const total = options.sources.reduce((sum, use) => sum + use.liveBytes, 0);
+  const sources = new Map(options.sources.map((use) => [use.pack, use]));
+  let done = 0;
+  try {
+    for (const [place, pack] of table.packs.entries()) {
+      const use = sources.get(pack);
+      if (use === undefined) continue;
+      const reason = await mover.movePack(place);
+      if (reason !== undefined) failed.set(pack.id, reason);
+      options.progress((done += use.liveBytes), total);
+    }
+    mover.flush();
+    const packs = await writer.finish();
+    for (const pack of packs) await readBack(backend, pack);
+    return { packs, failed };
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}
+
+class Mover {
+  readonly #options: RewriteOptions;
+  readonly #writer: BlobWriter;
+  readonly #zstd: Zstd;
+  readonly #blocksOfPack = new Map<number, number[]>();
+  readonly #data: Gathering;
+  readonly #metadata: Gathering;
+
+  constructor(options: RewriteOptions, writer: BlobWriter, zstd: Zstd) {
+    this.#options = options;
+    this.#writer = writer;
+    this.#zstd = zstd;
+    this.#data = new Gathering(writer);
+    this.#metadata = new Gathering(writer);
+    for (const [number, block] of options.table.blocks.entries()) {
+      const blocks = this.#blocksOfPack.get(block.pack);
+      if (blocks === undefined) this.#blocksOfPack.set(block.pack, [number]);
+      else blocks.push(number);
+    }
+  }
+
+  /** Returns why not all live blobs of the pack could be moved, if so. */
+  async movePack(place: number): Promise<string | undefined> {
+    const { table } = this.#options;
+    for (const blockNumber of this.#blocksOfPack.get(place) ?? []) {
+      this.#options.signal?.throwIfAborted();
+      const block = table.blocks[blockNumber];
+      const live: number[] = [];
+      for (let number = block?.first ?? 0, end = number + (block?.count ?? 0); number < end; number++) if (this.#mustMove(number)) live.push(number);
+      if (live.length === 0) continue;
+      await this.#writer.ready();
+      const raw = await this.#read(blockNumber, live);
+      if (typeof raw === 'string') return raw;
+      for (const number of live) {
+        const kind = table.kindOf(number);
+        const bytes = raw.subarray(table.offsetOf(number), table.offsetOf(number) + table.lengthOf(number));
+        if (this.#writer.claim(kind, table.idOf(number))) (kind === BLOB_KIND.data ? this.#data : this.#metadata).add(kind, table.idOf(number), bytes);
+      }
+      release(raw);
+    }
+    return undefined;
+  }
+
+  flush(): void {
+    this.#data.flush();
+    this.#metadata.flush();
+  }
+
+  /** A block whose live blobs are all what they should be, or why not; a bad one is read twice. */
+  async #read(block: number, live: readonly number[]): Promise<Uint8Array | string> {
+    const { table, repository } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const raw = await readTableBlock(repository.backend, this.#zstd, table, block);
+      const bad = typeof raw === 'string' ? raw : live.some((number) => !isWhole(table, number, raw)) ? 'the bytes of a blob are not what was stored' : undefined;
+      if (bad === undefined || attempt > 1) return bad ?? raw;
+    }
+  }
+
+  /** Needed, and in no pack that stays. */
+  #mustMove(number: number): boolean {
+    const { table, marked, staying } = this.#options;
+    if (!marked.has(number)) return false;
+    for (let copy = table.nextCopy(number); copy >= 0; copy = table.nextCopy(copy)) if (staying.has(table.packOf(copy).id)) return false;
+    return true;
+  }
+}
+
+/** Blobs of like kind on their way into a block. */
+class Gathering {
+  readonly #writer: BlobWriter;
+  #blobs: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
+  #bytes = 0;
+
+  constructor(writer: BlobWriter) {
+    this.#writer = writer;
+  }
+
+  /** Copies the bytes, so that a block of a megabyte is not held for one blob of it. */
+  add(kind: BlobKind, id: BlobId, bytes: Uint8Array): void {
+    this.#blobs.push({ kind, id, bytes: new Uint8Array(bytes) });
+    this.#bytes += bytes.length;
+    if (this.#bytes >= GATHER_BYTES) this.flush();
+  }
+
+  flush(): void {
+    const blobs = this.#blobs;
+    if (blobs.length === 0) return;
+    const buffer = new ArrayBuffer(this.#bytes);
+    const bytes = new Uint8Array(buffer);
+    const chunks = { offsets: new Uint32Array(blobs.length), lengths: new Uint32Array(blobs.length), ids: new Uint8Array(blobs.length * 32) };
+    const kinds = new Uint8Array(blobs.length);
+    let offset = 0;
+    for (const [i, blob] of blobs.entries()) {
+      bytes.set(blob.bytes, offset);
+      kinds[i] = blob.kind;
+      chunks.offsets[i] = offset;
+      chunks.lengths[i] = blob.bytes.length;
+      chunks.ids.set(Buffer.from(blob.id, 'hex'), i * 32);
+      offset += blob.bytes.length;
+    }
+    this.#blobs = [];
+    this.#bytes = 0;
+    this.#writer.storeFrom({ buffer, kinds, chunks });
+  }
+}
+
+function isWhole(table: PackTable, number: number, raw: Uint8Array): boolean {
+  const bytes = raw.subarray(table.offsetOf(number), table.offsetOf(number) + table.lengthOf(number));
+  return blobIdOf(bytes) === table.idOf(number);
+}
+
+/** The only other copy of these blobs is about to go. Throws `io` if the store does not give back what was written. */
+async function readBack(backend: Backend, pack: PublishedPack): Promise<void> {
+  const { id, size, sha256 } = pack.record;
+  const bytes = await backend.get(packName(id));
+  if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
+  throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, { hint: 'The disk or the memory of this machine is faulty. Nothing was removed.', context: { pack: id } });
+}

@@ -1,0 +1,55 @@
+/**
+ * Why a path is in snapshots or not: the rule that decided, of which file, as the scan would find it. A rule that leaves
+ * out a folder decides for all that is in it, because ignored folders are not entered.
+ */
+import { entryNameFault } from '../object/entry-name.ts';
+import { IGNORE_FILE } from '../repo/layout.ts';
+import type { Repository } from '../repo/repository.ts';
+import { textsSetting } from '../repo/settings.ts';
+import type { IgnoreRules } from '../scan/ignore-rules.ts';
+import { rootRules } from '../scan/ignore-rules.ts';
+
+export interface IgnoreExplanation {
+  readonly path: string;
+  readonly ignored: boolean;
+  /** "sub/.snapignore:3: *.log"; undefined if none matched. */
+  readonly rule: string | undefined;
+  /** The ignored folder above it that decided, if it was not the path itself. */
+  readonly folder: string | undefined;
+}
+
+/** Explains one path after the other; those of one folder share its rules. */
+export function ignoreExplainer(repository: Repository, exclude: readonly string[] = []): (path: string, isFolder: boolean) => IgnoreExplanation {
+  const { disk } = repository.environment;
+  const root = rootRules(disk, repository.root, [
+    { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
+    { source: '--exclude', patterns: exclude },
+  ]);
+  let known = new Map<string, IgnoreRules>([['', root]]);
+
+  /** Rules for the entries of a folder; only those on the way to the last one are kept. */
+  const rulesIn = (names: readonly string[]): IgnoreRules => {
+    const kept = new Map<string, IgnoreRules>([['', root]]);
+    let rules = root;
+    for (const depth of names.keys()) {
+      const folder = names.slice(0, depth + 1).join('/');
+      rules = known.get(folder) ?? rules.enter(folder, disk.lstat(`${repository.root}/${folder}/${IGNORE_FILE}`)?.isFile() === true);
+      kept.set(folder, rules);
+    }
+    known = kept;
+    return rules;
+  };
+
+  return (path, isFolder) => {
+    const names = path.split('/');
+    for (const [depth, name] of names.entries()) {
+      const at = names.slice(0, depth + 1).join('/');
+      const above = at === path ? undefined : at;
+      const fault = entryNameFault(name);
+      if (fault !== undefined) return { path, ignored: true, rule: `snap itself: ${fault}`, folder: above };
+      const decision = rulesIn(names.slice(0, depth)).explain(at, above !== undefined || isFolder);
+      if (decision.ignored || above === undefined) return { path, ...decision, folder: above };
+    }
+    return { path, ignored: false, rule: undefined, folder: undefined };
+  };
+}
