@@ -4,6 +4,7 @@ import { checkoutCommand } from './commands/checkout.ts';
 import { commitCommand } from './commands/commit.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
+import { gcCommand } from './commands/gc.ts';
 import { initCommand } from './commands/init.ts';
 import { opCommand } from './commands/op.ts';
 import { tagCommand } from './commands/tag.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   tagCommand,
   undoCommand,
   opCommand,
+  gcCommand,
   configCommand,
   completionCommand,
 ];

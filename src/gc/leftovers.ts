@@ -5,8 +5,8 @@
  */
 import { removeIfThere } from '../disk/files.ts';
 import { fromSystemError } from '../errors.ts';
-import { isPackId } from '../object/pack-id.ts';
 import type { PackId } from '../object/pack-id.ts';
+import { parsePackId } from '../object/pack-id.ts';
 import { PACKS } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { liveSessions } from '../repo/session.ts';
@@ -70,5 +70,5 @@ function listStaged({ environment, backend }: Repository): { path: string; size:
 
 function packIdOfName(name: string): PackId | undefined {
   const id = /^packs\/[0-9a-f]{2}\/([0-9a-f]{32})\.pack$/.exec(name)?.[1];
-  return id !== undefined && isPackId(id) ? id : undefined;
+  return id === undefined ? undefined : parsePackId(id, 'pack name');
 }

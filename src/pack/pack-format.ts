@@ -6,9 +6,6 @@
  *   header = "SNAPPACK" version:u16 flags:u16 zero:u32 packId:16                                (32 bytes)
  *   block  = "SBLK" codec:u8 flags:u8 zero:u16 rawLength:u32 storedLength:u32 directoryLength:u32 crc32:u32 payload
  *   trailer = footerLength:u32 sha256(footer):32 zero:u32 "SNAPFOOT"                            (48 bytes)
- *
- * A payload decodes to the blobs, one after the other, and then the block's directory: kind and length of each. So a
- * forward scan finds every blob without the footer; ids are found again by hashing.
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';

@@ -1,7 +1,9 @@
 /**
  * The contract of storage: named immutable bytes. Every driver and every wrapper keeps it and runs the same suite
  * (test/storage/). Names are relative paths of the store (src/repo/layout.ts).
- *
+ */
+
+/**
  * - Whole or absent: a reader sees all bytes of an object or none.
  * - Durable: when a write returns, it survives power loss.
  * - Written once: no write replaces an object. `putIfAbsent` is atomic among all processes and hosts.

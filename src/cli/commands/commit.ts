@@ -1,9 +1,12 @@
 /** `snap commit` */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CommitSettings } from '../../api/commit.ts';
+import type { Workspace } from '../../api/workspace.ts';
 import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import type { CommitResult } from '../../commit/commit.ts';
 import type { CompressionLevel } from '../../compress/block-codec.ts';
 import { shortId } from '../../object/blob-id.ts';
+import type { LiveTree } from '../../scan/live-tree.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
@@ -19,7 +22,7 @@ interface Options {
   readonly compression?: CompressionLevel;
 }
 
-type Scanned = Awaited<ReturnType<typeof import('../../api/commit.ts').commit>>['scan'];
+type Scanned = CommitResult['scan'];
 
 export const commitCommand: DefineCommand = (action) =>
   new Command('commit')
@@ -48,78 +51,89 @@ export const commitCommand: DefineCommand = (action) =>
     )
     .action(
       action('commit', (face, [patterns]: [string[]], options: Options) =>
-        face.withWorkspace(async (workspace) => {
-          const { commit, previewCommit } = await import('../../api/commit.ts');
-          const progress = face.progress();
-          const settings: CommitSettings = {
-            ...options,
-            patterns: await Promise.all(patterns.map((pattern) => face.workspacePath(workspace, pattern))),
-            onProgress: ({ entries, bytesRead, newBytes }) =>
-              progress.update(
-                () => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`,
-              ),
-          };
-          try {
-            if (options.dryRun === true) {
-              const live = await previewCommit(workspace, settings);
-              progress.stop();
-              face.data({
-                schema: 1,
-                type: 'commit',
-                dryRun: true,
-                id: null,
-                counts: live.scan.counts,
-                totals: live.scan.totals,
-                bytesRead: live.scan.bytesRead,
-                newBytes: live.newBytes,
-                skipped: live.scan.skipped,
-                unsteady: live.scan.unsteady,
-              });
-              face.say(live.scan.differs ? ' would commit (dry run: nothing was stored)' : ' nothing to commit');
-              sayCounts(face, live.scan);
-              face.say(` read ${formatSize(live.scan.bytesRead)} · new ${formatSize(live.newBytes)}`);
-              reportProblems(face, live.scan);
-              return;
-            }
-            const result = await commit(workspace, settings);
-            progress.stop();
-            const { id, scan } = result;
-            face.data({
-              schema: 1,
-              type: 'commit',
-              dryRun: false,
-              id: id ?? null,
-              counts: scan.counts,
-              totals: scan.totals,
-              bytesRead: scan.bytesRead,
-              newBytes: result.newBytes,
-              storedBytes: result.storedBytes,
-              skipped: scan.skipped,
-              unsteady: scan.unsteady,
-              silent: scan.silent,
-              milliseconds: Math.round(result.milliseconds),
-            });
-            if (id === undefined)
-              face.say(
-                ` nothing to commit${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`,
-              );
-            else {
-              const title = (options.message ?? '').split('\n')[0] ?? '';
-              face.say(
-                ` ${face.style('id', shortId(id))}  ${title === '' ? face.style('dim', '(no message)') : face.safe(title)}${options.tag === undefined ? '' : `  ${face.style('ref', options.tag)}`}`,
-              );
-              sayCounts(face, scan);
-              face.say(
-                ` read ${formatSize(scan.bytesRead)} · new ${formatSize(result.newBytes)} · stored ${formatSize(result.storedBytes)}${' '.repeat(8)}${formatDurationMs(result.milliseconds)}`,
-              );
-            }
-            reportProblems(face, scan);
-          } finally {
-            progress.stop();
-          }
-        }),
+        face.withWorkspace((workspace) => commitOrPreview(face, workspace, patterns, options)),
       ),
     );
+
+async function commitOrPreview(face: Face, workspace: Workspace, patterns: string[], options: Options): Promise<void> {
+  const { commit, previewCommit } = await import('../../api/commit.ts');
+  const progress = face.progress();
+  const settings: CommitSettings = {
+    ...options,
+    patterns: await Promise.all(patterns.map((pattern) => face.workspacePath(workspace, pattern))),
+    onProgress: ({ entries, bytesRead, newBytes }) =>
+      progress.update(
+        () => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`,
+      ),
+  };
+  try {
+    if (options.dryRun === true) {
+      const live = await previewCommit(workspace, settings);
+      progress.stop();
+      reportPreview(face, live);
+    } else {
+      const result = await commit(workspace, settings);
+      progress.stop();
+      reportCommit(face, result, options);
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+function reportPreview(face: Face, { scan, newBytes }: LiveTree): void {
+  const { counts, totals, bytesRead, skipped, unsteady } = scan;
+  face.data({
+    schema: 1,
+    type: 'commit',
+    dryRun: true,
+    id: null,
+    counts,
+    totals,
+    bytesRead,
+    newBytes,
+    skipped,
+    unsteady,
+  });
+  face.say(scan.differs ? ' would commit (dry run: nothing was stored)' : ' nothing to commit');
+  sayCounts(face, scan);
+  face.say(` read ${formatSize(bytesRead)} · new ${formatSize(newBytes)}`);
+  reportProblems(face, scan);
+}
+
+function reportCommit(face: Face, result: CommitResult, options: Options): void {
+  const { id, scan, newBytes, storedBytes } = result;
+  const { counts, totals, bytesRead, skipped, unsteady, silent } = scan;
+  const milliseconds = Math.round(result.milliseconds);
+  face.data({
+    schema: 1,
+    type: 'commit',
+    dryRun: false,
+    id: id ?? null,
+    counts,
+    totals,
+    bytesRead,
+    newBytes,
+    storedBytes,
+    skipped,
+    unsteady,
+    silent,
+    milliseconds,
+  });
+  const took = `        ${formatDurationMs(milliseconds)}`;
+  if (id === undefined) {
+    face.say(` nothing to commit        ${formatCount(totals.files)} files, ${formatSize(totals.bytes)}${took}`);
+  } else {
+    const title = (options.message ?? '').split('\n')[0] ?? '';
+    const tag = options.tag === undefined ? '' : `  ${face.style('ref', options.tag)}`;
+    face.say(
+      ` ${face.style('id', shortId(id))}  ${title === '' ? face.style('dim', '(no message)') : face.safe(title)}${tag}`,
+    );
+    sayCounts(face, scan);
+    face.say(` read ${formatSize(bytesRead)} · new ${formatSize(newBytes)} · stored ${formatSize(storedBytes)}${took}`);
+  }
+  reportProblems(face, scan);
+}
 
 function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals'>): void {
   const { added, changed, removed } = scan.counts;

@@ -1,0 +1,196 @@
+/** `snap gc` */
+import { Command, InvalidArgumentError } from 'commander';
+import type { GcPreview, GcResult, GcSettings } from '../../api/gc.ts';
+import { formatCount, formatDurationMs, formatSize, parseDuration, parseSize } from '../../bytes/quantity.ts';
+import { formatWhen } from '../../bytes/time-expression.ts';
+import type { RetentionRules } from '../../gc/retention.ts';
+import { parseTiers, rulesAreEmpty } from '../../gc/retention.ts';
+import { shortId } from '../../object/blob-id.ts';
+import type { DefineCommand } from '../commands.ts';
+import { EXIT } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+
+/** Also holds the rules, under their names in RetentionRules. */
+interface Options extends RetentionRules {
+  readonly dryRun?: boolean;
+  readonly now?: boolean;
+  readonly all?: boolean;
+}
+
+type Verdict = GcPreview['verdicts'][number];
+
+const PERIODS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
+const STEPS = {
+  prune: 'deciding what to keep',
+  mark: 'finding what is needed',
+  rewrite: 'moving what is needed',
+  sweep: 'removing packs',
+} as const;
+
+export const gcCommand: DefineCommand = (action) => {
+  const command = new Command('gc')
+    .summary('prune old snapshots by rules, free what nothing needs')
+    .description(
+      'Prunes snapshots by the rules of config.toml, or by those given here instead, then frees the space of what no snapshot needs. Without any rule nothing is pruned. HEAD and tagged snapshots always stay.',
+    )
+    .option('--keep-last <n>', 'keep the newest n snapshots', parseCount);
+  for (const period of PERIODS)
+    command.option(`--keep-${period} <n>`, `keep the newest of each of the last n ${PLURALS[period]}`, parseCount);
+  command.option('--keep-within <time>', 'keep all within this time, such as 30d', parseDuration);
+  for (const period of PERIODS)
+    command.option(`--keep-within-${period} <time>`, `keep one ${SINGULARS[period]} within this time`, parseDuration);
+  return command
+    .option(
+      '--keep-tag <name>',
+      'keep snapshots with this tag, any number of times',
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option('--max-snapshots <n>', 'keep at most n snapshots', parseCount)
+    .option('--keep-under <size>', 'prune oldest first until the store fits, such as 20GB', parseSize)
+    .option('--tiers <tiers>', "such as '7d:all,30d:day,90d:week'", parseTiers)
+    .option('-n, --dry-run', 'say what would be kept, pruned and freed; change nothing')
+    .option('--now', 'leave out every grace period, and do not wait for readers')
+    .option('--all', 'judge the snapshots of every workspace of the store')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  snap gc --keep-last 5 --keep-daily 7 --dry-run\n  snap gc --tiers '7d:all,30d:day,90d:week'\n  snap gc --keep-under 20GB\n  snap gc",
+    )
+    .action(action('gc', (face, _args: [], options: Options) => run(face, options)));
+};
+
+const PLURALS = { hourly: 'hours', daily: 'days', weekly: 'weeks', monthly: 'months', yearly: 'years' } as const;
+const SINGULARS = {
+  hourly: 'an hour',
+  daily: 'a day',
+  weekly: 'a week',
+  monthly: 'a month',
+  yearly: 'a year',
+} as const;
+
+function run(face: Face, options: Options): Promise<void> {
+  return face.withWorkspace(async (workspace) => {
+    const { gc, previewGc } = await import('../../api/gc.ts');
+    const { dryRun, now, all, ...given } = options;
+    const progress = face.progress();
+    const settings: GcSettings = {
+      rules: rulesAreEmpty(given) ? undefined : given,
+      now,
+      all,
+      onProgress: (step, done, total) =>
+        progress.update(() =>
+          total > 0 ? `${STEPS[step]}: ${formatSize(done)} of ${formatSize(total)}` : STEPS[step],
+        ),
+    };
+    try {
+      if (dryRun === true) {
+        const preview = await previewGc(workspace, settings);
+        progress.stop();
+        sayPreview(face, preview);
+      } else {
+        const result = await gc(workspace, settings);
+        progress.stop();
+        sayResult(face, result);
+      }
+    } finally {
+      progress.stop();
+    }
+  });
+}
+
+function sayPreview(face: Face, preview: GcPreview): void {
+  const pruned = preview.verdicts.filter(({ keep }) => !keep).length;
+  const { storeBytes, freeBytes, heldBytes, overBytes } = preview;
+  face.data({
+    schema: 1,
+    type: 'gc',
+    dryRun: true,
+    snapshots: preview.verdicts.map(describe),
+    pruned,
+    storeBytes,
+    freeBytes,
+    heldBytes,
+    overBytes,
+  });
+  sayVerdicts(face, preview.verdicts);
+  face.say(
+    ` would free ${formatSize(freeBytes)} of ${formatSize(storeBytes)}${pruned === 0 ? '' : face.style('dim', `        ${formatCount(pruned)} of ${formatCount(preview.verdicts.length)} snapshots, which alone hold ${formatSize(heldBytes)}`)}`,
+  );
+  sayOver(face, overBytes);
+}
+
+function sayResult(face: Face, result: GcResult): void {
+  const { storeBytes, freedBytes, condemnedPacks, rewrittenPacks, sweptPacks, leftovers, waiting, damaged, overBytes } =
+    result;
+  face.data({
+    schema: 1,
+    type: 'gc',
+    dryRun: false,
+    snapshots: result.verdicts.map(describe),
+    pruned: result.pruned.length,
+    storeBytes,
+    freedBytes,
+    condemnedPacks,
+    rewrittenPacks,
+    sweptPacks,
+    leftovers,
+    waiting: waiting ?? null,
+    damaged,
+    overBytes,
+    milliseconds: Math.round(result.milliseconds),
+  });
+  sayVerdicts(face, result.pruned);
+  if (result.verdicts.length > 0)
+    face.say(
+      ` kept ${formatCount(result.verdicts.length - result.pruned.length)} of ${formatCount(result.verdicts.length)} snapshots`,
+    );
+  face.say(
+    ` freed ${formatSize(freedBytes)} of ${formatSize(storeBytes)}        ${formatDurationMs(result.milliseconds)}`,
+  );
+  if (waiting !== undefined) {
+    const why =
+      waiting.reason === 'grace'
+        ? 'gc.grace has not passed'
+        : `${waiting.sessions.map((who) => face.safe(who)).join(', ')} may be reading`;
+    face.say(
+      ` ${formatSize(waiting.bytes)} more in ${formatCount(waiting.packs)} packs wait: ${why}; the next gc frees them, or --now does`,
+    );
+  }
+  sayOver(face, overBytes);
+  for (const { pack, reason } of damaged) face.warn(`pack ${pack} was left as it is: ${face.safe(reason)}`);
+  if (damaged.length > 0) {
+    face.note('Run `snap verify` to see what is affected.');
+    face.exitCode = EXIT.damaged;
+  }
+}
+
+/** Aligned: keep or prune, id, when, why. */
+function sayVerdicts(face: Face, verdicts: readonly Verdict[]): void {
+  for (const { id, snapshot, keep, reasons } of verdicts) {
+    const verdict = keep ? face.style('good', 'keep ') : face.style('bad', 'prune');
+    face.say(
+      ` ${verdict}  ${face.style('id', shortId(id))}  ${formatWhen(new Date(snapshot.time), face.now).padEnd(15)}  ${face.safe(reasons.join(', '))}`,
+    );
+  }
+}
+
+function sayOver(face: Face, overBytes: number): void {
+  if (overBytes > 0) face.warn(`what must stay (HEAD, tags) is ${formatSize(overBytes)} over --keep-under`);
+}
+
+function describe({ id, snapshot, tags, isHead, keep, reasons }: Verdict): Record<string, unknown> {
+  return {
+    id,
+    time: snapshot.time,
+    message: snapshot.message,
+    workspace: snapshot.workspace,
+    tags,
+    isHead,
+    keep,
+    reasons,
+  };
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

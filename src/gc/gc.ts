@@ -1,0 +1,171 @@
+/**
+ * Gc, in steps of one journal entry each: prune, condemn, sweep; then leftovers. Every step decides from the journal as
+ * it is then and from packs, never from the index, and may be cut off anywhere: the next run goes on. Runs beside
+ * commits; its lock only spares double work. SPEC.md "Garbage collection".
+ */
+import type { Holder, LockFile } from '../disk/lock-file.ts';
+import { tryLock } from '../disk/lock-file.ts';
+import { ensureFolder, folderOf } from '../disk/files.ts';
+import { SnapError } from '../errors.ts';
+import type { PackId } from '../object/pack-id.ts';
+import { GC_LOCK } from '../repo/layout.ts';
+import type { Repository } from '../repo/repository.ts';
+import { beginSession, liveSessions } from '../repo/session.ts';
+import type { Workers } from '../work/start-workers.ts';
+import { condemn, extendTable } from './condemn.ts';
+import type { Leftovers } from './leftovers.ts';
+import { removeLeftovers } from './leftovers.ts';
+import type { CondemnPlan } from './plan-condemn.ts';
+import { planCondemn } from './plan-condemn.ts';
+import type { PruneDecision, SnapshotVerdict } from './prune.ts';
+import { decidePrune, prune } from './prune.ts';
+import { Raced, RACES_MAX } from './raced.ts';
+import type { Reach } from './reach.ts';
+import { markReach, rootsOf } from './reach.ts';
+import type { RetentionRules } from './retention.ts';
+import { rulesAreEmpty } from './retention.ts';
+import { graceOfSettings } from './rules.ts';
+import { packBytesOf, StoreView } from './store-view.ts';
+import type { Swept } from './sweep.ts';
+import { sweep } from './sweep.ts';
+
+export interface GcOptions {
+  readonly rules: RetentionRules;
+  /** Judge the snapshots of every workspace of the store. */
+  readonly all: boolean;
+  /** Leave out every grace: `gc.grace`, and waiting for readers. */
+  readonly now: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly progress: (step: GcStep, bytesDone: number, bytesTotal: number) => void;
+  /** Runs work under the workspace's lock. */
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+export type GcStep = 'prune' | 'mark' | 'rewrite' | 'sweep';
+
+/** What a gc would do. Bytes of packs. */
+export interface GcPreview extends PruneDecision {
+  readonly storeBytes: number;
+  /** What the run would free: whole packs, and the dead part of those it would write anew. */
+  readonly freeBytes: number;
+  /** Exactly what only the pruned snapshots hold. */
+  readonly heldBytes: number;
+}
+
+export interface GcResult extends PruneDecision {
+  readonly pruned: readonly SnapshotVerdict[];
+  readonly storeBytes: number;
+  readonly freedBytes: number;
+  readonly condemnedPacks: number;
+  readonly rewrittenPacks: number;
+  readonly sweptPacks: number;
+  readonly leftovers: Leftovers;
+  /** Condemned packs that stay for now: why, and how much they hold. */
+  readonly waiting: { readonly reason: 'grace' | 'sessions'; readonly packs: number; readonly bytes: number; readonly sessions: readonly string[] } | undefined;
+  /** Packs that could not be read: left as they are. */
+  readonly damaged: readonly { readonly pack: PackId; readonly reason: string }[];
+  readonly milliseconds: number;
+}
+
+/** Changes nothing. Throws what `gc` throws. */
+export async function previewGc(repository: Repository, options: Pick<GcOptions, 'rules' | 'all' | 'signal' | 'progress'>): Promise<GcPreview> {
+  const session = beginSession(repository.environment, repository.backend);
+  try {
+    const view = await StoreView.read(repository);
+    const decision = await decidePrune(repository, view, options);
+    const pruned = new Set(decision.verdicts.filter((verdict) => !verdict.keep).map(({ id }) => id));
+    options.progress('mark', 0, 0);
+    const reach = await markReach(repository.backend, view.state, rootsOf(view.state, pruned), options.signal);
+    const plan = planFor(repository, view, reach, options.rules);
+    const storeBytes = packBytesOf(view.state);
+    const unreadable = [...reach.damaged.keys()].reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
+    const { storedBytes } = await reach.marker.mark(pruned);
+    return { ...decision, storeBytes, freeBytes: Math.max(0, Math.round(storeBytes - unreadable - plan.bytesAfter)), heldBytes: Math.round(storedBytes) };
+  } finally {
+    session.end();
+  }
+}
+
+/** Throws `locked` if another gc runs, `usage` or `refused` for rules, `corrupt-data` before it removes anything. */
+export async function gc(repository: Repository, workers: Workers, options: GcOptions): Promise<GcResult> {
+  const { environment, backend } = repository;
+  const started = environment.elapsed();
+  const lock = lockGc(repository);
+  const session = beginSession(environment, backend);
+  try {
+    const view = await StoreView.read(repository);
+    const storeBytes = packBytesOf(view.state);
+    options.progress('prune', 0, 0);
+    const decision = rulesAreEmpty(options.rules) ? { verdicts: [], overBytes: 0 } : await options.exclusively(() => prune(repository, view, options));
+    const reclaimed = await reclaim(repository, workers, view, options);
+    const leftovers = await removeLeftovers(repository, view);
+    return {
+      ...decision,
+      ...reclaimed,
+      pruned: decision.verdicts.filter((verdict) => !verdict.keep),
+      storeBytes,
+      freedBytes: Math.max(0, storeBytes - packBytesOf(view.state) + leftovers.bytes),
+      leftovers,
+      milliseconds: environment.elapsed() - started,
+    };
+  } finally {
+    session.end();
+    lock?.release();
+  }
+}
+
+type Reclaimed = Pick<GcResult, 'condemnedPacks' | 'rewrittenPacks' | 'sweptPacks' | 'waiting' | 'damaged'>;
+
+async function reclaim(repository: Repository, workers: Workers, view: StoreView, options: GcOptions): Promise<Reclaimed> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptReclaim(repository, workers, view, options);
+    } catch (error) {
+      if (!(error instanceof Raced) || attempt >= RACES_MAX) throw error;
+    }
+  }
+}
+
+async function attemptReclaim(repository: Repository, workers: Workers, view: StoreView, options: GcOptions): Promise<Reclaimed> {
+  await view.refresh();
+  options.progress('mark', 0, 0);
+  let reach: Reach | undefined = await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
+  const plan = planFor(repository, view, reach, options.rules);
+  const done = await condemn({ repository, workers, signal: options.signal, progress: (bytes, total) => options.progress('rewrite', bytes, total) }, reach, plan);
+  const ours = done.condemned.length > 0 || done.newPacks > 0 ? 1 : 0;
+  const damaged = [...reach.damaged].map(([pack, error]) => ({ pack, reason: error.message }));
+  for (const [pack, reason] of done.failed) damaged.push({ pack, reason });
+  // The marks hold as long as nobody else published since they were made.
+  reach = (await view.refresh()) === ours ? await extendTable(repository.backend, reach, view.state) : undefined;
+  const counts = { condemnedPacks: done.condemned.length, rewrittenPacks: done.rewrittenPacks - done.failed.size, damaged };
+  const sessions = options.now ? [] : liveSessions(repository.environment, repository.backend);
+  if (sessions.length > 0) return { ...counts, sweptPacks: 0, waiting: waitingFor('sessions', view, [...view.state.condemned], sessions) };
+  options.progress('sweep', 0, 0);
+  const grace = graceOfSettings(repository.settings);
+  const hasGrace = !options.now && (grace.months > 0 || grace.milliseconds > 0);
+  const swept: Swept = await sweep(repository, view, reach, { grace: hasGrace ? grace : undefined, signal: options.signal });
+  return { ...counts, sweptPacks: swept.packs.length, waiting: waitingFor('grace', view, swept.inGrace, []) };
+}
+
+function planFor(repository: Repository, view: StoreView, reach: Reach, rules: RetentionRules): CondemnPlan {
+  return planCondemn(reach.table, reach.marker.marked, view.state.condemned, { packBytes: repository.config.packBytes, targetBytes: rules.keepUnder });
+}
+
+function waitingFor(reason: 'grace' | 'sessions', view: StoreView, packs: readonly PackId[], sessions: readonly Holder[]): GcResult['waiting'] {
+  if (packs.length === 0) return undefined;
+  const bytes = packs.reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
+  return { reason, packs: packs.length, bytes, sessions: sessions.map((holder) => `\`${holder.command}\` (process ${holder.pid} on ${holder.host})`) };
+}
+
+/** Undefined on a store elsewhere: there two gcs only do double work. */
+function lockGc({ environment, backend }: Repository): LockFile | undefined {
+  const path = backend.localPath(GC_LOCK);
+  if (path === undefined) return undefined;
+  ensureFolder(environment.disk, folderOf(path));
+  const lock = tryLock(environment.disk, path, environment.holder);
+  if ('release' in lock) return lock;
+  throw new SnapError('locked', `another gc is at work: \`${lock.command}\` (process ${lock.pid} on ${lock.host})`, {
+    hint: 'Wait until it is done, and run `snap gc` again.',
+    context: { pid: lock.pid, host: lock.host },
+  });
+}

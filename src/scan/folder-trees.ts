@@ -1,0 +1,133 @@
+/**
+ * Makes the tree of a scanned folder from its entries, counts what is below it, and writes the record that the next
+ * scan compares with.
+ */
+import { compareNames } from '../bytes/names.ts';
+import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
+import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
+import type { TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { encodeFolder } from '../object/tree-parts.ts';
+import { isIgnoredAt, kindAt, smudgeRacy } from './listing.ts';
+import type { ScanContext } from './scan.ts';
+import type { ScannedFolder, Slot } from './scanned-folder.ts';
+import { join } from './scanned-folder.ts';
+
+export interface WalkedFolder {
+  readonly tree: BlobId;
+  readonly totals: FolderTotals;
+}
+
+const NO_TOTALS: FolderTotals = { files: 0, folders: 0, others: 0, bytes: 0 };
+
+export class FolderTrees {
+  readonly #context: ScanContext;
+
+  constructor(context: ScanContext) {
+    this.#context = context;
+  }
+
+  /** Makes the tree of a folder from its entries, and the record that the next scan compares with. */
+  async finish(
+    folder: ScannedFolder,
+    slots: readonly Slot[],
+    results: ReadonlyMap<string, WalkedFolder>,
+  ): Promise<WalkedFolder> {
+    const entries: TreeEntry[] = [];
+    for (const slot of slots) {
+      const entry = await slot;
+      if (entry !== undefined) entries.push(entry);
+    }
+    entries.sort((a, b) => compareNames(a.name, b.name));
+    let totals = NO_TOTALS;
+    for (const entry of entries) totals = add(totals, await this.#totalsOf(folder, entry, results));
+    const trees = encodeFolder(entries);
+    const tree = trees.at(-1);
+    if (tree === undefined) throw new RangeError('a folder without a tree');
+    if (tree.id !== folder.base) for (const { id, bytes } of trees) this.#context.keep(BLOB_KIND.tree, id, bytes);
+    this.#remember(folder, entries, tree.id, totals);
+    return { tree: tree.id, totals };
+  }
+
+  #remember(folder: ScannedFolder, entries: readonly TreeEntry[], tree: BlobId, totals: FolderTotals): void {
+    const { listing } = folder;
+    const trees = new Map(
+      entries.flatMap((entry) => (entry.kind === ENTRY_KIND.folder ? [[entry.name, entry.tree] as const] : [])),
+    );
+    const folderTrees: BlobId[] = [];
+    for (const [position, name] of listing.names.entries()) {
+      if (kindAt(listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(listing.stats, position)) continue;
+      const id = trees.get(name);
+      // A folder that could not be read has no tree: no record, so that it is looked at again.
+      if (id === undefined) return;
+      folderTrees.push(id);
+    }
+    smudgeRacy(listing.stats, folder.scannedNs);
+    this.#context.remember(
+      folder.path,
+      tree,
+      encodeFolderRecord({
+        rulesDigest: folder.rules.digest,
+        tree,
+        totals,
+        stats: listing.stats,
+        names: listing.names.join('/'),
+        folderTrees,
+      }),
+    );
+  }
+
+  async #totalsOf(
+    folder: ScannedFolder,
+    entry: TreeEntry,
+    results: ReadonlyMap<string, WalkedFolder>,
+  ): Promise<FolderTotals> {
+    if (entry.kind === ENTRY_KIND.file) return { files: 1, folders: 0, others: 0, bytes: entry.size };
+    if (entry.kind !== ENTRY_KIND.folder) return { files: 0, folders: 0, others: 1, bytes: 0 };
+    const walked = results.get(entry.name);
+    const inside =
+      walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree);
+    return add(inside, { files: 0, folders: 1, others: 0, bytes: 0 });
+  }
+
+  async #countTree(path: string, tree: BlobId): Promise<FolderTotals> {
+    const record = this.recordFor(path, tree);
+    if (record !== undefined) return record.totals;
+    let totals = NO_TOTALS;
+    for (const entry of await this.#context.trees.folder(tree)) {
+      totals = add(
+        totals,
+        entry.kind === ENTRY_KIND.folder
+          ? add(await this.#countTree(join(path, entry.name), entry.tree), {
+              files: 0,
+              folders: 1,
+              others: 0,
+              bytes: 0,
+            })
+          : entry.kind === ENTRY_KIND.file
+            ? { files: 1, folders: 0, others: 0, bytes: entry.size }
+            : { files: 0, folders: 0, others: 1, bytes: 0 },
+      );
+    }
+    return totals;
+  }
+
+  /** The record of a folder, if it is good for this very tree. */
+  recordFor(path: string, base: BlobId | undefined): FolderRecord | undefined {
+    if (base === undefined || !this.#context.useRecords) return undefined;
+    const bytes = this.#context.index.folderRecord(path);
+    const record = bytes === undefined ? undefined : decodeFolderRecord(bytes);
+    return record?.tree === base ? record : undefined;
+  }
+}
+
+function add(a: FolderTotals, b: FolderTotals): FolderTotals {
+  return {
+    files: a.files + b.files,
+    folders: a.folders + b.folders,
+    others: a.others + b.others,
+    bytes: a.bytes + b.bytes,
+  };
+}
