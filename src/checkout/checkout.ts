@@ -15,7 +15,6 @@ import { beginSession } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
-import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult, ExistingFiles, OverwritePolicy } from './apply.ts';
 import { applySteps } from './apply.ts';
@@ -227,7 +226,12 @@ function existingFiles(
       const there = target.look(path);
       if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
       await reader.ready();
-      const reading = await reader.read(path, numbersOf(there));
+      const reading = await reader.read(path, {
+        size: entry.size,
+        mtime: there.mtimeNs,
+        ctime: there.ctimeNs,
+        inode: BigInt.asIntN(64, there.ino),
+      });
       return (
         reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks))
       );

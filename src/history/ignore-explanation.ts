@@ -18,8 +18,8 @@ export interface IgnoreExplanation {
   readonly folder: string | undefined;
 }
 
-/** Explains one path after the other; those of one folder share its rules. */
-export function ignoreExplainer(repository: Repository, exclude: readonly string[] = []): (path: string, isFolder: boolean) => IgnoreExplanation {
+/** Explains one path after the other (folders end in "/"); neighbours share the rules that were read. */
+export function ignoreExplainer(repository: Repository, exclude: readonly string[] = []): (path: string) => IgnoreExplanation {
   const { disk } = repository.environment;
   const root = rootRules(disk, repository.root, [
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
@@ -40,16 +40,18 @@ export function ignoreExplainer(repository: Repository, exclude: readonly string
     return rules;
   };
 
-  return (path, isFolder) => {
+  return (asked) => {
+    const isFolder = asked.endsWith('/');
+    const path = isFolder ? asked.slice(0, -1) : asked;
     const names = path.split('/');
     for (const [depth, name] of names.entries()) {
       const at = names.slice(0, depth + 1).join('/');
       const above = at === path ? undefined : at;
       const fault = entryNameFault(name);
-      if (fault !== undefined) return { path, ignored: true, rule: `snap itself: ${fault}`, folder: above };
+      if (fault !== undefined) return { path: asked, ignored: true, rule: `snap itself: ${fault}`, folder: above };
       const decision = rulesIn(names.slice(0, depth)).explain(at, above !== undefined || isFolder);
-      if (decision.ignored || above === undefined) return { path, ...decision, folder: above };
+      if (decision.ignored || above === undefined) return { path: asked, ...decision, folder: above };
     }
-    return { path, ignored: false, rule: undefined, folder: undefined };
+    return { path: asked, ignored: false, rule: undefined, folder: undefined };
   };
 }

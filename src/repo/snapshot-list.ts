@@ -42,10 +42,13 @@ export async function listSnapshots(repository: Repository, all: boolean): Promi
   return listed.sort((a, b) => Date.parse(b.snapshot.time) - Date.parse(a.snapshot.time) || b.order - a.order);
 }
 
-/** The nearest ancestor of a snapshot that still exists; pruned ones are stepped over. */
-export function livingParent(repository: Repository, parent: BlobId | null): BlobId | undefined {
+/** The nearest ancestor of a snapshot that still exists; pruned ones are stepped over. Give `alive` when asking often. */
+export function livingParent(
+  repository: Repository,
+  parent: BlobId | null,
+  alive: ReadonlySet<BlobId> = new Set(snapshotIds(repository)),
+): BlobId | undefined {
   const { grafts } = repository.state();
-  const alive = new Set(snapshotIds(repository));
   const passed = new Set<BlobId>();
   for (let id: BlobId | undefined = parent ?? undefined; id !== undefined && !passed.has(id); id = grafts.get(id)) {
     if (alive.has(id)) return id;

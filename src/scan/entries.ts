@@ -30,7 +30,7 @@ export function fileEntry(
     kind: ENTRY_KIND.file,
     name,
     mode: stat.mode,
-    mtime: reading.numbers[1] ?? stat.mtime,
+    mtime: reading.now?.[1] ?? stat.mtime,
     uid: stat.uid,
     gid: stat.gid,
     size: reading.size,

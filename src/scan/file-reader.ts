@@ -10,13 +10,22 @@ import type { HashedChunks, ReadReply, StretchReply } from '../work/jobs.ts';
 import { READ_STATUS, STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 
-/** What became of a file. `numbers`: size, mtime, ctime, inode as they were when it was read. */
+/** A file as the walk saw it. A listed stat is one; no array is made for each of a million files. */
+export interface ExpectedFile {
+  /** Bytes. */
+  readonly size: number;
+  readonly mtime: bigint;
+  readonly ctime: bigint;
+  readonly inode: bigint;
+}
+
+/** What became of a file. `now`: size, mtime, ctime, inode when it was read, where they are not the expected ones. */
 export type FileReading =
   | {
       readonly kind: 'read';
       readonly size: number;
       readonly chunks: readonly ChunkRef[];
-      readonly numbers: BigInt64Array;
+      readonly now: BigInt64Array | undefined;
       readonly unsteady: boolean;
     }
   | { readonly kind: 'gone' }
@@ -38,7 +47,7 @@ const READ_ATTEMPTS = 3;
 
 interface Waiting {
   readonly path: string;
-  readonly numbers: BigInt64Array;
+  readonly expected: ExpectedFile;
   readonly attempt: number;
   resolve(reading: FileReading): void;
   reject(error: unknown): void;
@@ -75,9 +84,9 @@ export class FileReader {
     return this.#bytesRead;
   }
 
-  /** Reads the file at `path`, which the walk saw with `numbers`. Does not throw for what is wrong with the file. */
-  read(path: string, numbers: BigInt64Array): Promise<FileReading> {
-    return new Promise((resolve, reject) => this.#add({ path, numbers, attempt: 1, resolve, reject }));
+  /** Reads the file at `path`, which the walk saw as `expected`. Does not throw for what is wrong with the file. */
+  read(path: string, expected: ExpectedFile): Promise<FileReading> {
+    return new Promise((resolve, reject) => this.#add({ path, expected, attempt: 1, resolve, reject }));
   }
 
   /** Waits while as much is under way as the workers take. */
@@ -94,7 +103,7 @@ export class FileReader {
   }
 
   #add(waiting: Waiting): void {
-    const size = Number(waiting.numbers[0] ?? 0n);
+    const { size } = waiting.expected;
     if (size >= LARGE_BYTES) {
       this.#track(this.#readLarge(waiting), [waiting]);
       return;
@@ -124,7 +133,12 @@ export class FileReader {
 
   async #readBatch(batch: readonly Waiting[], acceptChanged: boolean): Promise<void> {
     const expected = new BigInt64Array(batch.length * STAT_NUMBERS);
-    for (const [i, waiting] of batch.entries()) expected.set(waiting.numbers, i * STAT_NUMBERS);
+    for (const [i, waiting] of batch.entries()) {
+      expected[i * STAT_NUMBERS] = BigInt(waiting.expected.size);
+      expected[i * STAT_NUMBERS + 1] = waiting.expected.mtime;
+      expected[i * STAT_NUMBERS + 2] = waiting.expected.ctime;
+      expected[i * STAT_NUMBERS + 3] = waiting.expected.inode;
+    }
     const buffer = this.#sink.spareBuffer();
     const job = {
       kind: 'read' as const,
@@ -150,21 +164,29 @@ export class FileReader {
   }
 
   #settle(waiting: Waiting, reply: ReadReply, i: number, chunks: readonly ChunkRef[]): void {
-    const numbers = reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
+    const now = (): BigInt64Array => reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
     const status = reply.status[i];
     switch (status) {
       case READ_STATUS.ok:
       case READ_STATUS.unsteady: {
-        const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+        let size = 0;
+        for (const chunk of chunks) size += chunk.length;
         this.#bytesRead += size;
+        const unsteady = status === READ_STATUS.unsteady;
         // In a batch that takes changed files as they are, those on their first try are not unsteady yet.
-        if (status === READ_STATUS.unsteady && waiting.attempt < READ_ATTEMPTS)
-          this.#add({ ...waiting, numbers, attempt: waiting.attempt + 1 });
-        else waiting.resolve({ kind: 'read', size, chunks, numbers, unsteady: status === READ_STATUS.unsteady });
+        if (unsteady && waiting.attempt < READ_ATTEMPTS) this.#again(waiting, now());
+        else
+          waiting.resolve({
+            kind: 'read',
+            size,
+            chunks,
+            now: unsteady || waiting.attempt > 1 ? now() : undefined,
+            unsteady,
+          });
         return;
       }
       case READ_STATUS.changed:
-        this.#add({ ...waiting, numbers, attempt: waiting.attempt + 1 });
+        this.#again(waiting, now());
         return;
       case READ_STATUS.stream:
         this.#track(this.#readLarge(waiting), [waiting]);
@@ -177,8 +199,14 @@ export class FileReader {
     }
   }
 
+  #again(waiting: Waiting, now: BigInt64Array): void {
+    const [size = 0n, mtime = 0n, ctime = 0n, inode = 0n] = now;
+    this.#add({ ...waiting, expected: { size: Number(size), mtime, ctime, inode }, attempt: waiting.attempt + 1 });
+  }
+
   async #readLarge(waiting: Waiting): Promise<void> {
-    let before = waiting.numbers;
+    const { size, mtime, ctime, inode } = waiting.expected;
+    let before = BigInt64Array.of(BigInt(size), mtime, ctime, inode);
     for (let attempt = 1; ; attempt++) {
       const chunks: ChunkRef[] = [];
       let position = 0;
@@ -212,7 +240,7 @@ export class FileReader {
           before = reply.stat;
           break;
         }
-        waiting.resolve({ kind: 'read', size: position, chunks, numbers: reply.stat, unsteady: !steady });
+        waiting.resolve({ kind: 'read', size: position, chunks, now: reply.stat, unsteady: !steady });
         return;
       }
     }

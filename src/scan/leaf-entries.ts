@@ -67,14 +67,13 @@ export class LeafEntries {
   ): Promise<TreeEntry | undefined> {
     const context = this.#context;
     const { stats, sparse, names } = folder.listing;
-    const numbers = BigInt64Array.of(BigInt(stat.size), stat.mtime, stat.ctime, stat.inode);
     let linkKey: string | undefined;
     let reading: FileReading;
-    if (identity === undefined) reading = await context.reader.read(path, numbers);
+    if (identity === undefined) reading = await context.reader.read(path, stat);
     else {
       linkKey = this.#linkKeys.get(identity) ?? linkKeyOf(path);
       this.#linkKeys.set(identity, linkKey);
-      const shared = this.#readings.get(identity) ?? context.reader.read(path, numbers);
+      const shared = this.#readings.get(identity) ?? context.reader.read(path, stat);
       this.#readings.set(identity, shared);
       reading = await shared;
     }
@@ -83,7 +82,7 @@ export class LeafEntries {
       if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
       return undefined;
     }
-    updateStat(stats, position, reading.numbers);
+    if (reading.now !== undefined) updateStat(stats, position, reading.now);
     if (reading.unsteady) {
       smudge(stats, position);
       context.unsteady.push(path);

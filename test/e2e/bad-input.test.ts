@@ -196,6 +196,7 @@ describe('at the same time', () => {
   test('Ctrl-C in the middle of a commit ends with 130 and the next commit works', async () => {
     makeOddFolder(folder.path);
     fs.writeFileSync(`${folder.path}/huge`, noise(60_000_000, 9));
+    fs.utimesSync(`${folder.path}/huge`, 1_700_000_000.25, 1_700_000_000.25);
     ok(['-C', folder.path, 'init']);
     const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], {
       stdio: ['ignore', 'pipe', 'pipe'],

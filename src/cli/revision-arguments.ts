@@ -1,0 +1,83 @@
+/**
+ * Arguments that are revisions and paths, told apart as git does: what comes after "--" is a path; before it, what names
+ * a snapshot is a revision, and from the first that only names a path on, all are paths.
+ */
+import type { Command } from 'commander';
+import { hasCode, SnapError } from '../errors.ts';
+import type { Workspace } from '../api/workspace.ts';
+import type { Face } from './face.ts';
+
+export interface RevisionArguments {
+  readonly revisions: readonly string[];
+  /** Relative to the workspace. */
+  readonly paths: readonly string[];
+}
+
+/** Throws `usage` for too many revisions, `not-found` or `ambiguous` for what names neither. */
+export async function readRevisions(face: Face, workspace: Workspace, command: Command, args: readonly string[], revisionsMax: number): Promise<RevisionArguments> {
+  const afterDashes = Math.min(args.length, countAfterDashes(command));
+  const first = args.slice(0, args.length - afterDashes);
+  const hasDashes = dashesAt(command) >= 0;
+  const revisions: string[] = [];
+  for (const text of first) {
+    if (!(await isRevision(face, workspace, text, hasDashes))) break;
+    revisions.push(text);
+  }
+  if (revisions.length > revisionsMax) throw new SnapError('usage', `${revisionsMax === 1 ? 'one snapshot is' : 'two snapshots are'} enough, not ${revisions.length}`, { hint: 'Put "--" before names of files that look like snapshots.' });
+  const paths = args.slice(revisions.length);
+  return { revisions, paths: await Promise.all(paths.map((path) => face.workspacePath(workspace, path))) };
+}
+
+/** `<rev>:./path` is meant from where one stands, as in git; everything else is left as it is. */
+export async function fromHere(face: Face, workspace: Workspace, text: string): Promise<string> {
+  const match = /^(@\{[^}]*\}[~^\d]*|[^:]*):(\.{1,2}(?:\/.*)?)$/s.exec(text);
+  if (match === null) return text;
+  return `${match[1]}:${await face.workspacePath(workspace, match[2] ?? '')}`;
+}
+
+/** `a..b`, or undefined. */
+export function splitRange(text: string): { readonly from: string; readonly to: string } | undefined {
+  const match = /^((?:@\{[^}]*\}|(?!\.\.).)*)\.\.(?!\.)(.*)$/s.exec(text);
+  if (match === null) return undefined;
+  return { from: match[1] === '' ? 'HEAD' : (match[1] ?? 'HEAD'), to: match[2] === '' ? 'HEAD' : (match[2] ?? 'HEAD') };
+}
+
+async function isRevision(face: Face, workspace: Workspace, text: string, mustBe: boolean): Promise<boolean> {
+  const { resolveRevision } = await import('../repo/revision.ts');
+  const range = splitRange(text);
+  try {
+    for (const revision of range === undefined ? [text] : [range.from, range.to]) await resolveRevision(workspace.repository, revision);
+    return true;
+  } catch (error) {
+    if (mustBe || !hasCode(error, 'not-found', 'ambiguous')) throw error;
+    if (await namesPath(face, workspace, text)) return false;
+    throw error;
+  }
+}
+
+/** Something is there now, or was in the last snapshot, or it is a glob. */
+async function namesPath(face: Face, workspace: Workspace, text: string): Promise<boolean> {
+  if (/[*?[\]{}]/.test(text) && !text.startsWith('@{')) return true;
+  const { repository, root } = workspace;
+  const path = await face.workspacePath(workspace, text);
+  if (repository.environment.disk.lstat(`${root}/${path}`) !== undefined) return true;
+  const head = repository.head().snapshot;
+  return head !== null && (await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'))) !== undefined;
+}
+
+function countAfterDashes(command: Command): number {
+  const at = dashesAt(command);
+  return at < 0 ? 0 : rawArguments(command).length - at - 1;
+}
+
+function dashesAt(command: Command): number {
+  return rawArguments(command).indexOf('--');
+}
+
+/** Commander takes the "--" out and keeps the arguments as they came only at the top, outside its types. */
+function rawArguments(command: Command): readonly unknown[] {
+  let top: Command = command;
+  while (top.parent !== null) top = top.parent;
+  const raw: unknown = 'rawArgs' in top ? top.rawArgs : undefined;
+  return Array.isArray(raw) ? raw : process.argv;
+}

@@ -1,0 +1,44 @@
+/** What verify finds: collected with a limit on what is kept in words, none on what is counted. */
+import { BlobTable } from '../index/blob-table.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+
+/** Something that is not as it must be. `offset` is where the block begins in the pack. */
+export interface Fault {
+  readonly what: 'journal' | 'checkpoint' | 'pack' | 'blob' | 'index';
+  readonly reason: string;
+  readonly entry?: number;
+  readonly pack?: PackId;
+  readonly offset?: number;
+  readonly blob?: { readonly kind: BlobKind; readonly id: BlobId };
+}
+
+/** Faults that are listed; further ones are counted. */
+const LISTED_MAX = 200;
+
+export class Faults {
+  readonly listed: Fault[] = [];
+  /** Blobs that are missing or damaged. */
+  readonly blobs = new BlobTable();
+  readonly #places = new Set<string>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(fault: Fault): void {
+    if (fault.blob !== undefined) {
+      const before = this.blobs.size;
+      this.blobs.add(fault.blob.kind, fault.blob.id);
+      // The walk and the check of the bytes find the same blob.
+      if (this.blobs.size === before) return;
+    } else if (fault.pack !== undefined) {
+      const place = `${fault.pack}:${fault.offset ?? 0}`;
+      if (this.#places.has(place)) return;
+      this.#places.add(place);
+    }
+    this.#count++;
+    if (this.listed.length < LISTED_MAX) this.listed.push(fault);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Replays the journal from its first entry: chain, fold, and every checkpoint against the fold. What cannot be read is a
+ * fault, and the state is then what this process knows otherwise.
+ */
+import { hasCode } from '../errors.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import type { NumberedEntry } from '../repo/journal.ts';
+import { readEntry } from '../repo/journal.ts';
+import { CHECKPOINTS, checkpointName, JOURNAL, numberOfName } from '../repo/layout.ts';
+import type { Repository } from '../repo/repository.ts';
+import type { Backend } from '../storage/backend.ts';
+import type { Faults } from './faults.ts';
+
+export interface JournalCheck {
+  /** The fold of the journal, or what the index knows if the journal is damaged. */
+  readonly state: StoreState;
+  readonly entries: number;
+  readonly checkpoints: number;
+}
+
+const FOLD_ENTRIES = 256;
+
+export async function checkJournal(repository: Repository, faults: Faults): Promise<JournalCheck> {
+  const { backend } = repository;
+  const checkpoints = await numbersIn(backend, CHECKPOINTS);
+  const last = (await numbersIn(backend, JOURNAL)).at(-1) ?? 0;
+  const stops = new Set(checkpoints);
+  let state = EMPTY_STATE;
+  let whole = true;
+  let compared = 0;
+  for (let number = 1; whole && number <= last; ) {
+    const batch: NumberedEntry[] = [];
+    for (; batch.length < FOLD_ENTRIES && number <= last; number++) {
+      const next = await readOrFault(backend, number, faults);
+      if (next === undefined) {
+        whole = false;
+        break;
+      }
+      batch.push(next);
+      if (stops.has(number)) {
+        number++;
+        break;
+      }
+    }
+    try {
+      state = applyEntries(state, batch);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      faults.add({ what: 'journal', reason: error.message, entry: state.number + 1 });
+      whole = false;
+    }
+    if (whole && stops.has(state.number)) compared += await compareCheckpoint(backend, state, faults);
+  }
+  const known = repository.state();
+  if (whole && known.number > state.number) {
+    faults.add({ what: 'journal', reason: `it ends at entry ${state.number}, but entry ${known.number} was there before: the journal was cut off or replaced by an older one`, entry: known.number });
+    whole = false;
+  }
+  return { state: whole ? state : known, entries: state.number, checkpoints: compared };
+}
+
+async function readOrFault(backend: Backend, number: number, faults: Faults): Promise<NumberedEntry | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const entry = await readEntry(backend, number);
+      if (entry === undefined) faults.add({ what: 'journal', reason: 'it is missing, and later ones are there', entry: number });
+      return entry;
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+      if (attempt < 2) continue;
+      faults.add({ what: 'journal', reason: error.message, entry: number });
+      return undefined;
+    }
+  }
+}
+
+async function compareCheckpoint(backend: Backend, state: StoreState, faults: Faults): Promise<number> {
+  const bytes = await backend.get(checkpointName(state.number));
+  // Old ones are removed when new ones are written.
+  if (bytes === undefined) return 0;
+  if (!bytes.equals(encodeState(state))) faults.add({ what: 'checkpoint', reason: 'it differs from the fold of the journal; commands that start from it would see another state', entry: state.number });
+  return 1;
+}
+
+async function numbersIn(backend: Backend, folder: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const { name } of backend.list(folder)) {
+    const number = numberOfName(name);
+    if (number !== undefined) numbers.push(number);
+  }
+  return numbers.sort((a, b) => a - b);
+}

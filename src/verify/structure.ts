@@ -1,0 +1,116 @@
+/**
+ * The structure of a store: every pack is there with its size and a readable footer, every blob that a snapshot needs
+ * lies in one, every tree and list decodes by all rules of its format, and the index says what the footers say.
+ */
+import { hasCode } from '../errors.ts';
+import type { BlobIndex } from '../index/blob-index.ts';
+import type { BlobKind } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
+import { decodeChunkList } from '../object/chunk-list.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { decodeTree } from '../object/tree.ts';
+import { decodeParts } from '../object/tree-parts.ts';
+import { packName } from '../repo/layout.ts';
+import { Marker } from '../repo/mark.ts';
+import type { PackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/pack-table.ts';
+import type { Repository } from '../repo/repository.ts';
+import type { Faults } from './faults.ts';
+
+export interface StructureCheck {
+  readonly packs: number;
+  readonly packBytes: number;
+  /** Blobs in packs, with those that lie in several counted for each. */
+  readonly blobs: number;
+  /** Blobs that snapshots need, by kind. */
+  readonly needed: { readonly snapshots: number; readonly trees: number; readonly lists: number; readonly data: number };
+  /** Undefined where the index is not LevelDB. `missing` costs time only; `wrong` are faults. */
+  readonly index: { readonly blobs: number; readonly missing: number; readonly wrong: number } | undefined;
+}
+
+/** Lookups between two looks at what else is to be done. */
+const LOOKUPS_BETWEEN_WAITS = 2000;
+
+export async function checkStructure(repository: Repository, state: StoreState, faults: Faults, signal: AbortSignal | undefined): Promise<StructureCheck> {
+  const { backend } = repository;
+  let packBytes = 0;
+  const unreadable = new Set<string>();
+  for (const pack of state.packs.values()) {
+    packBytes += pack.size;
+    const size = await backend.size(packName(pack.id));
+    if (size === pack.size) continue;
+    unreadable.add(pack.id);
+    faults.add({ what: 'pack', pack: pack.id, offset: 0, reason: size === undefined ? 'it is missing from the store' : `it has ${size} bytes where ${pack.size} were written` });
+  }
+  const table = await readPackTable(backend, state, (pack, error) => {
+    unreadable.add(pack);
+    faults.add({ what: 'pack', pack, offset: 0, reason: error.message });
+  });
+  for (const pack of table.packs) {
+    const expected = state.packs.get(pack.id)?.blobs;
+    if (pack.count !== expected) faults.add({ what: 'pack', pack: pack.id, offset: 0, reason: `its footer lists ${pack.count} blobs where the journal says ${expected}` });
+  }
+  const marker = new Marker({
+    backend,
+    table,
+    signal,
+    fault: ({ kind, id, place, reason }) => faults.add({ what: 'blob', reason, blob: { kind, id }, ...place }),
+    visit: (kind, number, bytes) => checkStrictly(table, kind, number, bytes, faults),
+  });
+  await marker.mark(new Set(state.refs.values()));
+  const index = repository.index.kind === 'level' ? await compareIndex(repository.index, table, faults, signal) : undefined;
+  return { packs: state.packs.size, packBytes, blobs: table.size, needed: countNeeded(marker), index };
+}
+
+/** By the decoders that reject whatever the encoders would not write. */
+function checkStrictly(table: PackTable, kind: BlobKind, number: number, bytes: Buffer, faults: Faults): void {
+  try {
+    if (kind === BLOB_KIND.chunkList) decodeChunkList(bytes);
+    else if (kind === BLOB_KIND.tree && decodeParts(bytes) === undefined) decodeTree(bytes);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    faults.add({ what: 'blob', reason: error.message, blob: { kind, id: table.idOf(number) }, pack: table.packOf(number).id, offset: table.blockOf(number).offset });
+  }
+}
+
+function countNeeded({ table, marked }: Marker): StructureCheck['needed'] {
+  const counts = { snapshots: 0, trees: 0, lists: 0, data: 0 };
+  for (let number = 0; number < table.size; number++) {
+    if (!marked.has(number)) continue;
+    const kind = table.kindOf(number);
+    if (kind === BLOB_KIND.data) counts.data++;
+    else if (kind === BLOB_KIND.chunkList) counts.lists++;
+    else if (kind === BLOB_KIND.tree) counts.trees++;
+    else counts.snapshots++;
+  }
+  return counts;
+}
+
+async function compareIndex(index: BlobIndex, table: PackTable, faults: Faults, signal: AbortSignal | undefined): Promise<NonNullable<StructureCheck['index']>> {
+  let blobs = 0;
+  let missing = 0;
+  let wrong = 0;
+  for (let number = 0; number < table.size; number++) {
+    if (number % LOOKUPS_BETWEEN_WAITS === 0) {
+      signal?.throwIfAborted();
+      await new Promise(setImmediate);
+    }
+    if (!table.isChosen(number)) continue;
+    blobs++;
+    const kind = table.kindOf(number);
+    const location = index.find(kind, table.idOf(number));
+    if (location === undefined) {
+      missing++;
+      continue;
+    }
+    let copy = number;
+    for (; copy >= 0; copy = table.nextCopy(copy)) {
+      const { offset } = table.blockOf(copy);
+      if (table.packOf(copy).id === location.pack && offset === location.blockOffset && table.offsetOf(copy) === location.offset && table.lengthOf(copy) === location.length) break;
+    }
+    if (copy >= 0) continue;
+    wrong++;
+    faults.add({ what: 'index', reason: `it places the blob ${table.idOf(number)} where it is not`, pack: location.pack, offset: location.blockOffset });
+  }
+  return { blobs, missing, wrong };
+}
