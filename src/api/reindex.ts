@@ -1,0 +1,45 @@
+/** Rebuilding the index from outside. */
+import { processEnvironment } from '../environment.ts';
+import { SnapError } from '../errors.ts';
+import { tryLock } from '../disk/lock-file.ts';
+import { WORKSPACE } from '../repo/layout.ts';
+import { findWorkspace, openRepository } from '../repo/repository.ts';
+import type { ReindexResult } from '../verify/reindex.ts';
+import { discardIndex, refillIndex } from '../verify/reindex.ts';
+import type { OpenOptions } from './workspace.ts';
+
+export type { ReindexResult } from '../verify/reindex.ts';
+
+const LOCK_POLL_MS = 50;
+const LOCK_TIMEOUT_MS = 10_000;
+
+/**
+ * Builds the index of the workspace that the absolute path `folder` lies in again. It must not be open in this process:
+ * the old index is not even looked at. Throws `locked`, `no-workspace`, `corrupt-data`.
+ */
+export async function reindex(folder: string, options: OpenOptions = {}): Promise<ReindexResult> {
+  const environment = processEnvironment(options.command ?? 'snap reindex');
+  const started = environment.elapsed();
+  const root = findWorkspace(environment, folder);
+  const own = root === '/' ? '/.snap' : `${root}/.snap`;
+  const deadline = started + (options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
+  let lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);
+  for (let told = false; !('release' in lock); told = true) {
+    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
+    if (environment.elapsed() >= deadline) throw new SnapError('locked', `the workspace is in use by ${who}`, { hint: 'Wait until it is done, or give more time with --lock-timeout.' });
+    if (!told) options.onWaiting?.(who);
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+    lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);
+  }
+  try {
+    discardIndex(environment, own);
+    const repository = await openRepository(environment, root);
+    try {
+      return { ...(await refillIndex(repository, options.signal)), milliseconds: environment.elapsed() - started };
+    } finally {
+      await repository.close();
+    }
+  } finally {
+    lock.release();
+  }
+}

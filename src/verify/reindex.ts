@@ -1,0 +1,91 @@
+/**
+ * Reindex: throws the LevelDB index of a workspace away and fills a new one from journal and packs: blob locations when
+ * it is opened, then every tree and snapshot, each block read once. What files looked like at the last commit is not in
+ * the store: the next commit reads every file again.
+ */
+import { removeTree } from '../disk/files.ts';
+import { readHolder, isAlive } from '../disk/lock-file.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
+import type { Environment } from '../repo/environment.ts';
+import { WORKSPACE } from '../repo/layout.ts';
+import { Marker } from '../repo/mark.ts';
+import { readPackTable } from '../repo/pack-table.ts';
+import type { Repository } from '../repo/repository.ts';
+
+export interface ReindexResult {
+  readonly packs: number;
+  readonly blobs: number;
+  readonly trees: number;
+  readonly snapshots: number;
+  /** Packs and blobs that could not be read; `snap verify` says what they hit. */
+  readonly damaged: number;
+  readonly milliseconds: number;
+}
+
+/** Trees and snapshots are written in portions of this size. */
+const FLUSH_BYTES = 4 * 1024 * 1024;
+
+/** Removes the index in `.snap` (`folder`), so that the next open builds it again. Throws `locked` if a command uses it. */
+export function discardIndex(environment: Environment, folder: string): void {
+  const { disk } = environment;
+  const marker = `${folder}/${WORKSPACE.indexInUse}`;
+  const holder = readHolder(disk, marker);
+  if (holder !== undefined && isAlive(disk, holder, environment.holder)) {
+    throw new SnapError('locked', `the index is in use by \`${holder.command}\` (process ${holder.pid} on ${holder.host})`, { hint: 'Wait until it is done, and run `snap reindex` again.', context: { pid: holder.pid, host: holder.host } });
+  }
+  const path = `${folder}/${WORKSPACE.index}`;
+  try {
+    // Aside first: nobody may open half of it.
+    const aside = `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`;
+    if (disk.lstat(path) !== undefined) {
+      disk.rename(path, aside);
+      removeTree(disk, aside);
+    }
+    removeTree(disk, marker);
+  } catch (error) {
+    throw fromSystemError(error, 'removing', path);
+  }
+}
+
+/** Fills the trees and snapshots of a freshly opened index. */
+export async function refillIndex(repository: Repository, signal: AbortSignal | undefined): Promise<Omit<ReindexResult, 'milliseconds'>> {
+  const { backend, index } = repository;
+  if (index.kind !== 'level') throw new SnapError('locked', 'another command took the index meanwhile', { hint: 'Run `snap reindex` again.' });
+  const state = repository.state();
+  let damaged = 0;
+  const table = await readPackTable(backend, state, () => damaged++);
+  const counts = { trees: 0, snapshots: 0 };
+  let objects: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
+  let bytesHeld = 0;
+  let writing = Promise.resolve();
+  const flush = (): void => {
+    const portion = objects;
+    objects = [];
+    bytesHeld = 0;
+    writing = writing.then(() => index.write({ objects: portion }));
+    writing.catch(() => undefined);
+  };
+  const marker = new Marker({
+    backend,
+    table,
+    signal,
+    fault: () => damaged++,
+    visit: (kind, number, bytes) => {
+      if (kind === BLOB_KIND.chunkList) return;
+      if (kind === BLOB_KIND.tree) counts.trees++;
+      else counts.snapshots++;
+      objects.push({ kind, id: table.idOf(number), bytes: new Uint8Array(bytes) });
+      bytesHeld += bytes.length;
+      if (bytesHeld >= FLUSH_BYTES) flush();
+    },
+  });
+  for (const id of new Set(state.refs.values())) {
+    await marker.mark([id]);
+    await writing;
+  }
+  flush();
+  await writing;
+  return { packs: table.packs.length, blobs: table.size, ...counts, damaged };
+}
