@@ -2,6 +2,8 @@
  * Comparing snapshots, and reading files of them, from outside. Contents are read only when asked for; until `close`
  * a session tells gc that somebody reads.
  */
+
+import { encodeName } from '../bytes/names.ts';
 import { SnapError } from '../errors.ts';
 import type { Change } from '../history/change.ts';
 import { changesBetween } from '../history/changes.ts';
@@ -15,7 +17,6 @@ import type { BlobId } from '../object/blob-id.ts';
 import type { SkippedPath } from '../object/snapshot.ts';
 import type { FileEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { encodeName } from '../bytes/names.ts';
 import { resolveRevision } from '../repo/revision.ts';
 import { previewCommit } from './commit.ts';
 import type { ChangeSettings } from './history.ts';
@@ -50,14 +51,28 @@ export interface Diff {
 /** Compares two snapshots, or one with the live folder. Throws `not-found`, `ambiguous`, `usage`, `corrupt-data`. */
 export async function diff(workspace: Workspace, settings: DiffSettings = {}): Promise<Diff> {
   const { repository } = workspace;
-  const from = settings.from === undefined && repository.head().snapshot === null ? undefined : await resolveRevision(repository, settings.from ?? 'HEAD');
+  const from =
+    settings.from === undefined && repository.head().snapshot === null
+      ? undefined
+      : await resolveRevision(repository, settings.from ?? 'HEAD');
   const to = settings.to === undefined ? undefined : await resolveRevision(repository, settings.to);
   const before = sideOf(repository, from === undefined ? undefined : (await repository.trees.snapshot(from)).tree);
-  const live = to !== undefined ? undefined : await previewCommit(workspace, { onProgress: ({ entries, bytesRead }) => settings.onProgress?.(entries, bytesRead) });
-  const after: Side = live !== undefined ? { trees: live.trees, tree: live.scan.tree } : sideOf(repository, to === undefined ? undefined : (await repository.trees.snapshot(to)).tree);
+  const live =
+    to !== undefined
+      ? undefined
+      : await previewCommit(workspace, {
+          onProgress: ({ entries, bytesRead }) => settings.onProgress?.(entries, bytesRead),
+        });
+  const after: Side =
+    live !== undefined
+      ? { trees: live.trees, tree: live.scan.tree }
+      : sideOf(repository, to === undefined ? undefined : (await repository.trees.snapshot(to)).tree);
   const session = beginReading(repository);
   const oldContent = storedContent(repository, before.trees, workspace.signal);
-  const newContent = live === undefined ? storedContent(repository, after.trees, workspace.signal) : liveContent(repository.environment.disk, workspace.root, workspace.signal);
+  const newContent =
+    live === undefined
+      ? storedContent(repository, after.trees, workspace.signal)
+      : liveContent(repository.environment.disk, workspace.root, workspace.signal);
   return {
     from,
     to,
@@ -65,10 +80,14 @@ export async function diff(workspace: Workspace, settings: DiffSettings = {}): P
     skipped: live?.scan.skipped ?? [],
     text: async (change, options = {}) => {
       if (change.kind === 'mode' || change.kind === 'metadata' || change.similarity === 100) return undefined;
-      const old = change.before === undefined ? undefined : textSide(change.before, change.from ?? change.path, oldContent);
+      const old =
+        change.before === undefined ? undefined : textSide(change.before, change.from ?? change.path, oldContent);
       const now = change.after === undefined ? undefined : textSide(change.after, change.path, newContent);
       if (old === undefined && now === undefined) return undefined;
-      return diffText(old, now, { contextLines: options.contextLines ?? 3, bytesMax: options.bytesMax ?? TEXT_BYTES_MAX });
+      return diffText(old, now, {
+        contextLines: options.contextLines ?? 3,
+        bytesMax: options.bytesMax ?? TEXT_BYTES_MAX,
+      });
     },
     close: () => session.end(),
   };
@@ -86,14 +105,24 @@ export interface OpenedFile {
 export async function readFile(workspace: Workspace, text: string): Promise<OpenedFile> {
   const { id, revision, path, entry } = await resolveRevisionPath(workspace, text);
   if (entry === undefined && path === '') {
-    throw new SnapError('refused', `${revision} is a snapshot, not a file`, { hint: `Name a file in it, as ${revision}:README.md; \`snap ls ${revision}\` shows them.` });
+    throw new SnapError('refused', `${revision} is a snapshot, not a file`, {
+      hint: `Name a file in it, as ${revision}:README.md; \`snap ls ${revision}\` shows them.`,
+    });
   }
-  if (entry?.kind === ENTRY_KIND.folder) throw new SnapError('refused', `"${path}" in ${revision} is a folder`, { hint: `\`snap ls ${revision}:${path}\` shows what is in it.` });
-  if (entry?.kind !== ENTRY_KIND.file && entry?.kind !== ENTRY_KIND.symlink) throw new SnapError('refused', `"${path}" in ${revision} is a FIFO, socket or device and has no content`);
+  if (entry?.kind === ENTRY_KIND.folder)
+    throw new SnapError('refused', `"${path}" in ${revision} is a folder`, {
+      hint: `\`snap ls ${revision}:${path}\` shows what is in it.`,
+    });
+  if (entry?.kind !== ENTRY_KIND.file && entry?.kind !== ENTRY_KIND.symlink)
+    throw new SnapError('refused', `"${path}" in ${revision} is a FIFO, socket or device and has no content`);
   return { id, path, entry, content: contentOf(workspace, entry, path) };
 }
 
-async function* contentOf({ repository, signal }: Workspace, entry: FileEntry | SymlinkEntry, path: string): AsyncGenerator<Uint8Array> {
+async function* contentOf(
+  { repository, signal }: Workspace,
+  entry: FileEntry | SymlinkEntry,
+  path: string,
+): AsyncGenerator<Uint8Array> {
   if (entry.kind === ENTRY_KIND.symlink) {
     yield encodeName(entry.target);
     return;

@@ -41,7 +41,9 @@ export interface LogSettings {
 export async function* log(workspace: Workspace, settings: LogSettings = {}): AsyncGenerator<LoggedSnapshot> {
   const { repository } = workspace;
   if (settings.revision !== undefined && settings.all === true) {
-    throw new SnapError('usage', '--all lists every snapshot, and a revision only its ancestors', { hint: 'Leave one of them out.' });
+    throw new SnapError('usage', '--all lists every snapshot, and a revision only its ancestors', {
+      hint: 'Leave one of them out.',
+    });
   }
   yield* logSnapshots(repository, {
     start: settings.revision === undefined ? undefined : await resolveRevision(repository, settings.revision),
@@ -82,10 +84,18 @@ export async function show(workspace: Workspace, revision: string): Promise<Show
 }
 
 /** What changed in a snapshot against its living parent. */
-export async function* snapshotChanges(workspace: Workspace, { snapshot, parent }: Pick<LoggedSnapshot, 'snapshot' | 'parent'>, settings: ChangeSettings & { readonly paths?: readonly string[] | undefined } = {}): AsyncGenerator<Change> {
+export async function* snapshotChanges(
+  workspace: Workspace,
+  { snapshot, parent }: Pick<LoggedSnapshot, 'snapshot' | 'parent'>,
+  settings: ChangeSettings & { readonly paths?: readonly string[] | undefined } = {},
+): AsyncGenerator<Change> {
   const { repository } = workspace;
   const before = parent === undefined ? undefined : (await repository.trees.snapshot(parent)).tree;
-  yield* changesBetween(sideOf(repository, before), sideOf(repository, snapshot.tree), withDefaults(settings, settings.paths));
+  yield* changesBetween(
+    sideOf(repository, before),
+    sideOf(repository, snapshot.tree),
+    withDefaults(settings, settings.paths),
+  );
 }
 
 export interface StatusSettings extends ChangeSettings {
@@ -114,15 +124,23 @@ export async function status(workspace: Workspace, settings: StatusSettings = {}
   const ignored: { path: string; isFolder: boolean }[] = [];
   const live = await previewCommit(workspace, {
     onProgress: ({ entries, bytesRead }) => settings.onProgress?.(entries, bytesRead),
-    ...(settings.ignored === true ? { onIgnored: (path: string, isFolder: boolean) => ignored.push({ path, isFolder }) } : {}),
+    ...(settings.ignored === true
+      ? { onIgnored: (path: string, isFolder: boolean) => ignored.push({ path, isFolder }) }
+      : {}),
   });
   const explain = ignoreExplainer(repository);
   const head = repository.head().snapshot;
   return {
     head: head === null ? undefined : await show(workspace, head),
     differs: live.scan.differs,
-    changes: changesBetween(sideOf(repository, live.base), { trees: live.trees, tree: live.scan.tree }, withDefaults({ metadata: true, ...settings })),
-    ignored: ignored.sort((a, b) => (a.path < b.path ? -1 : 1)).map(({ path, isFolder }) => explain(isFolder ? `${path}/` : path)),
+    changes: changesBetween(
+      sideOf(repository, live.base),
+      { trees: live.trees, tree: live.scan.tree },
+      withDefaults({ metadata: true, ...settings }),
+    ),
+    ignored: ignored
+      .sort((a, b) => (a.path < b.path ? -1 : 1))
+      .map(({ path, isFolder }) => explain(isFolder ? `${path}/` : path)),
     skipped: live.scan.skipped,
     unsteady: live.scan.unsteady,
     totals: live.scan.totals,
@@ -148,7 +166,11 @@ export async function resolveRevisionPath(workspace: Workspace, text: string): P
 }
 
 /** What is in a snapshot's folder; of a file, itself. `recursive`: at any depth, folders before what is in them. */
-export async function* list(workspace: Workspace, text = 'HEAD', settings: { readonly recursive?: boolean | undefined } = {}): AsyncGenerator<ListedEntry> {
+export async function* list(
+  workspace: Workspace,
+  text = 'HEAD',
+  settings: { readonly recursive?: boolean | undefined } = {},
+): AsyncGenerator<ListedEntry> {
   const { entry, tree, path } = await resolveRevisionPath(workspace, text);
   yield* listEntries(workspace.repository.trees, entry, tree, path, settings.recursive ?? false);
 }
@@ -175,12 +197,17 @@ export function explainIgnored(workspace: Workspace, paths: readonly string[]): 
   const explain = ignoreExplainer(workspace.repository);
   return paths.map((path) => {
     const plain = normalPath(path);
-    const isFolder = path.endsWith('/') || workspace.repository.environment.disk.lstat(`${workspace.root}/${plain}`)?.isDirectory() === true;
+    const isFolder =
+      path.endsWith('/') ||
+      workspace.repository.environment.disk.lstat(`${workspace.root}/${plain}`)?.isDirectory() === true;
     return explain(isFolder ? `${plain}/` : plain);
   });
 }
 
-export function withDefaults(settings: ChangeSettings, paths: readonly string[] = []): Parameters<typeof changesBetween>[2] {
+export function withDefaults(
+  settings: ChangeSettings,
+  paths: readonly string[] = [],
+): Parameters<typeof changesBetween>[2] {
   return {
     selection: paths.length === 0 ? everything : pathFilter(paths.map(normalPath)),
     renames: settings.renames ?? true,
@@ -199,7 +226,10 @@ async function resolveNamed({ repository }: Workspace, revision: string, text: s
     const path = normalPath(revision);
     const entry = await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'));
     if (entry === undefined) throw error;
-    throw new SnapError('not-found', error.message, { hint: `For the path in the last snapshot write HEAD:${path}.`, cause: error });
+    throw new SnapError('not-found', error.message, {
+      hint: `For the path in the last snapshot write HEAD:${path}.`,
+      cause: error,
+    });
   }
 }
 

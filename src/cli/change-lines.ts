@@ -27,7 +27,8 @@ export function changeLine(face: Face, change: Change): string {
 export function sizeText({ before, after, contained }: Change): string {
   const old = before === undefined ? undefined : entrySize(before);
   const now = after === undefined ? undefined : entrySize(after);
-  if (contained !== undefined && (old === undefined || now === undefined)) return `${now === undefined ? '-' : '+'}${formatSize(contained.bytes)}`;
+  if (contained !== undefined && (old === undefined || now === undefined))
+    return `${now === undefined ? '-' : '+'}${formatSize(contained.bytes)}`;
   if (old === undefined) return `+${formatSize(now ?? 0)}`;
   if (now === undefined) return `-${formatSize(old)}`;
   return old === now ? formatSize(now) : `${formatSize(old)} -> ${formatSize(now)}`;
@@ -35,7 +36,15 @@ export function sizeText({ before, after, contained }: Change): string {
 
 /** Counts changes by kind; a folder that stands for its files counts as these. */
 export class ChangeTotals {
-  readonly counts: Record<ChangeKind, number> = { added: 0, modified: 0, renamed: 0, removed: 0, type: 0, mode: 0, metadata: 0 };
+  readonly counts: Record<ChangeKind, number> = {
+    added: 0,
+    modified: 0,
+    renamed: 0,
+    removed: 0,
+    type: 0,
+    mode: 0,
+    metadata: 0,
+  };
   lines = 0;
 
   add(change: Change): void {

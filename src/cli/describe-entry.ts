@@ -5,7 +5,15 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Face, Style } from './face.ts';
 
-const KIND_WORDS = { 1: 'file', 2: 'folder', 3: 'symlink', 4: 'fifo', 5: 'char-device', 6: 'block-device', 7: 'socket' } as const;
+const KIND_WORDS = {
+  1: 'file',
+  2: 'folder',
+  3: 'symlink',
+  4: 'fifo',
+  5: 'char-device',
+  6: 'block-device',
+  7: 'socket',
+} as const;
 const KIND_LETTERS = { 1: '-', 2: 'd', 3: 'l', 4: 'p', 5: 'c', 6: 'b', 7: 's' } as const;
 
 /** The words of `git status`; its letters in `--short` and `--name-status`. "m": only times or the owner. */
@@ -48,10 +56,24 @@ export function entryDate(entry: TreeEntry): Date {
 export function entryJson(entry: TreeEntry | undefined): Record<string, unknown> | null {
   if (entry === undefined) return null;
   const { mtime, uid, gid } = entry;
-  const common = { kind: kindWord(entry), mode: octalMode(entry), uid, gid, mtime: entryDate(entry).toISOString(), mtimeNs: String(mtime) };
+  const common = {
+    kind: kindWord(entry),
+    mode: octalMode(entry),
+    uid,
+    gid,
+    mtime: entryDate(entry).toISOString(),
+    mtimeNs: String(mtime),
+  };
   switch (entry.kind) {
     case ENTRY_KIND.file:
-      return { ...common, size: entry.size, content: entry.content, linkKey: entry.linkKey ?? null, sparse: entry.sparse, unsteady: entry.unsteady };
+      return {
+        ...common,
+        size: entry.size,
+        content: entry.content,
+        linkKey: entry.linkKey ?? null,
+        sparse: entry.sparse,
+        unsteady: entry.unsteady,
+      };
     case ENTRY_KIND.folder:
       return { ...common, tree: entry.tree };
     case ENTRY_KIND.symlink:
@@ -63,7 +85,17 @@ export function entryJson(entry: TreeEntry | undefined): Record<string, unknown>
 
 export function changeJson(change: Change): Record<string, unknown> {
   const { kind, path, from, similarity, contained, before, after } = change;
-  return { schema: 1, type: 'change', kind, path, from: from ?? null, similarity: similarity ?? null, contained: contained ?? null, before: entryJson(before), after: entryJson(after) };
+  return {
+    schema: 1,
+    type: 'change',
+    kind,
+    path,
+    from: from ?? null,
+    similarity: similarity ?? null,
+    contained: contained ?? null,
+    before: entryJson(before),
+    after: entryJson(after),
+  };
 }
 
 export function changeWord(change: Change): string {
@@ -87,10 +119,17 @@ export function changePaths(face: Face, change: Change): string {
 /** What a line about a change says beside its paths: how much, how similar, which modes. */
 export function changeNote({ kind, similarity, contained, before, after }: Change): string {
   const notes: string[] = [];
-  if (contained !== undefined) notes.push(contained.files === 0 ? 'empty' : `${formatCount(contained.files)} ${contained.files === 1 ? 'file' : 'files'}, ${formatSize(contained.bytes)}`);
+  if (contained !== undefined)
+    notes.push(
+      contained.files === 0
+        ? 'empty'
+        : `${formatCount(contained.files)} ${contained.files === 1 ? 'file' : 'files'}, ${formatSize(contained.bytes)}`,
+    );
   if (similarity !== undefined && similarity < 100) notes.push(`${similarity} % the same`);
-  if (kind === 'type' && before !== undefined && after !== undefined) notes.push(`${kindWord(before)} to ${kindWord(after)}`);
-  if (before !== undefined && after !== undefined && before.mode !== after.mode && kind !== 'type') notes.push(`mode ${octalMode(before)} to ${octalMode(after)}`);
+  if (kind === 'type' && before !== undefined && after !== undefined)
+    notes.push(`${kindWord(before)} to ${kindWord(after)}`);
+  if (before !== undefined && after !== undefined && before.mode !== after.mode && kind !== 'type')
+    notes.push(`mode ${octalMode(before)} to ${octalMode(after)}`);
   return notes.join(', ');
 }
 

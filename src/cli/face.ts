@@ -5,7 +5,7 @@
 import { styleText } from 'node:util';
 import type { OpenOptions, Workspace } from '../api/workspace.ts';
 import { printable } from '../bytes/printable.ts';
-import { SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
@@ -168,6 +168,10 @@ function asSnapError(error: unknown): SnapError {
   if (error instanceof SnapError) return error;
   if (error instanceof Error && error.name === 'AbortError')
     return new SnapError('interrupted', 'interrupted; nothing was left half done');
+  if (error instanceof Error && /^E[A-Z]+$/.test(errnoOf(error) ?? '')) {
+    const { syscall, path } = error as NodeJS.ErrnoException;
+    return fromSystemError(error, syscall ?? 'accessing', path ?? 'a file of the workspace or the store');
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new SnapError('internal', message, {
     hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.',

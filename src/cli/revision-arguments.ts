@@ -3,8 +3,8 @@
  * a snapshot is a revision, and from the first that only names a path on, all are paths.
  */
 import type { Command } from 'commander';
-import { hasCode, SnapError } from '../errors.ts';
 import type { Workspace } from '../api/workspace.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { Face } from './face.ts';
 
 export interface RevisionArguments {
@@ -14,7 +14,13 @@ export interface RevisionArguments {
 }
 
 /** Throws `usage` for too many revisions, `not-found` or `ambiguous` for what names neither. */
-export async function readRevisions(face: Face, workspace: Workspace, command: Command, args: readonly string[], revisionsMax: number): Promise<RevisionArguments> {
+export async function readRevisions(
+  face: Face,
+  workspace: Workspace,
+  command: Command,
+  args: readonly string[],
+  revisionsMax: number,
+): Promise<RevisionArguments> {
   const afterDashes = Math.min(args.length, countAfterDashes(command));
   const first = args.slice(0, args.length - afterDashes);
   const hasDashes = dashesAt(command) >= 0;
@@ -23,7 +29,12 @@ export async function readRevisions(face: Face, workspace: Workspace, command: C
     if (!(await isRevision(face, workspace, text, hasDashes))) break;
     revisions.push(text);
   }
-  if (revisions.length > revisionsMax) throw new SnapError('usage', `${revisionsMax === 1 ? 'one snapshot is' : 'two snapshots are'} enough, not ${revisions.length}`, { hint: 'Put "--" before names of files that look like snapshots.' });
+  if (revisions.length > revisionsMax)
+    throw new SnapError(
+      'usage',
+      `${revisionsMax === 1 ? 'one snapshot is' : 'two snapshots are'} enough, not ${revisions.length}`,
+      { hint: 'Put "--" before names of files that look like snapshots.' },
+    );
   const paths = args.slice(revisions.length);
   return { revisions, paths: await Promise.all(paths.map((path) => face.workspacePath(workspace, path))) };
 }
@@ -46,7 +57,8 @@ async function isRevision(face: Face, workspace: Workspace, text: string, mustBe
   const { resolveRevision } = await import('../repo/revision.ts');
   const range = splitRange(text);
   try {
-    for (const revision of range === undefined ? [text] : [range.from, range.to]) await resolveRevision(workspace.repository, revision);
+    for (const revision of range === undefined ? [text] : [range.from, range.to])
+      await resolveRevision(workspace.repository, revision);
     return true;
   } catch (error) {
     if (mustBe || !hasCode(error, 'not-found', 'ambiguous')) throw error;
@@ -62,7 +74,10 @@ async function namesPath(face: Face, workspace: Workspace, text: string): Promis
   const path = await face.workspacePath(workspace, text);
   if (repository.environment.disk.lstat(`${root}/${path}`) !== undefined) return true;
   const head = repository.head().snapshot;
-  return head !== null && (await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'))) !== undefined;
+  return (
+    head !== null &&
+    (await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'))) !== undefined
+  );
 }
 
 function countAfterDashes(command: Command): number {

@@ -24,7 +24,11 @@ export function cutEnd(text: string, width: number): string {
 /** The end of `text`, which of a path says more than its start. */
 export function cutStart(text: string, width: number): string {
   if (textWidth(text) <= width) return text;
-  return width <= 0 ? '' : `${ELLIPSIS}${take([...text].reverse(), width - 1).reverse().join('')}`;
+  return width <= 0
+    ? ''
+    : `${ELLIPSIS}${take([...text].reverse(), width - 1)
+        .reverse()
+        .join('')}`;
 }
 
 export function padEnd(text: string, width: number): string {

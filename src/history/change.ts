@@ -8,7 +8,15 @@ import { ENTRY_KIND, sameContent, sameTime } from '../object/tree-entry.ts';
 
 export type ChangeKind = 'added' | 'removed' | 'modified' | 'mode' | 'type' | 'renamed' | 'metadata';
 
-export const CHANGE_KINDS: readonly ChangeKind[] = ['added', 'modified', 'renamed', 'removed', 'type', 'mode', 'metadata'];
+export const CHANGE_KINDS: readonly ChangeKind[] = [
+  'added',
+  'modified',
+  'renamed',
+  'removed',
+  'type',
+  'mode',
+  'metadata',
+];
 
 /** Everything below a folder that one change stands for. */
 export interface Contained {
@@ -39,12 +47,19 @@ export function changeKind(before: TreeEntry | undefined, after: TreeEntry | und
   const isFolder = after.kind === ENTRY_KIND.folder;
   if (!isFolder && !sameContent(before, after)) return 'modified';
   if (before.mode !== after.mode) return 'mode';
-  if (before.uid !== after.uid || before.gid !== after.gid || (!isFolder && !sameTime(before.mtime, after.mtime))) return 'metadata';
+  if (before.uid !== after.uid || before.gid !== after.gid || (!isFolder && !sameTime(before.mtime, after.mtime)))
+    return 'metadata';
   return undefined;
 }
 
 /** A change at one path. */
-export function changeAt(kind: ChangeKind, path: string, before: TreeEntry | undefined, after: TreeEntry | undefined, contained?: Contained): Change {
+export function changeAt(
+  kind: ChangeKind,
+  path: string,
+  before: TreeEntry | undefined,
+  after: TreeEntry | undefined,
+  contained?: Contained,
+): Change {
   return { kind, path, from: undefined, before, after, similarity: undefined, contained };
 }
 

@@ -68,7 +68,8 @@ async function* expand(expansion: Expansion, { path, before, after }: TreeDiffer
   else if (after === undefined && before !== undefined) yield* removed(expansion, path, before);
   else {
     const kind = changeKind(before, after);
-    if (kind !== undefined && (kind !== 'metadata' || expansion.options.metadata)) yield changeAt(kind, path, before, after);
+    if (kind !== undefined && (kind !== 'metadata' || expansion.options.metadata))
+      yield changeAt(kind, path, before, after);
   }
 }
 
@@ -77,9 +78,18 @@ async function* added(expansion: Expansion, path: string, entry: TreeEntry): Asy
   const rename = renames.byNewPath.get(path);
   if (rename !== undefined) {
     const contained = entry.kind === ENTRY_KIND.folder ? await containedIn(trees, entry) : undefined;
-    yield { kind: 'renamed', path, from: rename.from, before: rename.before, after: entry, similarity: rename.similarity, contained };
+    yield {
+      kind: 'renamed',
+      path,
+      from: rename.from,
+      before: rename.before,
+      after: entry,
+      similarity: rename.similarity,
+      contained,
+    };
   } else if (entry.kind !== ENTRY_KIND.folder) yield changeAt('added', path, undefined, entry);
-  else if (options.foldFolders && !renames.foldersInto.has(path)) yield changeAt('added', path, undefined, entry, await containedIn(trees, entry));
+  else if (options.foldFolders && !renames.foldersInto.has(path))
+    yield changeAt('added', path, undefined, entry, await containedIn(trees, entry));
   else {
     let isEmpty = true;
     for await (const part of trees.folderParts(entry.tree)) {
@@ -96,7 +106,8 @@ async function* removed(expansion: Expansion, path: string, entry: TreeEntry): A
   const { renames, options, before: trees } = expansion;
   if (renames.oldPaths.has(path)) return;
   if (entry.kind !== ENTRY_KIND.folder) yield changeAt('removed', path, entry, undefined);
-  else if (options.foldFolders && !renames.foldersFrom.has(path)) yield changeAt('removed', path, entry, undefined, await containedIn(trees, entry));
+  else if (options.foldFolders && !renames.foldersFrom.has(path))
+    yield changeAt('removed', path, entry, undefined, await containedIn(trees, entry));
   else {
     let isEmpty = true;
     for await (const part of trees.folderParts(entry.tree)) {

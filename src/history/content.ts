@@ -27,7 +27,10 @@ export function storedContent(repository: Repository, trees: TreeReader, signal:
       size += bytes.length;
       yield bytes;
     }
-    if (size !== file.size) throw new SnapError('corrupt-data', `${path} has ${size} bytes in the store where its entry says ${file.size}`, { hint: 'Run `snap verify` to see what else is affected.' });
+    if (size !== file.size)
+      throw new SnapError('corrupt-data', `${path} has ${size} bytes in the store where its entry says ${file.size}`, {
+        hint: 'Run `snap verify` to see what else is affected.',
+      });
   };
 }
 
@@ -45,7 +48,9 @@ export function liveContent(disk: Disk, root: string, signal: AbortSignal | unde
         yield buffer.subarray(0, count);
       }
     } catch (error) {
-      throw errnoOf(error) === undefined || error instanceof SnapError ? error : fromSystemError(error, 'reading', `${root}/${path}`);
+      throw errnoOf(error) === undefined || error instanceof SnapError
+        ? error
+        : fromSystemError(error, 'reading', `${root}/${path}`);
     } finally {
       if (fd !== undefined) disk.close(fd);
     }

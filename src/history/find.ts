@@ -58,7 +58,8 @@ export async function findPaths(repository: Repository, options: FindOptions): P
   }
   const found: FoundPath[] = [];
   const budget = { versions: VERSIONS_MAX, snapshots: 0 };
-  for (const listed of byWorkspace.values()) found.push(...(await findIn(repository, listed, matches, options, budget)));
+  for (const listed of byWorkspace.values())
+    found.push(...(await findIn(repository, listed, matches, options, budget)));
   return found;
 }
 
@@ -88,12 +89,18 @@ async function findIn(
   return [...versions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, all]) => ({ path, workspace, versions: all }));
 }
 
-function versionOf(versions: Map<string, Version[]>, path: string, entry: TreeEntry, budget: { versions: number }): Version {
+function versionOf(
+  versions: Map<string, Version[]>,
+  path: string,
+  entry: TreeEntry,
+  budget: { versions: number },
+): Version {
   const content = contentId(entry);
   const before = versions.get(path) ?? [];
   const same = before.find((version) => version.entry.kind === entry.kind && version.content === content);
   if (same !== undefined) return same;
-  if (--budget.versions < 0) throw new SnapError('refused', `more than ${VERSIONS_MAX} versions fit`, { hint: 'Give a narrower pattern.' });
+  if (--budget.versions < 0)
+    throw new SnapError('refused', `more than ${VERSIONS_MAX} versions fit`, { hint: 'Give a narrower pattern.' });
   const version: Version = { content, entry, snapshots: [] };
   versions.set(path, [...before, version]);
   return version;

@@ -6,9 +6,15 @@ import type { OneSidedFolder, Rename } from './found-renames.ts';
 import { baseName, FoundRenames, foldersAbove } from './found-renames.ts';
 
 /** `old` and `now`: the folders that only one side has, by path. */
-export function foldFolderRenames(renames: readonly Rename[], old: ReadonlyMap<string, OneSidedFolder>, now: ReadonlyMap<string, OneSidedFolder>): FoundRenames {
+export function foldFolderRenames(
+  renames: readonly Rename[],
+  old: ReadonlyMap<string, OneSidedFolder>,
+  now: ReadonlyMap<string, OneSidedFolder>,
+): FoundRenames {
   const pairs = countPairs(renames, old, now);
-  const moved = pairs.filter((pair) => pair.moved === pair.from.leaves && pair.moved === pair.to.leaves).sort((a, b) => a.from.path.length - b.from.path.length);
+  const moved = pairs
+    .filter((pair) => pair.moved === pair.from.leaves && pair.moved === pair.to.leaves)
+    .sort((a, b) => a.from.path.length - b.from.path.length);
   const folded = new FoundRenames();
   for (const { from, to } of moved) {
     if (folded.hasOld(from.path) || folded.hasNew(to.path)) continue;
@@ -25,7 +31,11 @@ interface FolderPair {
 }
 
 /** For each pair of folders: how many leaves moved from one to the same place in the other. */
-function countPairs(renames: readonly Rename[], old: ReadonlyMap<string, OneSidedFolder>, now: ReadonlyMap<string, OneSidedFolder>): FolderPair[] {
+function countPairs(
+  renames: readonly Rename[],
+  old: ReadonlyMap<string, OneSidedFolder>,
+  now: ReadonlyMap<string, OneSidedFolder>,
+): FolderPair[] {
   const pairs = new Map<string, FolderPair>();
   for (const rename of renames) {
     if (rename.similarity < 100) continue;

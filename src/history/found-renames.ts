@@ -21,7 +21,12 @@ export interface Renames {
   readonly foldersFrom: ReadonlySet<string>;
 }
 
-export const NO_RENAMES: Renames = { byNewPath: new Map(), oldPaths: new Set(), foldersInto: new Set(), foldersFrom: new Set() };
+export const NO_RENAMES: Renames = {
+  byNewPath: new Map(),
+  oldPaths: new Set(),
+  foldersInto: new Set(),
+  foldersFrom: new Set(),
+};
 
 export interface Leaf {
   readonly path: string;
@@ -81,4 +86,3 @@ export function foldersAbove(path: string): string[] {
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
-

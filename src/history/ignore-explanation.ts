@@ -19,7 +19,10 @@ export interface IgnoreExplanation {
 }
 
 /** Explains one path after the other (folders end in "/"); neighbours share the rules that were read. */
-export function ignoreExplainer(repository: Repository, exclude: readonly string[] = []): (path: string) => IgnoreExplanation {
+export function ignoreExplainer(
+  repository: Repository,
+  exclude: readonly string[] = [],
+): (path: string) => IgnoreExplanation {
   const { disk } = repository.environment;
   const root = rootRules(disk, repository.root, [
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
@@ -33,7 +36,9 @@ export function ignoreExplainer(repository: Repository, exclude: readonly string
     let rules = root;
     for (const depth of names.keys()) {
       const folder = names.slice(0, depth + 1).join('/');
-      rules = known.get(folder) ?? rules.enter(folder, disk.lstat(`${repository.root}/${folder}/${IGNORE_FILE}`)?.isFile() === true);
+      rules =
+        known.get(folder) ??
+        rules.enter(folder, disk.lstat(`${repository.root}/${folder}/${IGNORE_FILE}`)?.isFile() === true);
       kept.set(folder, rules);
     }
     known = kept;

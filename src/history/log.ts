@@ -34,7 +34,9 @@ export async function* logSnapshots(repository: Repository, options: LogOptions)
   const selection = pathFilter(options.paths);
   let left = options.countMax;
   if (left <= 0) return;
-  for await (const listed of options.start === undefined ? listSnapshotsOf(repository, options.all) : ancestors(repository, options.start, alive)) {
+  for await (const listed of options.start === undefined
+    ? listSnapshotsOf(repository, options.all)
+    : ancestors(repository, options.start, alive)) {
     options.signal?.throwIfAborted();
     const time = Date.parse(listed.snapshot.time);
     if (options.until !== undefined && time > options.until.getTime()) continue;
@@ -42,7 +44,12 @@ export async function* logSnapshots(repository: Repository, options: LogOptions)
     const parent = livingParent(repository, listed.snapshot.parent, alive);
     if (selection !== everything) {
       const before = parent === undefined ? undefined : (await repository.trees.snapshot(parent)).tree;
-      const changes = changesBetween(sideOf(repository, before), sideOf(repository, listed.snapshot.tree), { selection, renames: false, metadata: false, foldFolders: false });
+      const changes = changesBetween(sideOf(repository, before), sideOf(repository, listed.snapshot.tree), {
+        selection,
+        renames: false,
+        metadata: false,
+        foldFolders: false,
+      });
       const first = await changes.next();
       await changes.return(undefined);
       if (first.done === true) continue;
@@ -58,7 +65,12 @@ export function sideOf(repository: Repository, tree: BlobId | undefined): Side {
 }
 
 /** A snapshot as it is listed. */
-export function listedSnapshot(repository: Repository, id: BlobId, snapshot: Snapshot, tags = tagsById(repository)): ListedSnapshot {
+export function listedSnapshot(
+  repository: Repository,
+  id: BlobId,
+  snapshot: Snapshot,
+  tags = tagsById(repository),
+): ListedSnapshot {
   return { id, snapshot, tags: tags.get(id) ?? [], isHead: repository.head().snapshot === id };
 }
 
@@ -66,7 +78,11 @@ async function* listSnapshotsOf(repository: Repository, all: boolean): AsyncGene
   yield* await listSnapshots(repository, all);
 }
 
-async function* ancestors(repository: Repository, start: BlobId, alive: ReadonlySet<BlobId>): AsyncGenerator<ListedSnapshot> {
+async function* ancestors(
+  repository: Repository,
+  start: BlobId,
+  alive: ReadonlySet<BlobId>,
+): AsyncGenerator<ListedSnapshot> {
   const tags = tagsById(repository);
   for (let id: BlobId | undefined = start; id !== undefined; ) {
     const snapshot: Snapshot = await repository.trees.snapshot(id);

@@ -10,11 +10,19 @@ import { everything, fromPaths } from '../scan/selection.ts';
 export function pathFilter(paths: readonly string[]): Selection {
   if (paths.length === 0 || paths.some((path) => path === '' || path === '.')) return everything;
   const literal = fromPaths(new Set(paths));
-  const globs = paths.filter((path) => picomatch.scan(path).isGlob).map((path) => ({ base: picomatch.scan(path).base, matches: picomatch(path, { dot: true }) }));
+  const globs = paths
+    .filter((path) => picomatch.scan(path).isGlob)
+    .map((path) => ({ base: picomatch.scan(path).base, matches: picomatch(path, { dot: true }) }));
   if (globs.length === 0) return literal;
   return {
-    has: (path) => literal.has(path) || withFoldersAbove(path).some((candidate) => globs.some((glob) => glob.matches(candidate))),
-    reaches: (path) => literal.reaches(path) || globs.some(({ base }) => base === '' || path === '' || path === base || base.startsWith(`${path}/`) || path.startsWith(`${base}/`)),
+    has: (path) =>
+      literal.has(path) || withFoldersAbove(path).some((candidate) => globs.some((glob) => glob.matches(candidate))),
+    reaches: (path) =>
+      literal.reaches(path) ||
+      globs.some(
+        ({ base }) =>
+          base === '' || path === '' || path === base || base.startsWith(`${path}/`) || path.startsWith(`${base}/`),
+      ),
   };
 }
 

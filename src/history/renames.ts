@@ -11,9 +11,9 @@ import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { TreeDifference } from '../repo/tree-diff.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { contentId } from './change.ts';
+import { foldFolderRenames } from './folder-renames.ts';
 import type { Leaf, OneSidedFolder, Renames } from './found-renames.ts';
 import { baseName, FoundRenames, NO_RENAMES } from './found-renames.ts';
-import { foldFolderRenames } from './folder-renames.ts';
 import { similarFiles } from './similar-files.ts';
 import { joinPath } from './tree-compare.ts';
 
@@ -23,14 +23,26 @@ const ENTRIES_MAX = 200_000;
 const EMPTY_TREE = blobIdOf(encodeTree([]));
 
 /** Renames among `differences`, whose one-sided folders are not expanded. */
-export async function findRenames(before: TreeReader, after: TreeReader, differences: readonly TreeDifference[]): Promise<Renames> {
+export async function findRenames(
+  before: TreeReader,
+  after: TreeReader,
+  differences: readonly TreeDifference[],
+): Promise<Renames> {
   const gone = leavesOf(differences, 'before');
   const fresh = leavesOf(differences, 'after');
   if (gone.length === 0 || fresh.length === 0) return NO_RENAMES;
   const found = new FoundRenames();
   matchRoots(found, gone, fresh);
-  const old = await expand(before, gone.filter(({ path }) => !found.hasOld(path)), ENTRIES_MAX);
-  const now = await expand(after, fresh.filter(({ path }) => !found.hasNew(path)), ENTRIES_MAX);
+  const old = await expand(
+    before,
+    gone.filter(({ path }) => !found.hasOld(path)),
+    ENTRIES_MAX,
+  );
+  const now = await expand(
+    after,
+    fresh.filter(({ path }) => !found.hasNew(path)),
+    ENTRIES_MAX,
+  );
   if (old === undefined || now === undefined) return found.finish();
   matchFolders(found, old.folders, now.folders);
   const oldLeaves = old.leaves.filter(({ path }) => !found.hasOld(path));
@@ -50,7 +62,8 @@ function leavesOf(differences: readonly TreeDifference[], side: 'before' | 'afte
   const leaves: Leaf[] = [];
   for (const difference of differences) {
     const entry = difference[side];
-    if (entry !== undefined && difference[side === 'before' ? 'after' : 'before'] === undefined) leaves.push({ path: difference.path, entry });
+    if (entry !== undefined && difference[side === 'before' ? 'after' : 'before'] === undefined)
+      leaves.push({ path: difference.path, entry });
   }
   return leaves;
 }
@@ -58,7 +71,9 @@ function leavesOf(differences: readonly TreeDifference[], side: 'before' | 'afte
 /** Folders that moved as they are, known without reading them: what is in them does not matter then. */
 function matchRoots(found: FoundRenames, gone: readonly Leaf[], fresh: readonly Leaf[]): void {
   const byTree = new Map<BlobId, Leaf[]>();
-  for (const leaf of gone) if (leaf.entry.kind === ENTRY_KIND.folder) byTree.set(leaf.entry.tree, [...(byTree.get(leaf.entry.tree) ?? []), leaf]);
+  for (const leaf of gone)
+    if (leaf.entry.kind === ENTRY_KIND.folder)
+      byTree.set(leaf.entry.tree, [...(byTree.get(leaf.entry.tree) ?? []), leaf]);
   for (const { path, entry } of fresh) {
     if (entry.kind !== ENTRY_KIND.folder || entry.tree === EMPTY_TREE) continue;
     const from = byTree.get(entry.tree)?.shift();
@@ -96,13 +111,15 @@ async function expand(trees: TreeReader, roots: readonly Leaf[], limit: number):
 /** Folders inside others: `folders` come before what is in them, so the largest match is found first. */
 function matchFolders(found: FoundRenames, old: readonly OneSidedFolder[], now: readonly OneSidedFolder[]): void {
   const byTree = new Map<BlobId, OneSidedFolder[]>();
-  for (const folder of old) if (folder.leaves > 0) byTree.set(folder.entry.tree, [...(byTree.get(folder.entry.tree) ?? []), folder]);
+  for (const folder of old)
+    if (folder.leaves > 0) byTree.set(folder.entry.tree, [...(byTree.get(folder.entry.tree) ?? []), folder]);
   for (const { path, entry } of now) {
     const candidates = byTree.get(entry.tree);
     if (candidates === undefined || found.hasNew(path)) continue;
     const at = candidates.findIndex((candidate) => !found.hasOld(candidate.path) && !found.reachesOld(candidate.path));
     const from = at < 0 ? undefined : candidates.splice(at, 1)[0];
-    if (from !== undefined) found.add({ from: from.path, to: path, before: from.entry, similarity: 100, leaves: from.leaves });
+    if (from !== undefined)
+      found.add({ from: from.path, to: path, before: from.entry, similarity: 100, leaves: from.leaves });
   }
 }
 
@@ -121,7 +138,8 @@ function matchContents(found: FoundRenames, old: readonly Leaf[], now: readonly 
     for (const leaf of now) {
       const key = found.hasNew(leaf.path) ? undefined : keyOf(leaf);
       const from = key === undefined ? undefined : candidates.get(key)?.pop();
-      if (from !== undefined) found.add({ from: from.path, to: leaf.path, before: from.entry, similarity: 100, leaves: 1 });
+      if (from !== undefined)
+        found.add({ from: from.path, to: leaf.path, before: from.entry, similarity: 100, leaves: 1 });
     }
   }
 }

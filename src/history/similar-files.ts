@@ -28,11 +28,19 @@ interface Pair {
 }
 
 /** The most similar pairs first; no file is in two. */
-export async function similarFiles(before: TreeReader, removed: readonly Leaf[], after: TreeReader, added: readonly Leaf[]): Promise<Rename[]> {
-  const byChunk = removed.length === 0 || added.length === 0 ? new Map<BlobId, Removed[]>() : await filesByChunk(before, removed);
+export async function similarFiles(
+  before: TreeReader,
+  removed: readonly Leaf[],
+  after: TreeReader,
+  added: readonly Leaf[],
+): Promise<Rename[]> {
+  const byChunk =
+    removed.length === 0 || added.length === 0 ? new Map<BlobId, Removed[]>() : await filesByChunk(before, removed);
   if (byChunk.size === 0) return [];
   const pairs: Pair[] = [];
-  for (const leaf of added) if (hasManyChunks(leaf.entry)) pairs.push(...pairsOf(leaf, leaf.entry, await bytesByChunk(after, leaf.entry), byChunk));
+  for (const leaf of added)
+    if (hasManyChunks(leaf.entry))
+      pairs.push(...pairsOf(leaf, leaf.entry, await bytesByChunk(after, leaf.entry), byChunk));
   const sameName = (pair: Pair): number => (baseName(pair.from.path) === baseName(pair.to.path) ? 1 : 0);
   pairs.sort((a, b) => b.similarity - a.similarity || sameName(b) - sameName(a));
   const used = new Set<string>();
@@ -41,7 +49,13 @@ export async function similarFiles(before: TreeReader, removed: readonly Leaf[],
     if (used.has(`-${from.path}`) || used.has(`+${to.path}`)) continue;
     used.add(`-${from.path}`).add(`+${to.path}`);
     // Not quite the same is never shown as the same.
-    renames.push({ from: from.path, to: to.path, before: from.entry, similarity: Math.min(99, Math.floor(similarity * 100)), leaves: 1 });
+    renames.push({
+      from: from.path,
+      to: to.path,
+      before: from.entry,
+      similarity: Math.min(99, Math.floor(similarity * 100)),
+      leaves: 1,
+    });
   }
   return renames;
 }
@@ -64,10 +78,16 @@ async function filesByChunk(trees: TreeReader, removed: readonly Leaf[]): Promis
   return byChunk;
 }
 
-function pairsOf(to: Leaf, entry: FileEntry, chunks: ReadonlyMap<BlobId, number>, byChunk: ReadonlyMap<BlobId, readonly Removed[]>): Pair[] {
+function pairsOf(
+  to: Leaf,
+  entry: FileEntry,
+  chunks: ReadonlyMap<BlobId, number>,
+  byChunk: ReadonlyMap<BlobId, readonly Removed[]>,
+): Pair[] {
   const shared = new Map<Removed, number>();
   for (const [id, bytes] of chunks) {
-    for (const file of byChunk.get(id) ?? []) shared.set(file, (shared.get(file) ?? 0) + Math.min(bytes, file.chunks.get(id) ?? 0));
+    for (const file of byChunk.get(id) ?? [])
+      shared.set(file, (shared.get(file) ?? 0) + Math.min(bytes, file.chunks.get(id) ?? 0));
   }
   const pairs: Pair[] = [];
   for (const [from, bytes] of shared) {

@@ -40,7 +40,10 @@ export async function diffText(before: TextSide, after: TextSide, options: TextD
   if (typeof old !== 'string') return old;
   if (typeof now !== 'string') return now;
   const { structuredPatch } = await import('diff');
-  const patch = structuredPatch('a', 'b', old, now, undefined, undefined, { context: options.contextLines, maxEditLength: EDITS_MAX });
+  const patch = structuredPatch('a', 'b', old, now, undefined, undefined, {
+    context: options.contextLines,
+    maxEditLength: EDITS_MAX,
+  });
   const hunks = patch === undefined ? [wholeHunk(old, now)] : patch.hunks.map(asHunk);
   let added = 0;
   let removed = 0;
@@ -59,7 +62,8 @@ async function readText(side: TextSide, bytesMax: number): Promise<string | { ki
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of side.read()) {
-    if (size < BINARY_SEARCH_BYTES && piece.subarray(0, BINARY_SEARCH_BYTES - size).includes(0)) return { kind: 'binary' };
+    if (size < BINARY_SEARCH_BYTES && piece.subarray(0, BINARY_SEARCH_BYTES - size).includes(0))
+      return { kind: 'binary' };
     pieces.push(piece);
     size += piece.length;
     if (size > bytesMax) return { kind: 'large' };

@@ -18,7 +18,12 @@ export interface Side {
 }
 
 /** Differences in tree order. A path that is a folder on one side and something else on the other is two of them. */
-export async function* compareTrees(before: Side, after: Side, selection: Selection, path = ''): AsyncGenerator<TreeDifference> {
+export async function* compareTrees(
+  before: Side,
+  after: Side,
+  selection: Selection,
+  path = '',
+): AsyncGenerator<TreeDifference> {
   if (before.tree === after.tree) return;
   const old = new EntryCursor(before);
   const now = new EntryCursor(after);

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { removeQuietly, writeFully } from '../disk/files.ts';
-import { SnapError } from '../errors.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { SealedBlock } from './block.ts';
@@ -62,7 +62,7 @@ export class PackWriter {
       await this.#disk.syncLater(fd);
     } catch (error) {
       this.#discard(fd);
-      throw error;
+      throw fromSystemError(error, 'writing', this.#path);
     }
     this.#disk.close(fd);
     return {
@@ -83,7 +83,7 @@ export class PackWriter {
       writeFully(this.#disk, this.#fd, bytes, null);
     } catch (error) {
       this.#discard(this.#take());
-      throw error;
+      throw fromSystemError(error, 'writing', this.#path);
     }
     this.#hash.update(bytes);
     this.#size += bytes.length;

@@ -53,6 +53,7 @@ export class Marker {
   readonly #pending: (number[] | undefined)[] = [];
   readonly #cache = new Map<number, Uint8Array>();
   #highest = -1;
+  #raised: SnapError | undefined;
   #zstd: Zstd | undefined;
   #rawBytes = 0;
   #storedBytes = 0;
@@ -135,7 +136,7 @@ export class Marker {
     try {
       findReferences(kind, bytes, (childKind, holder, offset) => this.#touch(childKind, holder, offset));
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data')) throw error;
+      if (!hasCode(error, 'corrupt-data') || error === this.#raised) throw error;
       this.#faultAt(number, error.message);
       return;
     }

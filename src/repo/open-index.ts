@@ -22,6 +22,25 @@ export interface OpenedIndex {
 
 /** `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. */
 export async function openIndex(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
+  try {
+    return await openOnDisk(environment, folder, storeId);
+  } catch (error) {
+    if (!isReadOnly(error)) throw error;
+    return {
+      index: 'locked',
+      notice: 'the workspace cannot be written; working without its index',
+      close: async () => {},
+    };
+  }
+}
+
+/** True for the errors of a read-only file system or of somebody else's folder. */
+export function isReadOnly(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM' || errno === 'permission';
+}
+
+async function openOnDisk(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
   const { disk } = environment;
   const path = `${folder}/${WORKSPACE.index}`;
   const marker = `${folder}/${WORKSPACE.indexInUse}`;

@@ -21,7 +21,7 @@ import { readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
 import { appendEntry, readEntry, readState } from './journal.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
-import { openIndex } from './open-index.ts';
+import { isReadOnly, openIndex } from './open-index.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -94,7 +94,7 @@ export async function openRepository(environment: Environment, root: string): Pr
     });
   }
   const config = decodeStoreConfig(configBytes);
-  ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+  whereWritable(() => ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`));
   const opened = await openIndex(environment, folder, config.id);
   try {
     return await assemble(environment, root, folder, settings, config, backend, opened);
@@ -215,8 +215,17 @@ async function catchUpHead(
   }
   const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
   if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
-    writeHead(environment.disk, folder, caughtUp, environment.uniqueName());
+    whereWritable(() => writeHead(environment.disk, folder, caughtUp, environment.uniqueName()));
   return caughtUp;
+}
+
+/** Housekeeping that a read-only workspace can do without: reading commands work there too. */
+function whereWritable(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isReadOnly(error)) throw error;
+  }
 }
 
 async function lockWorkspace(
@@ -227,7 +236,7 @@ async function lockWorkspace(
 ): Promise<LockFile> {
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {
-    const lock = tryLock(environment.disk, `${folder}/${WORKSPACE.lock}`, environment.holder);
+    const lock = takeLock(environment, `${folder}/${WORKSPACE.lock}`);
     if ('release' in lock) return lock;
     const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
     if (environment.elapsed() >= deadline) {
@@ -239,6 +248,14 @@ async function lockWorkspace(
     if (!told) waiting?.(who);
     told = true;
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+}
+
+function takeLock(environment: Environment, path: string): ReturnType<typeof tryLock> {
+  try {
+    return tryLock(environment.disk, path, environment.holder);
+  } catch (error) {
+    throw fromSystemError(error, 'locking', path);
   }
 }
 

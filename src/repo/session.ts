@@ -9,6 +9,7 @@ import { isAlive, readHolder } from '../disk/lock-file.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { SESSIONS } from './layout.ts';
+import { isReadOnly } from './open-index.ts';
 
 export interface Session {
   end(): void;
@@ -19,9 +20,15 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   const folder = backend.localPath(SESSIONS);
   if (folder === undefined) return { end: () => undefined };
   const { disk } = environment;
-  ensureFolder(disk, folder);
   const path = `${folder}/${environment.uniqueName()}.json`;
-  writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+  try {
+    ensureFolder(disk, folder);
+    writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+  } catch (error) {
+    // Reading a store that cannot be written is fine; nobody collects garbage there as this user.
+    if (!isReadOnly(error)) throw error;
+    return { end: () => undefined };
+  }
   return { end: () => removeIfThere(disk, path) };
 }
 

@@ -13,8 +13,9 @@ export interface Fault {
   readonly blob?: { readonly kind: BlobKind; readonly id: BlobId };
 }
 
-/** Faults that are listed; further ones are counted. */
+/** Faults that are listed; further ones are counted. Of blobs that no pack has, fewer: one lost pack makes thousands. */
 const LISTED_MAX = 200;
+const LISTED_MISSING_MAX = 20;
 
 export class Faults {
   readonly listed: Fault[] = [];
@@ -22,6 +23,12 @@ export class Faults {
   readonly blobs = new BlobTable();
   readonly #places = new Set<string>();
   #count = 0;
+  #missing = 0;
+
+  /** Blobs that are needed and in no readable pack; they are in `count` too. */
+  get missing(): number {
+    return this.#missing;
+  }
 
   get count(): number {
     return this.#count;
@@ -39,6 +46,8 @@ export class Faults {
       this.#places.add(place);
     }
     this.#count++;
+    const isMissing = fault.what === 'blob' && fault.pack === undefined;
+    if (isMissing && ++this.#missing > LISTED_MISSING_MAX) return;
     if (this.listed.length < LISTED_MAX) this.listed.push(fault);
   }
 }

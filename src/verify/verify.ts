@@ -35,6 +35,8 @@ export interface VerifyResult {
   /** The first faults, and how many there are. */
   readonly faults: readonly Fault[];
   readonly faultCount: number;
+  /** How many of them are needed blobs in no readable pack: what a lost pack leads to. */
+  readonly missingBlobs: number;
   /** Undefined if no blob is damaged. */
   readonly hits: Hits | undefined;
   readonly milliseconds: number;
@@ -54,7 +56,7 @@ export async function verify(repository: Repository, workers: Workers, options: 
       checkStructure(repository, state, faults, options.signal),
     ]);
     const hits = faults.blobs.size === 0 ? undefined : await findHits(repository, faults.blobs, newestFirst(state), options.signal);
-    return { journal, structure, data, faults: faults.listed, faultCount: faults.count, hits, milliseconds: environment.elapsed() - started };
+    return { journal, structure, data, faults: faults.listed, faultCount: faults.count, missingBlobs: faults.missing, hits, milliseconds: environment.elapsed() - started };
   } finally {
     session.end();
   }

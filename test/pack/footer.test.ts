@@ -29,7 +29,10 @@ describe('footers', () => {
           const trailer = bytes.subarray(Math.max(0, bytes.length - TRAILER_BYTES));
           const size = blockBytes + bytes.length;
           const length = footerLength(trailer, ID, size);
-          return encodeFooter(decodeFooter(bytes.subarray(bytes.length - TRAILER_BYTES - length, bytes.length - TRAILER_BYTES), trailer, ID, size));
+          const body = bytes.subarray(0, bytes.length - TRAILER_BYTES);
+          // A footer said to be longer begins in the blocks before it, of which any part will do.
+          const taken = length > body.length ? Buffer.concat([Buffer.alloc(Math.min(4096, length - body.length)), body]) : body.subarray(body.length - length);
+          return encodeFooter(decodeFooter(taken, trailer, ID, size));
         });
         expect(other).toBe(0);
       }),

@@ -91,10 +91,11 @@ describe('footer and trailer', () => {
     const size = pack.length;
     const start = size - (frozen.footerHex.length + frozen.trailerHex.length) / 2;
     const again = (bytes: Buffer): Uint8Array => {
-      const trailer = bytes.subarray(bytes.length - TRAILER_BYTES);
-      const packSize = start + bytes.length;
-      const body = bytes.subarray(bytes.length - TRAILER_BYTES - footerLength(trailer, frozen.id, packSize), bytes.length - TRAILER_BYTES);
-      return encodeFooter(decodeFooter(body, trailer, frozen.id, packSize));
+      const whole = Buffer.concat([pack.subarray(0, start), bytes]);
+      const trailerStart = whole.length - TRAILER_BYTES;
+      const trailer = whole.subarray(trailerStart);
+      const body = whole.subarray(trailerStart - footerLength(trailer, frozen.id, whole.length), trailerStart);
+      return encodeFooter(decodeFooter(body, trailer, frozen.id, whole.length));
     };
     expect(attempt(pack.subarray(start), again)?.equals(pack.subarray(start))).toBe(true);
     expect(tamper(pack.subarray(start), again).other).toBe(0);

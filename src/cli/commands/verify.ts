@@ -17,6 +17,7 @@ type Fault = VerifyResult['faults'][number];
 type Hits = NonNullable<VerifyResult['hits']>;
 
 const FAULTS_SHOWN_MAX = 20;
+const MISSING_SHOWN_MAX = 3;
 const PATHS_SHOWN_MAX = 20;
 const SNAPSHOTS_SHOWN_MAX = 3;
 
@@ -47,7 +48,7 @@ export const verifyCommand: DefineCommand = (action) =>
 function report(face: Face, result: VerifyResult): void {
   const { journal, structure, data, faults, faultCount, hits } = result;
   if (faultCount > 0) face.exitCode = EXIT.damaged;
-  face.data({ schema: 1, type: 'verify', damaged: faultCount > 0, journal, structure, data: data ?? null, faults: faults.map(describe), faultCount, hits: hits ?? null, milliseconds: Math.round(result.milliseconds) });
+  face.data({ schema: 1, type: 'verify', damaged: faultCount > 0, journal, structure, data: data ?? null, faults: faults.map(describe), faultCount, missingBlobs: result.missingBlobs, hits: hits ?? null, milliseconds: Math.round(result.milliseconds) });
   const { needed, index } = structure;
   face.say(` journal  ${formatCount(journal.entries)} entries${journal.checkpoints === 0 ? '' : `, ${formatCount(journal.checkpoints)} checkpoints`}`);
   face.say(` packs    ${formatCount(structure.packs)}, ${formatSize(structure.packBytes)}, ${formatCount(structure.blobs)} blobs`);
@@ -60,8 +61,13 @@ function report(face: Face, result: VerifyResult): void {
     return;
   }
   face.say(` ${face.style('bad', `${formatCount(faultCount)} ${faultCount === 1 ? 'fault' : 'faults'}`)}        ${time}`);
-  for (const fault of faults.slice(0, FAULTS_SHOWN_MAX)) face.say(` ${face.style('bad', 'damaged')}  ${face.safe(inWords(fault))}`);
-  if (faultCount > FAULTS_SHOWN_MAX) face.say(` and ${formatCount(faultCount - Math.min(faults.length, FAULTS_SHOWN_MAX))} more`);
+  const placed = faults.filter((fault) => !isMissing(fault));
+  const missing = faults.filter(isMissing);
+  for (const fault of placed.slice(0, FAULTS_SHOWN_MAX)) face.say(` ${face.style('bad', 'damaged')}  ${face.safe(inWords(fault))}`);
+  const unseen = faultCount - result.missingBlobs - Math.min(placed.length, FAULTS_SHOWN_MAX);
+  if (unseen > 0) face.say(` and ${formatCount(unseen)} more`);
+  for (const fault of missing.slice(0, MISSING_SHOWN_MAX)) face.say(` ${face.style('bad', 'missing')}  ${face.safe(inWords(fault))}`);
+  if (result.missingBlobs > MISSING_SHOWN_MAX) face.say(` and ${formatCount(result.missingBlobs - MISSING_SHOWN_MAX)} more that are missing`);
   if (hits !== undefined) sayHits(face, hits);
   sayAdvice(face, faults, hits);
 }
@@ -87,6 +93,11 @@ function sayAdvice(face: Face, faults: readonly Fault[], hits: Hits | undefined)
   if (faults.some(({ what }) => what === 'index')) face.say(' Run `snap reindex`: the index is wrong, and is built again from the packs.');
   if (faults.some(({ what }) => what === 'checkpoint')) face.say(' Remove the checkpoints named above from the folder `checkpoints` of the store: they are derived from the journal.');
   if (faults.some(({ what }) => what === 'journal')) face.say(' Put the journal entries named above back from a copy of the store; do not run gc before.');
+}
+
+/** Needed, and in no readable pack. */
+function isMissing(fault: Fault): boolean {
+  return fault.what === 'blob' && fault.pack === undefined;
 }
 
 function inWords(fault: Fault): string {

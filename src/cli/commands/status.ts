@@ -1,0 +1,103 @@
+/** `snap status` */
+import { Command } from 'commander';
+import type { Status } from '../../api/history.ts';
+import { formatCount, formatSize } from '../../bytes/quantity.ts';
+import { formatAge, formatWhen } from '../../bytes/time-expression.ts';
+import { shortId } from '../../object/blob-id.ts';
+import { ChangeTotals, changeLine } from '../change-lines.ts';
+import type { DefineCommand } from '../commands.ts';
+import { changeJson, changeLetter, changePaths, changeStyle } from '../describe-entry.ts';
+import { EXIT } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+import { gatherLines } from '../output.ts';
+import { cutEnd } from '../text-width.ts';
+
+interface Options {
+  readonly short?: boolean;
+  readonly ignored?: boolean;
+}
+
+export const statusCommand: DefineCommand = (action) =>
+  new Command('status')
+    .summary('show what changed since the last snapshot')
+    .description(
+      'Shows what a commit would store: what is new, modified, renamed or deleted since HEAD. Folders that are new or gone as a whole are one line (--verbose shows what is in them).',
+    )
+    .option(
+      '-s, --short',
+      'a letter and a path a line: A new, M modified (or its mode), R renamed, D deleted, T another kind, m only times or owner',
+    )
+    .option('--ignored', 'also what is left out, and by which rule of which file')
+    .addHelpText('after', '\nExamples:\n  snap status\n  snap status --short\n  snap status --ignored')
+    .action(
+      action('status', (face, _args: [], options: Options) =>
+        face.withWorkspace(async (workspace) => {
+          const { status } = await import('../../api/history.ts');
+          const progress = face.progress();
+          try {
+            const result = await status(workspace, {
+              ignored: options.ignored,
+              foldFolders: !face.verbose,
+              onProgress: (entries, bytesRead) =>
+                progress.update(() => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}`),
+            });
+            progress.stop();
+            await report(face, result, options);
+          } finally {
+            progress.stop();
+          }
+        }),
+      ),
+    );
+
+async function report(face: Face, status: Status, options: Options): Promise<void> {
+  const isShort = options.short === true;
+  const lines = gatherLines();
+  const totals = new ChangeTotals();
+  if (!isShort && !face.json) await lines.add(headLine(face, status));
+  for await (const change of status.changes) {
+    totals.add(change);
+    if (face.json) await lines.add(JSON.stringify(changeJson(change)));
+    else if (isShort)
+      await lines.add(`${face.style(changeStyle(change), changeLetter(change))} ${changePaths(face, change)}`);
+    else await lines.add(changeLine(face, change));
+  }
+  for (const { path, rule } of status.ignored) {
+    if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
+    else if (isShort) await lines.add(`${face.style('dim', '!')} ${face.safe(path)}`);
+    else await lines.add(face.style('dim', ` ${'ignored'.padEnd(10)}  ${face.safe(path)}  (${face.safe(rule ?? '')})`));
+  }
+  const { head, skipped, unsteady } = status;
+  if (face.json)
+    await lines.add(
+      JSON.stringify({
+        schema: 1,
+        type: 'status',
+        head: head?.id ?? null,
+        headTime: head?.snapshot.time ?? null,
+        clean: !status.differs,
+        counts: totals.counts,
+        totals: status.totals,
+        skipped,
+        unsteady,
+      }),
+    );
+  else if (!isShort)
+    await lines.add(
+      status.differs
+        ? ` ${totals.text()}        ${formatCount(status.totals.files)} files, ${formatSize(status.totals.bytes)}`
+        : ' nothing changed',
+    );
+  await lines.flush();
+  for (const { path, reason } of skipped) face.warn(`${face.safe(path)} cannot be read (${reason})`);
+  if (skipped.length > 0) face.exitCode = EXIT.partial;
+}
+
+function headLine(face: Face, { head }: Status): string {
+  if (head === undefined) return ' no snapshot yet (snap commit -m "first" makes one)';
+  const made = new Date(head.snapshot.time);
+  const start = ` last snapshot ${shortId(head.id)}, ${formatAge(face.now.getTime() - made.getTime())} ago (${formatWhen(made, face.now)})`;
+  const title = face.safe(head.snapshot.message.split('\n')[0] ?? '');
+  const room = face.width - start.length - 2;
+  return ` last snapshot ${face.style('id', shortId(head.id))}${start.slice(' last snapshot '.length + shortId(head.id).length)}${title === '' || room < 8 ? '' : `  ${cutEnd(title, room)}`}`;
+}
