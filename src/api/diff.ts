@@ -17,10 +17,10 @@ import type { BlobId } from '../object/blob-id.ts';
 import type { SkippedPath } from '../object/snapshot.ts';
 import type { FileEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { resolveRevision } from '../repo/revision.ts';
+import { normalPath, resolveRevision } from '../repo/revision.ts';
 import { previewCommit } from './commit.ts';
 import type { ChangeSettings } from './history.ts';
-import { resolveRevisionPath, withDefaults } from './history.ts';
+import { livingHead, requireNamed, resolveRevisionPath, withDefaults } from './history.ts';
 import type { Workspace } from './workspace.ts';
 
 export const TEXT_BYTES_MAX = 1024 * 1024;
@@ -51,10 +51,8 @@ export interface Diff {
 /** Compares two snapshots, or one with the live folder. Throws `not-found`, `ambiguous`, `usage`, `corrupt-data`. */
 export async function diff(workspace: Workspace, settings: DiffSettings = {}): Promise<Diff> {
   const { repository } = workspace;
-  const from =
-    settings.from === undefined && repository.head().snapshot === null
-      ? undefined
-      : await resolveRevision(repository, settings.from ?? 'HEAD');
+  const isFirst = settings.from === undefined && livingHead(workspace) === undefined;
+  const from = isFirst ? undefined : await resolveRevision(repository, settings.from ?? 'HEAD');
   const to = settings.to === undefined ? undefined : await resolveRevision(repository, settings.to);
   const before = sideOf(repository, from === undefined ? undefined : (await repository.trees.snapshot(from)).tree);
   const live =
@@ -67,6 +65,7 @@ export async function diff(workspace: Workspace, settings: DiffSettings = {}): P
     live !== undefined
       ? { trees: live.trees, tree: live.scan.tree }
       : sideOf(repository, to === undefined ? undefined : (await repository.trees.snapshot(to)).tree);
+  for (const path of settings.paths ?? []) await requireNamed(workspace, normalPath(path), [before, after]);
   const session = beginReading(repository);
   const oldContent = storedContent(repository, before.trees, workspace.signal);
   const newContent =

@@ -14,8 +14,10 @@ import type { ListedEntry } from '../history/list-entries.ts';
 import { listEntries } from '../history/list-entries.ts';
 import type { LoggedSnapshot } from '../history/log.ts';
 import { listedSnapshot, logSnapshots, sideOf } from '../history/log.ts';
-import { pathFilter } from '../history/path-filter.ts';
+import { isGlob, pathFilter } from '../history/path-filter.ts';
+import type { Side } from '../history/tree-compare.ts';
 import type { BlobId } from '../object/blob-id.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import type { SkippedPath } from '../object/snapshot.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
@@ -45,15 +47,28 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
       hint: 'Leave one of them out.',
     });
   }
-  yield* logSnapshots(repository, {
-    start: settings.revision === undefined ? undefined : await resolveRevision(repository, settings.revision),
+  const start = settings.revision === undefined ? undefined : await resolveRevision(repository, settings.revision);
+  const since = timeOf(workspace, settings.since);
+  const until = timeOf(workspace, settings.until);
+  const paths = (settings.paths ?? []).map(normalPath);
+  const countMax = settings.count ?? Number.POSITIVE_INFINITY;
+  let found = 0;
+  for await (const logged of logSnapshots(repository, {
+    start,
     all: settings.all ?? false,
-    since: timeOf(workspace, settings.since),
-    until: timeOf(workspace, settings.until),
-    paths: (settings.paths ?? []).map(normalPath),
-    countMax: settings.count ?? Number.POSITIVE_INFINITY,
+    since,
+    until,
+    paths,
+    countMax,
     signal: workspace.signal,
-  });
+  })) {
+    found++;
+    yield logged;
+  }
+  const head = start ?? livingHead(workspace);
+  if (found > 0 || countMax === 0 || since !== undefined || until !== undefined || head === undefined) return;
+  for (const path of paths)
+    await requireNamed(workspace, path, [sideOf(repository, (await repository.trees.snapshot(head)).tree)]);
 }
 
 export interface ChangeSettings {
@@ -105,7 +120,7 @@ export interface StatusSettings extends ChangeSettings {
 }
 
 export interface Status {
-  /** HEAD, unless there is no snapshot yet. */
+  /** HEAD, unless there is no snapshot yet or it was pruned. */
   readonly head: LoggedSnapshot | undefined;
   /** A commit would make a snapshot. */
   readonly differs: boolean;
@@ -129,9 +144,9 @@ export async function status(workspace: Workspace, settings: StatusSettings = {}
       : {}),
   });
   const explain = ignoreExplainer(repository);
-  const head = repository.head().snapshot;
+  const head = livingHead(workspace);
   return {
-    head: head === null ? undefined : await show(workspace, head),
+    head: head === undefined ? undefined : await show(workspace, head),
     differs: live.scan.differs,
     changes: changesBetween(
       sideOf(repository, live.base),
@@ -214,6 +229,21 @@ export function withDefaults(
     metadata: settings.metadata ?? false,
     foldFolders: settings.foldFolders ?? false,
   };
+}
+
+/** HEAD, unless there is no snapshot yet or it was pruned: then everything counts as new. */
+export function livingHead({ repository }: Workspace): BlobId | undefined {
+  const head = repository.head().snapshot;
+  return head !== null && repository.state().refs.has(snapshotRef(head)) ? head : undefined;
+}
+
+/** Throws `not-found` with near names for a path (not a glob) that none of `sides` has; the last one is searched. */
+export async function requireNamed({ repository }: Workspace, path: string, sides: readonly Side[]): Promise<void> {
+  if (path === '' || isGlob(path)) return;
+  for (const { trees, tree } of sides)
+    if (tree !== undefined && (await trees.entryAt(tree, path.split('/'))) !== undefined) return;
+  const tree = sides.find((side) => side.tree !== undefined)?.tree;
+  if (tree !== undefined) await resolvePath(repository, tree, path, 'any of them');
 }
 
 /** People write a path where a revision belongs: says how it is meant. */

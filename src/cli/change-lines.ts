@@ -27,11 +27,19 @@ export function changeLine(face: Face, change: Change): string {
 export function sizeText({ before, after, contained }: Change): string {
   const old = before === undefined ? undefined : entrySize(before);
   const now = after === undefined ? undefined : entrySize(after);
-  if (contained !== undefined && (old === undefined || now === undefined))
-    return `${now === undefined ? '-' : '+'}${formatSize(contained.bytes)}`;
+  if (contained !== undefined) {
+    const sign = now === undefined ? '-' : old === undefined ? '+' : '';
+    return contained.files === 0 ? 'empty' : `${sign}${formatSize(contained.bytes)}`;
+  }
   if (old === undefined) return `+${formatSize(now ?? 0)}`;
   if (now === undefined) return `-${formatSize(old)}`;
   return old === now ? formatSize(now) : `${formatSize(old)} -> ${formatSize(now)}`;
+}
+
+/** Two things in a line, or below each other where there is no room. */
+export function sideBySide(face: Face, left: string, right: string): string {
+  const gap = ' '.repeat(8);
+  return left.length + gap.length + right.length <= face.width ? `${left}${gap}${right}` : `${left}\n ${right}`;
 }
 
 /** Counts changes by kind; a folder that stands for its files counts as these. */

@@ -119,18 +119,18 @@ export function changePaths(face: Face, change: Change): string {
 /** What a line about a change says beside its paths: how much, how similar, which modes. */
 export function changeNote({ kind, similarity, contained, before, after }: Change): string {
   const notes: string[] = [];
-  if (contained !== undefined)
-    notes.push(
-      contained.files === 0
-        ? 'empty'
-        : `${formatCount(contained.files)} ${contained.files === 1 ? 'file' : 'files'}, ${formatSize(contained.bytes)}`,
-    );
+  if (contained !== undefined) notes.push(contained.files === 0 ? 'empty' : holdsText(contained));
   if (similarity !== undefined && similarity < 100) notes.push(`${similarity} % the same`);
   if (kind === 'type' && before !== undefined && after !== undefined)
     notes.push(`${kindWord(before)} to ${kindWord(after)}`);
   if (before !== undefined && after !== undefined && before.mode !== after.mode && kind !== 'type')
     notes.push(`mode ${octalMode(before)} to ${octalMode(after)}`);
   return notes.join(', ');
+}
+
+/** "78,579 files, 1.30 GB" */
+export function holdsText({ files, bytes }: { readonly files: number; readonly bytes: number }): string {
+  return `${formatCount(files)} ${files === 1 ? 'file' : 'files'}, ${formatSize(bytes)}`;
 }
 
 export function shownPath(face: Face, path: string, entry: TreeEntry | undefined): string {

@@ -17,6 +17,14 @@ export interface PatchLine {
   readonly style: Style | undefined;
 }
 
+/** Folders, devices, times and owners have no place in a patch. */
+export function fitsPatch({ kind, before, after }: Change): boolean {
+  const entries = [before, after].filter((entry) => entry !== undefined);
+  return (
+    kind !== 'metadata' && entries.every((entry) => entry.kind === ENTRY_KIND.file || entry.kind === ENTRY_KIND.symlink)
+  );
+}
+
 /** A patch cannot turn a file into a link: it takes one away and makes the other. */
 export function patchParts(change: Change): Change[] {
   if (change.kind !== 'type') return [change];
@@ -60,9 +68,7 @@ const UNSAFE_IN_LINE =
 function* header(change: Change): Generator<PatchLine> {
   const { path, before, after, similarity } = change;
   const from = change.from ?? path;
-  const folder = (after ?? before)?.kind === ENTRY_KIND.folder;
-  const slash = folder ? '/' : '';
-  yield bold(`diff --git ${name('a', from + slash)} ${name('b', path + slash)}`);
+  yield bold(`diff --git ${name('a', from)} ${name('b', path)}`);
   if (before === undefined && after !== undefined) yield bold(`new file mode ${gitMode(after)}`);
   else if (after === undefined && before !== undefined) yield bold(`deleted file mode ${gitMode(before)}`);
   else if (before !== undefined && after !== undefined) {
@@ -72,8 +78,8 @@ function* header(change: Change): Generator<PatchLine> {
     }
     if (change.kind === 'renamed') {
       yield bold(`similarity index ${similarity ?? 100}%`);
-      yield bold(`rename from ${quoted(from + slash)}`);
-      yield bold(`rename to ${quoted(path + slash)}`);
+      yield bold(`rename from ${quoted(from)}`);
+      yield bold(`rename to ${quoted(path)}`);
     }
   }
 }
@@ -91,7 +97,6 @@ function range(start: number, lines: number): string {
 /** Git knows the kind and the permission bits. */
 function gitMode(entry: TreeEntry): string {
   if (entry.kind === ENTRY_KIND.symlink) return '120000';
-  if (entry.kind === ENTRY_KIND.folder) return `04${entry.mode.toString(8).padStart(4, '0')}`;
   return `10${entry.mode.toString(8).padStart(4, '0')}`;
 }
 

@@ -11,7 +11,7 @@ export function pathFilter(paths: readonly string[]): Selection {
   if (paths.length === 0 || paths.some((path) => path === '' || path === '.')) return everything;
   const literal = fromPaths(new Set(paths));
   const globs = paths
-    .filter((path) => picomatch.scan(path).isGlob)
+    .filter(isGlob)
     .map((path) => ({ base: picomatch.scan(path).base, matches: picomatch(path, { dot: true }) }));
   if (globs.length === 0) return literal;
   return {
@@ -24,6 +24,10 @@ export function pathFilter(paths: readonly string[]): Selection {
           base === '' || path === '' || path === base || base.startsWith(`${path}/`) || path.startsWith(`${base}/`),
       ),
   };
+}
+
+export function isGlob(path: string): boolean {
+  return picomatch.scan(path).isGlob;
 }
 
 function withFoldersAbove(path: string): string[] {

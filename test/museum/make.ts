@@ -11,13 +11,15 @@ import { describeFolder } from './exhibit.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
 const TIME = new Date('2026-11-20T13:02:11.000Z');
+/** The store is kept in public: it carries no names of the machine that made it. */
+const NAMES = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module'; os.hostname = () => 'museum'; os.userInfo = () => ({ username: 'curator' }); syncBuiltinESMExports();`;
 
 const target = process.argv[2];
 if (target === undefined || (fs.existsSync(target) && fs.readdirSync(target).length > 0)) throw new Error('name an empty folder');
 fs.mkdirSync(target, { recursive: true });
 const work = fs.mkdtempSync(join(target, 'work-'));
 const store = join(target, 'store');
-snap(['init', '--store', store]);
+snap(['init', '--store', store, '--name', 'museum']);
 fill();
 const first = commitAll('before deploy', []);
 change();
@@ -34,7 +36,7 @@ function commitAll(message: string, args: readonly string[]): Exhibit['snapshots
 }
 
 function snap(args: readonly string[]): string {
-  const env = { PATH: process.env.PATH ?? '', HOME: work, TZ: 'UTC' };
+  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', XDG_CACHE_HOME: 'off', TZ: 'UTC', NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(NAMES)}` };
   return execFileSync(process.execPath, [BIN, ...args], { cwd: work, encoding: 'utf8', env });
 }
 
@@ -52,8 +54,8 @@ function fill(): void {
   fs.writeFileSync(at('é composed'), 'composed');
   fs.writeFileSync(at('e\u0301 decomposed'), 'decomposed');
   fs.writeFileSync(at('line\nbreak'), 'escape me');
-  fs.writeFileSync(at('src/deep/noise.bin'), noise(70_000, 7));
-  fs.writeFileSync(at('src/deep/many-chunks.bin'), sparseNoise(4_500_000, 11));
+  fs.writeFileSync(at('src/deep/noise.bin'), noise(3000, 7));
+  fs.writeFileSync(at('src/deep/many-chunks.bin'), manyChunks());
   fs.writeFileSync(Buffer.concat([Buffer.from(`${work}/bytes `), Buffer.of(0xff, 0xfe)]), 'not UTF-8');
   fs.symlinkSync('src/a.txt', at('link'));
   fs.symlinkSync('nowhere/at all', at('dangling'));
@@ -100,10 +102,8 @@ function noise(length: number, seed: number): Buffer {
   return bytes;
 }
 
-/** Compresses well, yet is cut like data: a word of noise every 2 KiB, the space between filled with it. */
-function sparseNoise(length: number, seed: number): Buffer {
-  const words = noise(Math.ceil(length / 2048) * 32, seed);
-  const bytes = Buffer.alloc(length);
-  for (let i = 0; i * 2048 < length; i++) bytes.fill(words.subarray(i * 32, i * 32 + 32), i * 2048, Math.min(length, (i + 1) * 2048));
-  return bytes;
+/** 3.5 MB in 13 chunks, and yet a few kilobytes when compressed: the same noise again and again, with marks between. */
+function manyChunks(): Buffer {
+  const segment = noise(16_000, 15);
+  return Buffer.concat(Array.from({ length: 220 }, (_, i) => Buffer.concat([segment, Buffer.from(`part ${i}\n`)])));
 }

@@ -31,7 +31,7 @@ describe.each(FORMATS)('%s', (format) => {
     const workspace = await openWorkspace(root);
     const to = join(folder.path, id.slice(0, 10));
     try {
-      await checkout(workspace, id, { to });
+      await checkout(workspace, { revision: id, to });
     } finally {
       await workspace.close();
     }
@@ -43,7 +43,7 @@ describe.each(FORMATS)('%s', (format) => {
     try {
       for (const [tag, id] of Object.entries(exhibit.tags)) {
         const to = join(folder.path, tag);
-        await checkout(workspace, tag, { to });
+        await checkout(workspace, { revision: tag, to });
         expect(describeFolder(to)).toEqual(exhibit.snapshots.find((snapshot) => snapshot.id === id)?.entries);
       }
     } finally {

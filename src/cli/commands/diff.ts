@@ -4,13 +4,13 @@ import type { Diff } from '../../api/diff.ts';
 import { decodeName } from '../../bytes/names.ts';
 import { formatCount, formatSize } from '../../bytes/quantity.ts';
 import type { Change } from '../../history/change.ts';
-import { ChangeTotals, changeLine, sizeText } from '../change-lines.ts';
+import { ChangeTotals, changeLine, sideBySide, sizeText } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changePaths, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
 import type { Lines } from '../output.ts';
 import { gatherLines } from '../output.ts';
-import { patchLines, patchParts, terminalText } from '../patch-lines.ts';
+import { fitsPatch, patchLines, patchParts, terminalText } from '../patch-lines.ts';
 import { readRevisions, splitRange } from '../revision-arguments.ts';
 import { cutStart, padEnd } from '../text-width.ts';
 
@@ -110,12 +110,22 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
   }
   if (face.json)
     await lines.add(
-      JSON.stringify({ schema: 1, type: 'diff', from: diff.from ?? null, to: diff.to ?? null, counts: totals.counts }),
+      JSON.stringify({
+        schema: 1,
+        type: 'diff',
+        from: diff.from ?? null,
+        to: diff.to ?? null,
+        counts: totals.counts,
+        skipped: diff.skipped,
+      }),
     );
-  else if (options.stat === true && totals.lines > 0)
-    await lines.add(
-      ` ${totals.text()}${counted.added + counted.removed === 0 ? '' : `        +${formatCount(counted.added)} -${formatCount(counted.removed)} lines`}`,
-    );
+  else if (options.stat === true && totals.lines > 0) {
+    const inLines =
+      counted.added + counted.removed === 0
+        ? ''
+        : `+${formatCount(counted.added)} -${formatCount(counted.removed)} lines`;
+    await lines.add(sideBySide(face, ` ${totals.text()}`, inLines).trimEnd());
+  }
   await lines.flush();
   if (options.exitCode === true && totals.lines > 0) face.exitCode = DIFFERENT;
 }
@@ -126,7 +136,7 @@ async function addPatch(
   change: Change,
   text: Awaited<ReturnType<Diff['text']>>,
 ): Promise<void> {
-  if (change.contained !== undefined || change.kind === 'metadata') {
+  if (!fitsPatch(change)) {
     await lines.add(changeLine(face, change).trimStart());
     return;
   }
@@ -145,7 +155,7 @@ async function addPatch(
 
 /** The patch of a change as text for JSON; bytes that are not UTF-8 are escaped as in names. Empty if it has none. */
 async function patchOf(diff: Diff, change: Change, options: Parameters<Diff['text']>[1]): Promise<string> {
-  if (change.contained !== undefined) return '';
+  if (!fitsPatch(change)) return '';
   let patch = '';
   for (const part of patchParts(change))
     patch += decodeName(Buffer.from(patchText(part, await diff.text(part, options)), 'latin1'));

@@ -4,9 +4,9 @@ import type { Status } from '../../api/history.ts';
 import { formatCount, formatSize } from '../../bytes/quantity.ts';
 import { formatAge, formatWhen } from '../../bytes/time-expression.ts';
 import { shortId } from '../../object/blob-id.ts';
-import { ChangeTotals, changeLine } from '../change-lines.ts';
+import { ChangeTotals, changeLine, sideBySide } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
-import { changeJson, changeLetter, changePaths, changeStyle } from '../describe-entry.ts';
+import { changeJson, changeLetter, changePaths, changeStyle, holdsText } from '../describe-entry.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { gatherLines } from '../output.ts';
@@ -84,9 +84,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
     );
   else if (!isShort)
     await lines.add(
-      status.differs
-        ? ` ${totals.text()}        ${formatCount(status.totals.files)} files, ${formatSize(status.totals.bytes)}`
-        : ' nothing changed',
+      status.differs ? sideBySide(face, ` ${totals.text()}`, holdsText(status.totals)) : ' nothing changed',
     );
   await lines.flush();
   for (const { path, reason } of skipped) face.warn(`${face.safe(path)} cannot be read (${reason})`);
