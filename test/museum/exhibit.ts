@@ -1,6 +1,7 @@
 /** What fingerprint.json of a museum store says, and how a folder is described for it. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import type { ReadEntry } from './independent-reader.ts';
 
 export interface ExhibitEntry {
   /** Name bytes as latin1: JSON holds no others. */
@@ -43,11 +44,40 @@ export function describeFolder(root: string): ExhibitEntry[] {
         const sha256 = createHash('sha256').update(fs.readFileSync(at)).digest('hex');
         const first = stat.nlink > 1n ? inodes.get(stat.ino) : undefined;
         if (first === undefined) inodes.set(stat.ino, path);
-        if (sha256 === EMPTY && /^\d{4}$/.test(name.toString())) uniform++;
+        if (isUniform(path, sha256)) uniform++;
         else entries.push({ ...base, kind: 'file', size: Number(stat.size), sha256, ...(first === undefined ? {} : { sameAs: first }) });
       }
     }
   };
   walk(Buffer.from(root), '');
-  return [...entries, { path: '(empty files with four digits)', kind: 'file', size: uniform }];
+  return [...entries, uniformEntry(uniform)];
+}
+
+/** The same of what the independent reader reads. */
+export function describeEntries(read: Iterable<ReadEntry>): ExhibitEntry[] {
+  const entries: ExhibitEntry[] = [];
+  const links = new Map<string, string>();
+  let uniform = 0;
+  for (const { path, kind, mode, mtime, bytes, target, linkKey } of read) {
+    if (kind === 2) entries.push({ path, kind: 'folder', mode: mode.toString(8) });
+    else if (target !== undefined) entries.push({ path, kind: 'link', target });
+    else if (bytes !== undefined) {
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const first = linkKey === undefined ? undefined : links.get(linkKey);
+      if (linkKey !== undefined && first === undefined) links.set(linkKey, path);
+      const base = { path, mode: mode.toString(8), seconds: Number(mtime) / 1e9 };
+      if (isUniform(path, sha256)) uniform++;
+      else entries.push({ ...base, kind: 'file', size: bytes.length, sha256, ...(first === undefined ? {} : { sameAs: first }) });
+    }
+  }
+  return [...entries, uniformEntry(uniform)];
+}
+
+/** The thousands of files that make the large folder large are counted, not listed. */
+function isUniform(path: string, sha256: string): boolean {
+  return sha256 === EMPTY && /\/\d{4}$/.test(path);
+}
+
+function uniformEntry(count: number): ExhibitEntry {
+  return { path: '(empty files with four digits)', kind: 'file', size: count };
 }
