@@ -65,7 +65,8 @@ export async function diff(workspace: Workspace, settings: DiffSettings = {}): P
     live !== undefined
       ? { trees: live.trees, tree: live.scan.tree }
       : sideOf(repository, to === undefined ? undefined : (await repository.trees.snapshot(to)).tree);
-  for (const path of settings.paths ?? []) await requireNamed(workspace, normalPath(path), [before, after]);
+  for (const path of settings.paths ?? [])
+    await requireNamed(workspace, normalPath(path), [before, after], settings.from ?? 'HEAD');
   const session = beginReading(repository);
   const oldContent = storedContent(repository, before.trees, workspace.signal);
   const newContent =

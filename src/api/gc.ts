@@ -5,9 +5,6 @@ import type { RetentionRules } from '../gc/retention.ts';
 import { rulesOfSettings } from '../gc/rules.ts';
 import type { Workspace } from './workspace.ts';
 
-export type { GcPreview, GcResult } from '../gc/gc.ts';
-export type { RetentionRules } from '../gc/retention.ts';
-
 export interface GcSettings {
   /** Instead of the rules of config.toml, altogether. */
   readonly rules?: RetentionRules | undefined;
@@ -32,7 +29,12 @@ export async function gc(workspace: Workspace, settings: GcSettings = {}): Promi
 
 /** What `gc` would do; changes nothing. */
 export async function previewGc(workspace: Workspace, settings: GcSettings = {}): Promise<GcPreview> {
-  return previewIn(workspace.repository, { rules: rulesFor(workspace, settings), all: settings.all ?? false, signal: workspace.signal, progress: settings.onProgress ?? (() => undefined) });
+  return previewIn(workspace.repository, {
+    rules: rulesFor(workspace, settings),
+    all: settings.all ?? false,
+    signal: workspace.signal,
+    progress: settings.onProgress ?? (() => undefined),
+  });
 }
 
 function rulesFor(workspace: Workspace, settings: GcSettings): RetentionRules {

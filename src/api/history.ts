@@ -67,8 +67,9 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
   }
   const head = start ?? livingHead(workspace);
   if (found > 0 || countMax === 0 || since !== undefined || until !== undefined || head === undefined) return;
+  const { tree } = await repository.trees.snapshot(head);
   for (const path of paths)
-    await requireNamed(workspace, path, [sideOf(repository, (await repository.trees.snapshot(head)).tree)]);
+    await requireNamed(workspace, path, [sideOf(repository, tree)], settings.revision ?? 'HEAD');
 }
 
 export interface ChangeSettings {
@@ -237,13 +238,23 @@ export function livingHead({ repository }: Workspace): BlobId | undefined {
   return head !== null && repository.state().refs.has(snapshotRef(head)) ? head : undefined;
 }
 
-/** Throws `not-found` with near names for a path (not a glob) that none of `sides` has; the last one is searched. */
-export async function requireNamed({ repository }: Workspace, path: string, sides: readonly Side[]): Promise<void> {
+/** Throws `not-found` with near names for a path (not a glob) that none of `sides` has; names are those of `revision`. */
+export async function requireNamed(
+  { repository }: Workspace,
+  path: string,
+  sides: readonly Side[],
+  revision: string,
+): Promise<void> {
   if (path === '' || isGlob(path)) return;
+  const names = path.split('/');
   for (const { trees, tree } of sides)
-    if (tree !== undefined && (await trees.entryAt(tree, path.split('/'))) !== undefined) return;
-  const tree = sides.find((side) => side.tree !== undefined)?.tree;
-  if (tree !== undefined) await resolvePath(repository, tree, path, 'any of them');
+    if (tree !== undefined && (await trees.entryAt(tree, names)) !== undefined) return;
+  const stored = sides.find(({ trees, tree }) => trees === repository.trees && tree !== undefined)?.tree;
+  if (stored !== undefined) await resolvePath(repository, stored, path, revision);
+  else
+    throw new SnapError('not-found', `there is no "${path}"`, {
+      hint: 'There is no snapshot yet, and nothing of that name in the folder.',
+    });
 }
 
 /** People write a path where a revision belongs: says how it is meant. */

@@ -1,14 +1,13 @@
 /** Rebuilding the index from outside. */
+
+import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { SnapError } from '../errors.ts';
-import { tryLock } from '../disk/lock-file.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';
 import type { ReindexResult } from '../verify/reindex.ts';
 import { discardIndex, refillIndex } from '../verify/reindex.ts';
 import type { OpenOptions } from './workspace.ts';
-
-export type { ReindexResult } from '../verify/reindex.ts';
 
 const LOCK_POLL_MS = 50;
 const LOCK_TIMEOUT_MS = 10_000;
@@ -26,7 +25,10 @@ export async function reindex(folder: string, options: OpenOptions = {}): Promis
   let lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);
   for (let told = false; !('release' in lock); told = true) {
     const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
-    if (environment.elapsed() >= deadline) throw new SnapError('locked', `the workspace is in use by ${who}`, { hint: 'Wait until it is done, or give more time with --lock-timeout.' });
+    if (environment.elapsed() >= deadline)
+      throw new SnapError('locked', `the workspace is in use by ${who}`, {
+        hint: 'Wait until it is done, or give more time with --lock-timeout.',
+      });
     if (!told) options.onWaiting?.(who);
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
     lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);

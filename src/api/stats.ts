@@ -5,10 +5,11 @@ import type { BlobId } from '../object/blob-id.ts';
 import { resolveRevision } from '../repo/revision.ts';
 import type { Workspace } from './workspace.ts';
 
-export type { Stats } from '../history/stats.ts';
-
 /** What some revisions take, or, with none, all snapshots of the workspace (`all`: of the store). Throws `not-found`, `ambiguous`, `corrupt-data`. */
-export async function stats(workspace: Workspace, settings: { readonly revisions?: readonly string[] | undefined; readonly all?: boolean | undefined } = {}): Promise<Stats> {
+export async function stats(
+  workspace: Workspace,
+  settings: { readonly revisions?: readonly string[] | undefined; readonly all?: boolean | undefined } = {},
+): Promise<Stats> {
   const { repository } = workspace;
   const revisions = settings.revisions ?? [];
   const ids: BlobId[] = [];

@@ -4,8 +4,6 @@ import type { VerifyResult } from '../verify/verify.ts';
 import { verify as verifyIn } from '../verify/verify.ts';
 import type { Workspace } from './workspace.ts';
 
-export type { VerifyResult } from '../verify/verify.ts';
-
 export interface VerifySettings {
   /** Read every byte. */
   readonly data?: boolean | undefined;

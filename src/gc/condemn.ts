@@ -3,10 +3,10 @@
  * nothing away yet. Commits that publish meanwhile do no harm: the sweep walks again.
  */
 import type { PackId } from '../object/pack-id.ts';
-import type { Repository } from '../repo/repository.ts';
+import type { StoreState } from '../object/store-state.ts';
 import { readPackFooter } from '../repo/blob-reader.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
-import type { StoreState } from '../object/store-state.ts';
+import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { CondemnPlan } from './plan-condemn.ts';
@@ -50,10 +50,14 @@ export async function condemn(options: CondemnOptions, reach: Reach, plan: Conde
       packs: packs.map((pack) => pack.record),
       condemned,
     } as const;
-    await repository.publish(draft, { packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })) }, (others) => {
-      if (others.some(isGc)) throw new Raced();
-      return draft;
-    });
+    await repository.publish(
+      draft,
+      { packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })) },
+      (others) => {
+        if (others.some(isGc)) throw new Raced();
+        return draft;
+      },
+    );
   }
   return { condemned, rewrittenPacks: plan.rewritten.length, newPacks: packs.length, failed };
 }

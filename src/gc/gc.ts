@@ -3,9 +3,10 @@
  * it is then and from packs, never from the index, and may be cut off anywhere: the next run goes on. Runs beside
  * commits; its lock only spares double work. SPEC.md "Garbage collection".
  */
+
+import { ensureFolder, folderOf } from '../disk/files.ts';
 import type { Holder, LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { ensureFolder, folderOf } from '../disk/files.ts';
 import { SnapError } from '../errors.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { GC_LOCK } from '../repo/layout.ts';
@@ -19,7 +20,7 @@ import type { CondemnPlan } from './plan-condemn.ts';
 import { planCondemn } from './plan-condemn.ts';
 import type { PruneDecision, SnapshotVerdict } from './prune.ts';
 import { decidePrune, prune } from './prune.ts';
-import { Raced, RACES_MAX } from './raced.ts';
+import { RACES_MAX, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markReach, rootsOf } from './reach.ts';
 import type { RetentionRules } from './retention.ts';
@@ -61,14 +62,24 @@ export interface GcResult extends PruneDecision {
   readonly sweptPacks: number;
   readonly leftovers: Leftovers;
   /** Condemned packs that stay for now: why, and how much they hold. */
-  readonly waiting: { readonly reason: 'grace' | 'sessions'; readonly packs: number; readonly bytes: number; readonly sessions: readonly string[] } | undefined;
+  readonly waiting:
+    | {
+        readonly reason: 'grace' | 'sessions';
+        readonly packs: number;
+        readonly bytes: number;
+        readonly sessions: readonly string[];
+      }
+    | undefined;
   /** Packs that could not be read: left as they are. */
   readonly damaged: readonly { readonly pack: PackId; readonly reason: string }[];
   readonly milliseconds: number;
 }
 
 /** Changes nothing. Throws what `gc` throws. */
-export async function previewGc(repository: Repository, options: Pick<GcOptions, 'rules' | 'all' | 'signal' | 'progress'>): Promise<GcPreview> {
+export async function previewGc(
+  repository: Repository,
+  options: Pick<GcOptions, 'rules' | 'all' | 'signal' | 'progress'>,
+): Promise<GcPreview> {
   const session = beginSession(repository.environment, repository.backend);
   try {
     const view = await StoreView.read(repository);
@@ -80,7 +91,12 @@ export async function previewGc(repository: Repository, options: Pick<GcOptions,
     const storeBytes = packBytesOf(view.state);
     const unreadable = [...reach.damaged.keys()].reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
     const { storedBytes } = await reach.marker.mark(pruned);
-    return { ...decision, storeBytes, freeBytes: Math.max(0, Math.round(storeBytes - unreadable - plan.bytesAfter)), heldBytes: Math.round(storedBytes) };
+    return {
+      ...decision,
+      storeBytes,
+      freeBytes: Math.max(0, Math.round(storeBytes - unreadable - plan.bytesAfter)),
+      heldBytes: Math.round(storedBytes),
+    };
   } finally {
     session.end();
   }
@@ -96,7 +112,9 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
     const view = await StoreView.read(repository);
     const storeBytes = packBytesOf(view.state);
     options.progress('prune', 0, 0);
-    const decision = rulesAreEmpty(options.rules) ? { verdicts: [], overBytes: 0 } : await options.exclusively(() => prune(repository, view, options));
+    const decision = rulesAreEmpty(options.rules)
+      ? { verdicts: [], overBytes: 0 }
+      : await options.exclusively(() => prune(repository, view, options));
     const reclaimed = await reclaim(repository, workers, view, options);
     const leftovers = await removeLeftovers(repository, view);
     return {
@@ -116,7 +134,12 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
 
 type Reclaimed = Pick<GcResult, 'condemnedPacks' | 'rewrittenPacks' | 'sweptPacks' | 'waiting' | 'damaged'>;
 
-async function reclaim(repository: Repository, workers: Workers, view: StoreView, options: GcOptions): Promise<Reclaimed> {
+async function reclaim(
+  repository: Repository,
+  workers: Workers,
+  view: StoreView,
+  options: GcOptions,
+): Promise<Reclaimed> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await attemptReclaim(repository, workers, view, options);
@@ -126,35 +149,70 @@ async function reclaim(repository: Repository, workers: Workers, view: StoreView
   }
 }
 
-async function attemptReclaim(repository: Repository, workers: Workers, view: StoreView, options: GcOptions): Promise<Reclaimed> {
+async function attemptReclaim(
+  repository: Repository,
+  workers: Workers,
+  view: StoreView,
+  options: GcOptions,
+): Promise<Reclaimed> {
   await view.refresh();
   options.progress('mark', 0, 0);
   let reach: Reach | undefined = await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
   const plan = planFor(repository, view, reach, options.rules);
-  const done = await condemn({ repository, workers, signal: options.signal, progress: (bytes, total) => options.progress('rewrite', bytes, total) }, reach, plan);
+  const done = await condemn(
+    {
+      repository,
+      workers,
+      signal: options.signal,
+      progress: (bytes, total) => options.progress('rewrite', bytes, total),
+    },
+    reach,
+    plan,
+  );
   const ours = done.condemned.length > 0 || done.newPacks > 0 ? 1 : 0;
   const damaged = [...reach.damaged].map(([pack, error]) => ({ pack, reason: error.message }));
   for (const [pack, reason] of done.failed) damaged.push({ pack, reason });
   // The marks hold as long as nobody else published since they were made.
   reach = (await view.refresh()) === ours ? await extendTable(repository.backend, reach, view.state) : undefined;
-  const counts = { condemnedPacks: done.condemned.length, rewrittenPacks: done.rewrittenPacks - done.failed.size, damaged };
+  const counts = {
+    condemnedPacks: done.condemned.length,
+    rewrittenPacks: done.rewrittenPacks - done.failed.size,
+    damaged,
+  };
   const sessions = options.now ? [] : liveSessions(repository.environment, repository.backend);
-  if (sessions.length > 0) return { ...counts, sweptPacks: 0, waiting: waitingFor('sessions', view, [...view.state.condemned], sessions) };
+  if (sessions.length > 0)
+    return { ...counts, sweptPacks: 0, waiting: waitingFor('sessions', view, [...view.state.condemned], sessions) };
   options.progress('sweep', 0, 0);
   const grace = graceOfSettings(repository.settings);
   const hasGrace = !options.now && (grace.months > 0 || grace.milliseconds > 0);
-  const swept: Swept = await sweep(repository, view, reach, { grace: hasGrace ? grace : undefined, signal: options.signal });
+  const swept: Swept = await sweep(repository, view, reach, {
+    grace: hasGrace ? grace : undefined,
+    signal: options.signal,
+  });
   return { ...counts, sweptPacks: swept.packs.length, waiting: waitingFor('grace', view, swept.inGrace, []) };
 }
 
 function planFor(repository: Repository, view: StoreView, reach: Reach, rules: RetentionRules): CondemnPlan {
-  return planCondemn(reach.table, reach.marker.marked, view.state.condemned, { packBytes: repository.config.packBytes, targetBytes: rules.keepUnder });
+  return planCondemn(reach.table, reach.marker.marked, view.state.condemned, {
+    packBytes: repository.config.packBytes,
+    targetBytes: rules.keepUnder,
+  });
 }
 
-function waitingFor(reason: 'grace' | 'sessions', view: StoreView, packs: readonly PackId[], sessions: readonly Holder[]): GcResult['waiting'] {
+function waitingFor(
+  reason: 'grace' | 'sessions',
+  view: StoreView,
+  packs: readonly PackId[],
+  sessions: readonly Holder[],
+): GcResult['waiting'] {
   if (packs.length === 0) return undefined;
   const bytes = packs.reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
-  return { reason, packs: packs.length, bytes, sessions: sessions.map((holder) => `\`${holder.command}\` (process ${holder.pid} on ${holder.host})`) };
+  return {
+    reason,
+    packs: packs.length,
+    bytes,
+    sessions: sessions.map((holder) => `\`${holder.command}\` (process ${holder.pid} on ${holder.host})`),
+  };
 }
 
 /** Undefined on a store elsewhere: there two gcs only do double work. */

@@ -2,8 +2,9 @@
  * Which packs go: dead ones; ones of which much is dead, and many small ones, whose live blobs move to new packs. Pure:
  * decided from the table and its marks.
  */
-import type { BitSet } from '../repo/bit-set.ts';
+
 import type { PackId } from '../object/pack-id.ts';
+import type { BitSet } from '../repo/bit-set.ts';
 import type { PackTable, TablePack } from '../repo/pack-table.ts';
 
 /** A pack of which this share of the bytes is dead is written anew without them. */
@@ -38,7 +39,12 @@ export interface PlanLimits {
   readonly targetBytes: number | undefined;
 }
 
-export function planCondemn(table: PackTable, marked: BitSet, condemned: ReadonlySet<PackId>, limits: PlanLimits): CondemnPlan {
+export function planCondemn(
+  table: PackTable,
+  marked: BitSet,
+  condemned: ReadonlySet<PackId>,
+  limits: PlanLimits,
+): CondemnPlan {
   const uses = packUses(table, marked);
   const dead: PackUse[] = [];
   const revived: PackUse[] = [];
@@ -57,7 +63,9 @@ export function planCondemn(table: PackTable, marked: BitSet, condemned: Readonl
   for (const use of [...rewritten, ...revived]) bytesAfter += use.liveBytes;
   for (const use of rest) if (!rewritten.has(use)) bytesAfter += use.pack.size;
   if (limits.targetBytes !== undefined) {
-    for (const use of rest.filter((candidate) => !rewritten.has(candidate)).sort((a, b) => deadBytes(b) - deadBytes(a))) {
+    for (const use of rest
+      .filter((candidate) => !rewritten.has(candidate))
+      .sort((a, b) => deadBytes(b) - deadBytes(a))) {
       if (bytesAfter <= limits.targetBytes || deadBytes(use) < 1) break;
       rewritten.add(use);
       bytesAfter -= deadBytes(use);

@@ -12,7 +12,7 @@ import type { EntryDraft } from '../repo/journal.ts';
 import { Marker } from '../repo/mark.ts';
 import { readPackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
-import { Raced, RACES_MAX } from './raced.ts';
+import { RACES_MAX, Raced } from './raced.ts';
 import { rootsOf } from './reach.ts';
 import type { RetentionRules } from './retention.ts';
 import { decideRetention, describeRules } from './retention.ts';
@@ -50,14 +50,25 @@ interface Candidate {
 }
 
 /** Throws `usage` or `refused` for bad rules, `corrupt-data` if a snapshot cannot be read. */
-export async function decidePrune(repository: Repository, view: StoreView, options: PruneOptions): Promise<PruneDecision> {
+export async function decidePrune(
+  repository: Repository,
+  view: StoreView,
+  options: PruneOptions,
+): Promise<PruneDecision> {
   const { rules } = options;
   const now = repository.environment.now();
   const verdicts: SnapshotVerdict[] = [];
   for (const candidates of (await candidatesByWorkspace(repository, view, options.all)).values()) {
     const byId = new Map(candidates.map((candidate) => [candidate.id as string, candidate]));
     const judged = decideRetention(
-      candidates.map(({ id, snapshot, tags, isHead, sequence }) => ({ id, time: new Date(snapshot.time), zoneMinutes: zoneMinutes(snapshot.time), tags, isHead, sequence })),
+      candidates.map(({ id, snapshot, tags, isHead, sequence }) => ({
+        id,
+        time: new Date(snapshot.time),
+        zoneMinutes: zoneMinutes(snapshot.time),
+        tags,
+        isHead,
+        sequence,
+      })),
       rules,
       now,
     );
@@ -101,7 +112,11 @@ function draftOf(repository: Repository, pruned: readonly SnapshotVerdict[], rul
   };
 }
 
-async function candidatesByWorkspace(repository: Repository, view: StoreView, all: boolean): Promise<Map<string, Candidate[]>> {
+async function candidatesByWorkspace(
+  repository: Repository,
+  view: StoreView,
+  all: boolean,
+): Promise<Map<string, Candidate[]>> {
   const { environment, folder, workspaceId } = repository;
   const tags = new Map<BlobId, string[]>();
   for (const [name, id] of view.state.refs) {
@@ -122,16 +137,35 @@ async function candidatesByWorkspace(repository: Repository, view: StoreView, al
     const workspace = snapshot.workspace.id;
     if (!all && workspace !== workspaceId) continue;
     const candidates = found.get(workspace) ?? [];
-    candidates.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: isHead.has(id), sequence: view.sequence.get(id) ?? 0 });
+    candidates.push({
+      id,
+      snapshot,
+      tags: tags.get(id) ?? [],
+      isHead: isHead.has(id),
+      sequence: view.sequence.get(id) ?? 0,
+    });
     found.set(workspace, candidates);
   }
   return found;
 }
 
 /** Keeps the newest of what the rules kept for as long as all of it fits; what is protected counts first. */
-async function fitUnder(repository: Repository, view: StoreView, verdicts: readonly SnapshotVerdict[], limit: number, signal: AbortSignal | undefined): Promise<PruneDecision> {
+async function fitUnder(
+  repository: Repository,
+  view: StoreView,
+  verdicts: readonly SnapshotVerdict[],
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<PruneDecision> {
   const newest = new Set(newestOfEach(verdicts));
-  const open = verdicts.filter((verdict) => verdict.keep && verdict.tags.length === 0 && !verdict.isHead && !verdict.reasons.includes('time in the future') && !newest.has(verdict));
+  const open = verdicts.filter(
+    (verdict) =>
+      verdict.keep &&
+      verdict.tags.length === 0 &&
+      !verdict.isHead &&
+      !verdict.reasons.includes('time in the future') &&
+      !newest.has(verdict),
+  );
   const pruned = verdicts.filter((verdict) => !verdict.keep);
   const table = await readPackTable(repository.backend, view.state, () => undefined);
   const marker = new Marker({ backend: repository.backend, table, signal });
@@ -143,7 +177,10 @@ async function fitUnder(repository: Repository, view: StoreView, verdicts: reado
     if (marker.totals.storedBytes > limit) gone.add(verdict);
   }
   const reason = `over keep-under ${formatSize(limit)}`;
-  return { verdicts: verdicts.map((verdict) => (gone.has(verdict) ? { ...verdict, keep: false, reasons: [reason] } : verdict)), overBytes };
+  return {
+    verdicts: verdicts.map((verdict) => (gone.has(verdict) ? { ...verdict, keep: false, reasons: [reason] } : verdict)),
+    overBytes,
+  };
 }
 
 /** The first verdict of each workspace: they come newest first. */

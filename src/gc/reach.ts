@@ -20,7 +20,12 @@ export interface Reach {
 }
 
 /** Marks what `roots` need. Throws `corrupt-data` if any of it cannot be found, or any tree or list of it not be read. */
-export async function markReach(backend: Backend, state: StoreState, roots: Iterable<BlobId>, signal: AbortSignal | undefined): Promise<Reach> {
+export async function markReach(
+  backend: Backend,
+  state: StoreState,
+  roots: Iterable<BlobId>,
+  signal: AbortSignal | undefined,
+): Promise<Reach> {
   const damaged = new Map<PackId, SnapError>();
   const table = await readPackTable(backend, state, (pack, error) => damaged.set(pack, error));
   const marker = new Marker({ backend, table, signal });

@@ -50,7 +50,14 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
   const { environment, backend } = repository;
   if (options.sources.length === 0) return { packs: [], failed: new Map() };
   const level = (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
-  const writer = new BlobWriter({ environment, backend, workers, isKnown: () => false, level, packBytes: repository.config.packBytes });
+  const writer = new BlobWriter({
+    environment,
+    backend,
+    workers,
+    isKnown: () => false,
+    level,
+    packBytes: repository.config.packBytes,
+  });
   const failed = new Map<PackId, string>();
   const mover = new Mover(options, writer, await loadZstd());
   const total = options.sources.reduce((sum, use) => sum + use.liveBytes, 0);
@@ -102,7 +109,8 @@ class Mover {
       this.#options.signal?.throwIfAborted();
       const block = table.blocks[blockNumber];
       const live: number[] = [];
-      for (let number = block?.first ?? 0, end = number + (block?.count ?? 0); number < end; number++) if (this.#mustMove(number)) live.push(number);
+      for (let number = block?.first ?? 0, end = number + (block?.count ?? 0); number < end; number++)
+        if (this.#mustMove(number)) live.push(number);
       if (live.length === 0) continue;
       await this.#writer.ready();
       const raw = await this.#read(blockNumber, live);
@@ -110,7 +118,8 @@ class Mover {
       for (const number of live) {
         const kind = table.kindOf(number);
         const bytes = raw.subarray(table.offsetOf(number), table.offsetOf(number) + table.lengthOf(number));
-        if (this.#writer.claim(kind, table.idOf(number))) (kind === BLOB_KIND.data ? this.#data : this.#metadata).add(kind, table.idOf(number), bytes);
+        if (this.#writer.claim(kind, table.idOf(number)))
+          (kind === BLOB_KIND.data ? this.#data : this.#metadata).add(kind, table.idOf(number), bytes);
       }
       release(raw);
     }
@@ -127,7 +136,12 @@ class Mover {
     const { table, repository } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const raw = await readTableBlock(repository.backend, this.#zstd, table, block);
-      const bad = typeof raw === 'string' ? raw : live.some((number) => !isWhole(table, number, raw)) ? 'the bytes of a blob are not what was stored' : undefined;
+      const bad =
+        typeof raw === 'string'
+          ? raw
+          : live.some((number) => !isWhole(table, number, raw))
+            ? 'the bytes of a blob are not what was stored'
+            : undefined;
       if (bad === undefined || attempt > 1) return bad ?? raw;
     }
   }
@@ -136,7 +150,8 @@ class Mover {
   #mustMove(number: number): boolean {
     const { table, marked, staying } = this.#options;
     if (!marked.has(number)) return false;
-    for (let copy = table.nextCopy(number); copy >= 0; copy = table.nextCopy(copy)) if (staying.has(table.packOf(copy).id)) return false;
+    for (let copy = table.nextCopy(number); copy >= 0; copy = table.nextCopy(copy))
+      if (staying.has(table.packOf(copy).id)) return false;
     return true;
   }
 }
@@ -163,7 +178,11 @@ class Gathering {
     if (blobs.length === 0) return;
     const buffer = new ArrayBuffer(this.#bytes);
     const bytes = new Uint8Array(buffer);
-    const chunks = { offsets: new Uint32Array(blobs.length), lengths: new Uint32Array(blobs.length), ids: new Uint8Array(blobs.length * 32) };
+    const chunks = {
+      offsets: new Uint32Array(blobs.length),
+      lengths: new Uint32Array(blobs.length),
+      ids: new Uint8Array(blobs.length * 32),
+    };
     const kinds = new Uint8Array(blobs.length);
     let offset = 0;
     for (const [i, blob] of blobs.entries()) {
@@ -190,5 +209,8 @@ async function readBack(backend: Backend, pack: PublishedPack): Promise<void> {
   const { id, size, sha256 } = pack.record;
   const bytes = await backend.get(packName(id));
   if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
-  throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, { hint: 'The disk or the memory of this machine is faulty. Nothing was removed.', context: { pack: id } });
+  throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, {
+    hint: 'The disk or the memory of this machine is faulty. Nothing was removed.',
+    context: { pack: id },
+  });
 }

@@ -34,10 +34,13 @@ export class StoreView {
     const view = new StoreView(repository);
     await view.refresh();
     // Somebody may have published between the two readings.
-    for (let attempt = 0; attempt < 5 && repository.state().number !== view.state.number; attempt++) await view.refresh();
+    for (let attempt = 0; attempt < 5 && repository.state().number !== view.state.number; attempt++)
+      await view.refresh();
     const known = repository.state();
     if (known.number !== view.state.number || !encodeState(known).equals(encodeState(view.state))) {
-      throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', { hint: 'Run `snap reindex`, then `snap verify`. Nothing was removed.' });
+      throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', {
+        hint: 'Run `snap reindex`, then `snap verify`. Nothing was removed.',
+      });
     }
     return view;
   }

@@ -11,7 +11,7 @@ import { readPackFooter } from '../repo/blob-reader.ts';
 import { packName } from '../repo/layout.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
-import { Raced, RACES_MAX } from './raced.ts';
+import { RACES_MAX, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markReach, rootsOf } from './reach.ts';
 import type { StoreView } from './store-view.ts';
@@ -31,7 +31,12 @@ export interface SweepOptions {
 }
 
 /** `reach`: marks made on exactly the state of `view`, or undefined to walk afresh. */
-export async function sweep(repository: Repository, view: StoreView, reach: Reach | undefined, options: SweepOptions): Promise<Swept> {
+export async function sweep(
+  repository: Repository,
+  view: StoreView,
+  reach: Reach | undefined,
+  options: SweepOptions,
+): Promise<Swept> {
   let current = reach;
   for (let attempt = 1; ; attempt++) {
     if ((await view.refresh()) > 0 || current?.state.number !== view.state.number) current = undefined;
@@ -65,14 +70,24 @@ async function publishSweep(repository: Repository, reach: Reach, swept: readonl
   if (state.number !== reach.state.number || state.hash !== reach.state.hash) throw new Raced();
   // The index may answer from the packs that go: tell it of the copies that stay.
   const packs = [];
-  for (const id of holdersUnknownToIndex(repository.index, reach, new Set(swept))) packs.push({ id, footer: await readPackFooter(backend, state, id) });
-  const draft = { operation: 'sweep', note: `${swept.length} packs`, workspace: repository.workspaceId, swept } as const;
+  for (const id of holdersUnknownToIndex(repository.index, reach, new Set(swept)))
+    packs.push({ id, footer: await readPackFooter(backend, state, id) });
+  const draft = {
+    operation: 'sweep',
+    note: `${swept.length} packs`,
+    workspace: repository.workspaceId,
+    swept,
+  } as const;
   await repository.publish(draft, { packs, removedPacks: swept }, () => {
     throw new Raced();
   });
 }
 
-function dueForSweep(repository: Repository, view: StoreView, grace: Duration | undefined): { packs: Set<PackId>; inGrace: PackId[] } {
+function dueForSweep(
+  repository: Repository,
+  view: StoreView,
+  grace: Duration | undefined,
+): { packs: Set<PackId>; inGrace: PackId[] } {
   const limit = grace === undefined ? undefined : subtractDuration(repository.environment.now(), grace);
   const packs = new Set<PackId>();
   const inGrace: PackId[] = [];

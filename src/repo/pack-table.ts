@@ -131,6 +131,23 @@ export class PackTable {
     return ((this.#kinds[number] ?? 0) & SECOND_COPY) === 0;
   }
 
+  /** The chosen copies of one kind, nearly in the order of their ids (by the first 16 bits): what lookups by key like. */
+  inIdOrder(kind: BlobKind): Uint32Array {
+    const starts = new Uint32Array(0x10001);
+    const prefix = (number: number): number => this.#ids.readUInt16BE(number * ID_BYTES);
+    for (let number = 0; number < this.#size; number++)
+      if (this.#kinds[number] === kind) starts[prefix(number) + 1] = (starts[prefix(number) + 1] ?? 0) + 1;
+    for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
+    const ordered = new Uint32Array(starts[0x10000] ?? 0);
+    for (let number = 0; number < this.#size; number++) {
+      if (this.#kinds[number] !== kind) continue;
+      const place = starts[prefix(number)] ?? 0;
+      ordered[place] = number;
+      starts[prefix(number)] = place + 1;
+    }
+    return ordered;
+  }
+
   lengthOf(number: number): number {
     return this.#lengths[number] ?? 0;
   }

@@ -56,8 +56,9 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
       const relative = path.slice(file.base.length) + (isFolder ? '/' : '');
       const result = file.matcher.checkIgnore(relative);
       if (!result.ignored && !result.unignored) continue;
-      const line = result.rule === undefined ? -1 : file.lines.indexOf(result.rule.pattern);
-      const rule = `${file.source}${line >= 0 ? `:${line + 1}` : ''}: ${result.rule?.pattern ?? ''}`;
+      const pattern = result.rule?.pattern ?? takenBackBy(file, relative);
+      const line = pattern === undefined ? -1 : file.lines.lastIndexOf(pattern);
+      const rule = `${file.source}${line >= 0 ? `:${line + 1}` : ''}: ${pattern ?? ''}`;
       return { ignored: result.ignored, rule };
     }
     return { ignored: false, rule: undefined };
@@ -94,6 +95,15 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
 function ruleFile(base: string, source: string, lines: readonly string[]): RuleFile {
   const matcher = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
   return { base, source, matcher, lines };
+}
+
+/** Which "!" pattern took a path back, which the package does not tell: the last one that matches by itself. */
+function takenBackBy(file: RuleFile, relative: string): string | undefined {
+  return file.lines.findLast(
+    (line) =>
+      line.startsWith('!') &&
+      ignorePackage({ ignorecase: false, allowRelativePaths: true }).add(line.slice(1)).ignores(relative),
+  );
 }
 
 function digestOf(before: string, text: string): string {

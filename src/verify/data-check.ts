@@ -46,7 +46,8 @@ export async function checkData(options: DataCheckOptions): Promise<DataCheck> {
   let inFlight = 0;
   let failure: unknown;
   for (const pack of chosen.packs) {
-    while (running.size > 0 && (running.size >= workers.capacity || inFlight + pack.size > IN_FLIGHT_BYTES_MAX)) await Promise.race(running);
+    while (running.size > 0 && (running.size >= workers.capacity || inFlight + pack.size > IN_FLIGHT_BYTES_MAX))
+      await Promise.race(running);
     if (failure !== undefined || !chosen.goOn(counts.bytes + inFlight)) break;
     signal?.throwIfAborted();
     inFlight += pack.size;
@@ -72,12 +73,22 @@ export async function checkData(options: DataCheckOptions): Promise<DataCheck> {
   return counts;
 }
 
-async function checkTwice(options: DataCheckOptions, pack: PackRecord): Promise<{ reply: CheckReply | undefined; wasTransient: boolean }> {
+async function checkTwice(
+  options: DataCheckOptions,
+  pack: PackRecord,
+): Promise<{ reply: CheckReply | undefined; wasTransient: boolean }> {
   const first = await checkOnce(options, pack);
   if (first !== undefined && first.faults.length === 0) return { reply: first, wasTransient: false };
   const second = await checkOnce(options, pack);
   if (second !== undefined && second.faults.length === 0) return { reply: second, wasTransient: true };
-  for (const { pack: id, offset, reason, blob } of second?.faults ?? []) options.faults.add({ what: blob === undefined ? 'pack' : 'blob', reason, pack: id, offset, ...(blob === undefined ? {} : { blob: { kind: blob.kind, id: blob.id } }) });
+  for (const { pack: id, offset, reason, blob } of second?.faults ?? [])
+    options.faults.add({
+      what: blob === undefined ? 'pack' : 'blob',
+      reason,
+      pack: id,
+      offset,
+      ...(blob === undefined ? {} : { blob: { kind: blob.kind, id: blob.id } }),
+    });
   return { reply: second, wasTransient: false };
 }
 
@@ -100,7 +111,10 @@ async function checkOnce(options: DataCheckOptions, pack: PackRecord): Promise<C
 
 /** SHA-256 written in JavaScript: a tenth as fast, and nothing in common with the one that made the ids. */
 async function portableHash(): Promise<(bytes: Uint8Array) => string> {
-  const [{ sha256 }, { bytesToHex }] = await Promise.all([import('@noble/hashes/sha2.js'), import('@noble/hashes/utils.js')]);
+  const [{ sha256 }, { bytesToHex }] = await Promise.all([
+    import('@noble/hashes/sha2.js'),
+    import('@noble/hashes/utils.js'),
+  ]);
   return (bytes) => bytesToHex(sha256(bytes));
 }
 
@@ -113,7 +127,10 @@ function owned(bytes: Buffer | undefined): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /** The packs to read, in order, and whether to begin another one. */
-function chooser({ repository, packs, sample }: DataCheckOptions): { packs: readonly PackRecord[]; goOn: (bytesBegun: number) => boolean } {
+function chooser({ repository, packs, sample }: DataCheckOptions): {
+  packs: readonly PackRecord[];
+  goOn: (bytesBegun: number) => boolean;
+} {
   const { environment } = repository;
   if (sample === undefined) return { packs, goOn: () => true };
   const mixed = shuffled(packs, environment.uniqueName());

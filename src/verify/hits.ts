@@ -6,10 +6,10 @@ import { hasCode } from '../errors.ts';
 import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
 import { decodeTree } from '../object/tree.ts';
+import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { decodeParts } from '../object/tree-parts.ts';
 import type { Repository } from '../repo/repository.ts';
 
@@ -31,7 +31,12 @@ const LISTED_PATHS_MAX = 100;
 /** Paths that are told apart; beyond this they are no longer counted. */
 const KNOWN_PATHS_MAX = 100_000;
 
-export async function findHits(repository: Repository, damaged: BlobTable, snapshots: readonly BlobId[], signal: AbortSignal | undefined): Promise<Hits> {
+export async function findHits(
+  repository: Repository,
+  damaged: BlobTable,
+  snapshots: readonly BlobId[],
+  signal: AbortSignal | undefined,
+): Promise<Hits> {
   const walk = new HitWalk(repository, damaged, signal);
   for (const id of snapshots) await walk.snapshot(id);
   return walk.result();
@@ -88,9 +93,13 @@ class HitWalk {
       hit = true;
       note(hitPath);
     };
-    const bytes = this.#damaged.find(BLOB_KIND.tree, tree) >= 0 ? undefined : await this.#orNothing(() => this.#repository.blobs.read(BLOB_KIND.tree, tree));
+    const bytes =
+      this.#damaged.find(BLOB_KIND.tree, tree) >= 0
+        ? undefined
+        : await this.#orNothing(() => this.#repository.blobs.read(BLOB_KIND.tree, tree));
     const parts = bytes === undefined ? undefined : await this.#orNothing(async () => decodeParts(bytes));
-    const entries = bytes === undefined || parts !== undefined ? undefined : await this.#orNothing(async () => decodeTree(bytes));
+    const entries =
+      bytes === undefined || parts !== undefined ? undefined : await this.#orNothing(async () => decodeTree(bytes));
     if (parts !== undefined) for (const part of parts) await this.#folder(part.tree, path, noteHere);
     else if (entries === undefined) noteHere(path);
     else for (const entry of entries) await this.#entry(entry, path, noteHere);
@@ -109,7 +118,9 @@ class HitWalk {
 
   async #listIsHit(list: BlobId): Promise<boolean> {
     if (this.#damaged.find(BLOB_KIND.chunkList, list) >= 0) return true;
-    const decoded = await this.#orNothing(async () => decodeChunkList(await this.#repository.blobs.read(BLOB_KIND.chunkList, list)));
+    const decoded = await this.#orNothing(async () =>
+      decodeChunkList(await this.#repository.blobs.read(BLOB_KIND.chunkList, list)),
+    );
     if (decoded === undefined) return true;
     if (decoded.level === 0) return decoded.refs.some(({ id }) => this.#damaged.find(BLOB_KIND.data, id) >= 0);
     for (const { id } of decoded.refs) if (await this.#listIsHit(id)) return true;

@@ -54,7 +54,11 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
   }
   const known = repository.state();
   if (whole && known.number > state.number) {
-    faults.add({ what: 'journal', reason: `it ends at entry ${state.number}, but entry ${known.number} was there before: the journal was cut off or replaced by an older one`, entry: known.number });
+    faults.add({
+      what: 'journal',
+      reason: `it ends at entry ${state.number}, but entry ${known.number} was there before: the journal was cut off or replaced by an older one`,
+      entry: known.number,
+    });
     whole = false;
   }
   return { state: whole ? state : known, entries: state.number, checkpoints: compared };
@@ -64,7 +68,8 @@ async function readOrFault(backend: Backend, number: number, faults: Faults): Pr
   for (let attempt = 1; ; attempt++) {
     try {
       const entry = await readEntry(backend, number);
-      if (entry === undefined) faults.add({ what: 'journal', reason: 'it is missing, and later ones are there', entry: number });
+      if (entry === undefined)
+        faults.add({ what: 'journal', reason: 'it is missing, and later ones are there', entry: number });
       return entry;
     } catch (error) {
       if (!hasCode(error, 'corrupt-data', 'io')) throw error;
@@ -79,7 +84,12 @@ async function compareCheckpoint(backend: Backend, state: StoreState, faults: Fa
   const bytes = await backend.get(checkpointName(state.number));
   // Old ones are removed when new ones are written.
   if (bytes === undefined) return 0;
-  if (!bytes.equals(encodeState(state))) faults.add({ what: 'checkpoint', reason: 'it differs from the fold of the journal; commands that start from it would see another state', entry: state.number });
+  if (!bytes.equals(encodeState(state)))
+    faults.add({
+      what: 'checkpoint',
+      reason: 'it differs from the fold of the journal; commands that start from it would see another state',
+      entry: state.number,
+    });
   return 1;
 }
 

@@ -4,7 +4,7 @@
  * the store: the next commit reads every file again.
  */
 import { removeTree } from '../disk/files.ts';
-import { readHolder, isAlive } from '../disk/lock-file.ts';
+import { isAlive, readHolder } from '../disk/lock-file.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
@@ -33,7 +33,11 @@ export function discardIndex(environment: Environment, folder: string): void {
   const marker = `${folder}/${WORKSPACE.indexInUse}`;
   const holder = readHolder(disk, marker);
   if (holder !== undefined && isAlive(disk, holder, environment.holder)) {
-    throw new SnapError('locked', `the index is in use by \`${holder.command}\` (process ${holder.pid} on ${holder.host})`, { hint: 'Wait until it is done, and run `snap reindex` again.', context: { pid: holder.pid, host: holder.host } });
+    throw new SnapError(
+      'locked',
+      `the index is in use by \`${holder.command}\` (process ${holder.pid} on ${holder.host})`,
+      { hint: 'Wait until it is done, and run `snap reindex` again.', context: { pid: holder.pid, host: holder.host } },
+    );
   }
   const path = `${folder}/${WORKSPACE.index}`;
   try {
@@ -50,9 +54,13 @@ export function discardIndex(environment: Environment, folder: string): void {
 }
 
 /** Fills the trees and snapshots of a freshly opened index. */
-export async function refillIndex(repository: Repository, signal: AbortSignal | undefined): Promise<Omit<ReindexResult, 'milliseconds'>> {
+export async function refillIndex(
+  repository: Repository,
+  signal: AbortSignal | undefined,
+): Promise<Omit<ReindexResult, 'milliseconds'>> {
   const { backend, index } = repository;
-  if (index.kind !== 'level') throw new SnapError('locked', 'another command took the index meanwhile', { hint: 'Run `snap reindex` again.' });
+  if (index.kind !== 'level')
+    throw new SnapError('locked', 'another command took the index meanwhile', { hint: 'Run `snap reindex` again.' });
   const state = repository.state();
   let damaged = 0;
   const table = await readPackTable(backend, state, () => damaged++);

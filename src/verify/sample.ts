@@ -50,5 +50,7 @@ function parseBytes(text: string): Sample {
 }
 
 function badSample(text: string): SnapError {
-  return new SnapError('usage', `${JSON.stringify(text)} is not a sample`, { hint: 'Write a share as 10%, a size as 2GB, or a time as 5m (minutes).' });
+  return new SnapError('usage', `${JSON.stringify(text)} is not a sample`, {
+    hint: 'Write a share as 10%, a size as 2GB, or a time as 5m (minutes).',
+  });
 }

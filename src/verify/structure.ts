@@ -3,7 +3,7 @@
  * lies in one, every tree and list decodes by all rules of its format, and the index says what the footers say.
  */
 import { hasCode } from '../errors.ts';
-import type { BlobIndex } from '../index/blob-index.ts';
+import type { BlobIndex, BlobLocation } from '../index/blob-index.ts';
 import type { BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
@@ -23,7 +23,12 @@ export interface StructureCheck {
   /** Blobs in packs, with those that lie in several counted for each. */
   readonly blobs: number;
   /** Blobs that snapshots need, by kind. */
-  readonly needed: { readonly snapshots: number; readonly trees: number; readonly lists: number; readonly data: number };
+  readonly needed: {
+    readonly snapshots: number;
+    readonly trees: number;
+    readonly lists: number;
+    readonly data: number;
+  };
   /** Undefined where the index is not LevelDB. `missing` costs time only; `wrong` are faults. */
   readonly index: { readonly blobs: number; readonly missing: number; readonly wrong: number } | undefined;
 }
@@ -31,7 +36,12 @@ export interface StructureCheck {
 /** Lookups between two looks at what else is to be done. */
 const LOOKUPS_BETWEEN_WAITS = 2000;
 
-export async function checkStructure(repository: Repository, state: StoreState, faults: Faults, signal: AbortSignal | undefined): Promise<StructureCheck> {
+export async function checkStructure(
+  repository: Repository,
+  state: StoreState,
+  faults: Faults,
+  signal: AbortSignal | undefined,
+): Promise<StructureCheck> {
   const { backend } = repository;
   let packBytes = 0;
   const unreadable = new Set<string>();
@@ -40,7 +50,13 @@ export async function checkStructure(repository: Repository, state: StoreState, 
     const size = await backend.size(packName(pack.id));
     if (size === pack.size) continue;
     unreadable.add(pack.id);
-    faults.add({ what: 'pack', pack: pack.id, offset: 0, reason: size === undefined ? 'it is missing from the store' : `it has ${size} bytes where ${pack.size} were written` });
+    faults.add({
+      what: 'pack',
+      pack: pack.id,
+      offset: 0,
+      reason:
+        size === undefined ? 'it is missing from the store' : `it has ${size} bytes where ${pack.size} were written`,
+    });
   }
   const table = await readPackTable(backend, state, (pack, error) => {
     unreadable.add(pack);
@@ -48,7 +64,13 @@ export async function checkStructure(repository: Repository, state: StoreState, 
   });
   for (const pack of table.packs) {
     const expected = state.packs.get(pack.id)?.blobs;
-    if (pack.count !== expected) faults.add({ what: 'pack', pack: pack.id, offset: 0, reason: `its footer lists ${pack.count} blobs where the journal says ${expected}` });
+    if (pack.count !== expected)
+      faults.add({
+        what: 'pack',
+        pack: pack.id,
+        offset: 0,
+        reason: `its footer lists ${pack.count} blobs where the journal says ${expected}`,
+      });
   }
   const marker = new Marker({
     backend,
@@ -58,7 +80,8 @@ export async function checkStructure(repository: Repository, state: StoreState, 
     visit: (kind, number, bytes) => checkStrictly(table, kind, number, bytes, faults),
   });
   await marker.mark(new Set(state.refs.values()));
-  const index = repository.index.kind === 'level' ? await compareIndex(repository.index, table, faults, signal) : undefined;
+  const index =
+    repository.index.kind === 'level' ? await compareIndex(repository.index, table, faults, signal) : undefined;
   return { packs: state.packs.size, packBytes, blobs: table.size, needed: countNeeded(marker), index };
 }
 
@@ -69,7 +92,13 @@ function checkStrictly(table: PackTable, kind: BlobKind, number: number, bytes: 
     else if (kind === BLOB_KIND.tree && decodeParts(bytes) === undefined) decodeTree(bytes);
   } catch (error) {
     if (!hasCode(error, 'corrupt-data')) throw error;
-    faults.add({ what: 'blob', reason: error.message, blob: { kind, id: table.idOf(number) }, pack: table.packOf(number).id, offset: table.blockOf(number).offset });
+    faults.add({
+      what: 'blob',
+      reason: error.message,
+      blob: { kind, id: table.idOf(number) },
+      pack: table.packOf(number).id,
+      offset: table.blockOf(number).offset,
+    });
   }
 }
 
@@ -86,31 +115,40 @@ function countNeeded({ table, marked }: Marker): StructureCheck['needed'] {
   return counts;
 }
 
-async function compareIndex(index: BlobIndex, table: PackTable, faults: Faults, signal: AbortSignal | undefined): Promise<NonNullable<StructureCheck['index']>> {
-  let blobs = 0;
-  let missing = 0;
-  let wrong = 0;
-  for (let number = 0; number < table.size; number++) {
-    if (number % LOOKUPS_BETWEEN_WAITS === 0) {
-      signal?.throwIfAborted();
-      await new Promise(setImmediate);
+async function compareIndex(
+  index: BlobIndex,
+  table: PackTable,
+  faults: Faults,
+  signal: AbortSignal | undefined,
+): Promise<NonNullable<StructureCheck['index']>> {
+  const counts = { blobs: 0, missing: 0, wrong: 0 };
+  for (const kind of Object.values(BLOB_KIND)) {
+    // In the order of the keys: three times as fast as in the order of the packs.
+    for (const number of table.inIdOrder(kind)) {
+      if (counts.blobs++ % LOOKUPS_BETWEEN_WAITS === 0) {
+        signal?.throwIfAborted();
+        await new Promise(setImmediate);
+      }
+      const location = index.find(kind, table.idOf(number));
+      if (location === undefined) counts.missing++;
+      else if (!isCopyAt(table, number, location)) {
+        counts.wrong++;
+        faults.add({
+          what: 'index',
+          reason: `it places the blob ${table.idOf(number)} where it is not`,
+          pack: location.pack,
+          offset: location.blockOffset,
+        });
+      }
     }
-    if (!table.isChosen(number)) continue;
-    blobs++;
-    const kind = table.kindOf(number);
-    const location = index.find(kind, table.idOf(number));
-    if (location === undefined) {
-      missing++;
-      continue;
-    }
-    let copy = number;
-    for (; copy >= 0; copy = table.nextCopy(copy)) {
-      const { offset } = table.blockOf(copy);
-      if (table.packOf(copy).id === location.pack && offset === location.blockOffset && table.offsetOf(copy) === location.offset && table.lengthOf(copy) === location.length) break;
-    }
-    if (copy >= 0) continue;
-    wrong++;
-    faults.add({ what: 'index', reason: `it places the blob ${table.idOf(number)} where it is not`, pack: location.pack, offset: location.blockOffset });
   }
-  return { blobs, missing, wrong };
+  return counts;
+}
+
+function isCopyAt(table: PackTable, chosen: number, location: BlobLocation): boolean {
+  for (let copy = chosen; copy >= 0; copy = table.nextCopy(copy)) {
+    if (table.packOf(copy).id !== location.pack || table.blockOf(copy).offset !== location.blockOffset) continue;
+    if (table.offsetOf(copy) === location.offset && table.lengthOf(copy) === location.length) return true;
+  }
+  return false;
 }

@@ -52,11 +52,25 @@ export async function verify(repository: Repository, workers: Workers, options: 
     const faults = new Faults();
     const { state, ...journal } = await checkJournal(repository, faults);
     const [data, structure] = await Promise.all([
-      options.data ? checkData({ ...options, repository, workers, packs: [...state.packs.values()], faults }) : undefined,
+      options.data
+        ? checkData({ ...options, repository, workers, packs: [...state.packs.values()], faults })
+        : undefined,
       checkStructure(repository, state, faults, options.signal),
     ]);
-    const hits = faults.blobs.size === 0 ? undefined : await findHits(repository, faults.blobs, newestFirst(state), options.signal);
-    return { journal, structure, data, faults: faults.listed, faultCount: faults.count, missingBlobs: faults.missing, hits, milliseconds: environment.elapsed() - started };
+    const hits =
+      faults.blobs.size === 0
+        ? undefined
+        : await findHits(repository, faults.blobs, newestFirst(state), options.signal);
+    return {
+      journal,
+      structure,
+      data,
+      faults: faults.listed,
+      faultCount: faults.count,
+      missingBlobs: faults.missing,
+      hits,
+      milliseconds: environment.elapsed() - started,
+    };
   } finally {
     session.end();
   }

@@ -2,6 +2,7 @@
  * Checking a pack in a worker, byte for byte: the hash of the whole file, then every block decoded and every blob hashed.
  */
 import { hash } from 'node:crypto';
+import { release } from '../bytes/release.ts';
 import type { Zstd } from '../compress/zstd.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
@@ -33,7 +34,7 @@ export interface PackFault {
   readonly blob: { readonly kind: BlobKind; readonly id: BlobId } | undefined;
 }
 
-/** Never throws for damage: faults tell. */
+/** Never throws for damage: faults tell. The bytes of the job are gone afterwards. */
 export async function checkPack(
   zstd: Zstd,
   job: CheckJob,
@@ -72,6 +73,7 @@ export async function checkPack(
           listed.length === block.blobs.length &&
           listed.every((blob, i) => blob.kind === block.blobs[i]?.kind && blob.length === block.blobs[i]?.length);
         if (!agrees) packFault('the directory of a block differs from the footer', block.offset);
+        if (raw.buffer !== bytes.buffer) release(raw);
       } catch (error) {
         if (!(error instanceof SnapError)) throw error;
         for (const blob of block.blobs)
@@ -82,5 +84,7 @@ export async function checkPack(
     if (!(error instanceof SnapError)) throw error;
     packFault(error.message);
   }
-  return { bytesRead: bytes.length, blobs, faults };
+  const bytesRead = bytes.length;
+  release(job.bytes);
+  return { bytesRead, blobs, faults };
 }

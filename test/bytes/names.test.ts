@@ -6,7 +6,10 @@ import { nameBytes } from '../kit/arbitrary.ts';
 
 describe('names', () => {
   test('any bytes come back', () => {
-    fc.assert(fc.property(nameBytes, (bytes) => encodeName(decodeName(bytes)).equals(bytes)), { numRuns: 2000 });
+    fc.assert(
+      fc.property(nameBytes, (bytes) => encodeName(decodeName(bytes)).equals(bytes)),
+      { numRuns: 2000 },
+    );
   });
 
   test('different bytes are different strings, in the order of their bytes', () => {
@@ -24,7 +27,11 @@ describe('names', () => {
   });
 
   test('joined names are the names joined', () => {
-    fc.assert(fc.property(nameBytes, nameBytes, (a, b) => encodeName(`${decodeName(a)}/${decodeName(b)}`).equals(Buffer.concat([a, Buffer.from('/'), b]))));
+    fc.assert(
+      fc.property(nameBytes, nameBytes, (a, b) =>
+        encodeName(`${decodeName(a)}/${decodeName(b)}`).equals(Buffer.concat([a, Buffer.from('/'), b])),
+      ),
+    );
   });
 
   test('a system call gets a string where a string can say it, else bytes', () => {

@@ -8,19 +8,24 @@ import { blobIds, nameBytes } from '../kit/arbitrary.ts';
 
 const counts = fc.maxSafeNat();
 const names = nameBytes.map(decodeName).filter((name) => !name.includes('/'));
-const records: fc.Arbitrary<FolderRecord> = fc.array(fc.tuple(names, fc.uint8Array({ minLength: STAT_BYTES, maxLength: STAT_BYTES })), { maxLength: 6 }).chain((entries) =>
-  fc.record({
-    rulesDigest: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex')),
-    tree: blobIds,
-    totals: fc.record({ files: counts, folders: counts, others: counts, bytes: counts }),
-    stats: fc.constant(Buffer.concat(entries.map(([, stat]) => stat))),
-    names: fc.constant(entries.map(([name]) => name).join('/')),
-    folderTrees: fc.array(blobIds, { maxLength: 4 }),
-  }),
-);
+const records: fc.Arbitrary<FolderRecord> = fc
+  .array(fc.tuple(names, fc.uint8Array({ minLength: STAT_BYTES, maxLength: STAT_BYTES })), { maxLength: 6 })
+  .chain((entries) =>
+    fc.record({
+      rulesDigest: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex')),
+      tree: blobIds,
+      totals: fc.record({ files: counts, folders: counts, others: counts, bytes: counts }),
+      stats: fc.constant(Buffer.concat(entries.map(([, stat]) => stat))),
+      names: fc.constant(entries.map(([name]) => name).join('/')),
+      folderTrees: fc.array(blobIds, { maxLength: 4 }),
+    }),
+  );
 
 test('records decode to what was encoded', () => {
-  fc.assert(fc.property(records, (record) => void expect(decodeFolderRecord(encodeFolderRecord(record))).toEqual(record)), { numRuns: 300 });
+  fc.assert(
+    fc.property(records, (record) => void expect(decodeFolderRecord(encodeFolderRecord(record))).toEqual(record)),
+    { numRuns: 300 },
+  );
 });
 
 test('any bytes are no record, or encode to themselves', () => {

@@ -41,7 +41,12 @@ const again = (bytes: Buffer): Uint8Array => {
 
 describe('chunk lists', () => {
   test('give back every chunk in order', () => {
-    fc.assert(fc.property(fc.array(chunkRefs, { minLength: 1, maxLength: 60 }), (refs) => void expect(expand(encodeChunkLists(refs))).toEqual(refs)));
+    fc.assert(
+      fc.property(
+        fc.array(chunkRefs, { minLength: 1, maxLength: 60 }),
+        (refs) => void expect(expand(encodeChunkLists(refs))).toEqual(refs),
+      ),
+    );
   });
 
   test.each([1, 8, 9, 511, 4096, 4097, 30_000])('%i chunks', (count) => {
@@ -54,7 +59,13 @@ describe('chunk lists', () => {
   });
 
   test('damaged bytes are refused, or are another list in its only encoding', () => {
-    fc.assert(fc.property(fc.array(chunkRefs, { minLength: 1, maxLength: 6 }), (refs) => void tamper(encodeChunkLists(refs).at(-1)?.bytes ?? Buffer.alloc(0), again)), { numRuns: 20 });
+    fc.assert(
+      fc.property(
+        fc.array(chunkRefs, { minLength: 1, maxLength: 6 }),
+        (refs) => void tamper(encodeChunkLists(refs).at(-1)?.bytes ?? Buffer.alloc(0), again),
+      ),
+      { numRuns: 20 },
+    );
   });
 
   test('noise is refused, or is a list in its only encoding', () => {

@@ -16,7 +16,10 @@ describe('snapshots', () => {
       fc.property(snapshots, (snapshot) => {
         const bytes = encodeSnapshot(snapshot);
         const decoded = decodeSnapshot(bytes);
-        expect({ ...decoded, meta: Object.entries(decoded.meta).sort() }).toEqual({ ...snapshot, meta: Object.entries(snapshot.meta).sort() });
+        expect({ ...decoded, meta: Object.entries(decoded.meta).sort() }).toEqual({
+          ...snapshot,
+          meta: Object.entries(snapshot.meta).sort(),
+        });
         expect(encodeSnapshot(decoded).equals(bytes)).toBe(true);
       }),
       { numRuns: 300 },
@@ -24,7 +27,10 @@ describe('snapshots', () => {
   });
 
   test('damaged bytes are refused, or are another snapshot in its only encoding', () => {
-    fc.assert(fc.property(snapshots, (snapshot) => void tamper(encodeSnapshot(snapshot), againSnapshot)), { numRuns: 3 });
+    fc.assert(
+      fc.property(snapshots, (snapshot) => void tamper(encodeSnapshot(snapshot), againSnapshot)),
+      { numRuns: 3 },
+    );
   });
 
   test('a field that is not known is refused, not dropped', () => {
@@ -52,13 +58,29 @@ describe('journal entries', () => {
   });
 
   test('damaged bytes are refused, or are another entry in its only encoding', () => {
-    fc.assert(fc.property(journalEntries, (entry) => void tamper(encodeJournalEntry(entry), (bytes) => encodeJournalEntry(decodeJournalEntry(bytes, entry.number)))), { numRuns: 3 });
+    fc.assert(
+      fc.property(
+        journalEntries,
+        (entry) =>
+          void tamper(encodeJournalEntry(entry), (bytes) =>
+            encodeJournalEntry(decodeJournalEntry(bytes, entry.number)),
+          ),
+      ),
+      { numRuns: 3 },
+    );
   });
 });
 
 describe('canonical JSON', () => {
   const values = fc.letrec<{ value: Json }>((tie) => ({
-    value: fc.oneof({ maxDepth: 4 }, fc.constantFrom(null, true, false), fc.maxSafeInteger(), texts, fc.array(tie('value'), { maxLength: 4 }), fc.dictionary(texts, tie('value'), { maxKeys: 4 })),
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom(null, true, false),
+      fc.maxSafeInteger(),
+      texts,
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.dictionary(texts, tie('value'), { maxKeys: 4 }),
+    ),
   })).value;
 
   test('a value has one spelling, and comes back', () => {
@@ -74,12 +96,29 @@ describe('canonical JSON', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const bytes = Buffer.from(text);
-        return attempt(bytes, (given) => encodeCanonicalJson(decodeCanonicalJson(given, 'record')))?.equals(bytes) ?? true;
+        return (
+          attempt(bytes, (given) => encodeCanonicalJson(decodeCanonicalJson(given, 'record')))?.equals(bytes) ?? true
+        );
       }),
     );
   });
 
-  test.each(['{"b":1,"a":2}', '{"a":1,"a":1}', ' 1', '1 ', '1.0', '1e3', '-0', '9007199254740993', '1.5', '"\\u0061"', '"\\/"', '"\\uDCFF"', '\ufeff1', ''])('%j is refused', (text) => {
+  test.each([
+    '{"b":1,"a":2}',
+    '{"a":1,"a":1}',
+    ' 1',
+    '1 ',
+    '1.0',
+    '1e3',
+    '-0',
+    '9007199254740993',
+    '1.5',
+    '"\\u0061"',
+    '"\\/"',
+    '"\\uDCFF"',
+    '\ufeff1',
+    '',
+  ])('%j is refused', (text) => {
     expect(() => decodeCanonicalJson(Buffer.from(text), 'record')).toThrow('damaged record');
   });
 });

@@ -1,6 +1,7 @@
 /** Danger: trees that decode to something else than was encoded, or two encodings of one folder. */
-import fc from 'fast-check';
+
 import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeName } from '../../src/bytes/names.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
@@ -13,7 +14,19 @@ import { attempt, tamper } from '../kit/tamper.ts';
 const again = (bytes: Buffer): Uint8Array => encodeTree(decodeTree(bytes));
 
 function emptyFile(name: string): TreeEntry {
-  return { kind: 1, name, mode: 0o644, mtime: 0n, uid: 0, gid: 0, size: 0, content: { chunks: [] }, linkKey: undefined, sparse: false, unsteady: false };
+  return {
+    kind: 1,
+    name,
+    mode: 0o644,
+    mtime: 0n,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    content: { chunks: [] },
+    linkKey: undefined,
+    sparse: false,
+    unsteady: false,
+  };
 }
 
 function manyFiles(count: number): TreeEntry[] {
@@ -31,7 +44,10 @@ describe('trees', () => {
   });
 
   test('damaged bytes are refused, or are another tree in its only encoding', () => {
-    fc.assert(fc.property(folders, (entries) => void tamper(encodeTree(entries), again)), { numRuns: 15 });
+    fc.assert(
+      fc.property(folders, (entries) => void tamper(encodeTree(entries), again)),
+      { numRuns: 15 },
+    );
   });
 
   test('noise is refused, or is a tree in its only encoding', () => {
@@ -44,7 +60,21 @@ describe('trees', () => {
     );
   });
 
-  test.each(['', '.', '..', 'a/b', 'a\0b', '.snap', '.SNAP', '.Snap. ', '.snap::$DATA', 'SNAP~1', '.s\u200cnap', '.\u017fnap', 'x'.repeat(4097)])('the name %j is refused by writer and reader', (name) => {
+  test.each([
+    '',
+    '.',
+    '..',
+    'a/b',
+    'a\0b',
+    '.snap',
+    '.SNAP',
+    '.Snap. ',
+    '.snap::$DATA',
+    'SNAP~1',
+    '.s\u200cnap',
+    '.\u017fnap',
+    'x'.repeat(4097),
+  ])('the name %j is refused by writer and reader', (name) => {
     expect(() => encodeTree([emptyFile(name)])).toThrow('a tree cannot hold');
     const bytes = encodeName(name);
     const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 127) | 128, bytes.length >> 7];
@@ -61,7 +91,10 @@ describe('trees', () => {
     expect(() => encodeTree([emptyFile('b'), emptyFile('a')])).toThrow('unsorted');
     expect(() => encodeTree([emptyFile('a'), emptyFile('a')])).toThrow('unsorted');
     const sorted = encodeTree([emptyFile('a'), emptyFile('b')]);
-    const swapped = Buffer.from(sorted.toString('latin1').replace('a', '?').replace('b', 'a').replace('?', 'b'), 'latin1');
+    const swapped = Buffer.from(
+      sorted.toString('latin1').replace('a', '?').replace('b', 'a').replace('?', 'b'),
+      'latin1',
+    );
     expect(() => decodeTree(swapped)).toThrow('not sorted');
   });
 
@@ -84,14 +117,19 @@ describe('large folders', () => {
     const leaves = parts.map((part) => decodeTree(byId.get(part.tree) ?? Buffer.alloc(0)));
     expect(leaves.flat()).toEqual(entries);
     expect(leaves.map((leaf) => leaf[0]?.name)).toEqual(parts.map((part) => part.firstName));
-    for (const leaf of leaves.slice(0, -1)) expect(leaf.length === 4096 || (crc32(encodeName(leaf.at(-1)?.name ?? '')) & 0x3ff) === 0).toBe(true);
+    for (const leaf of leaves.slice(0, -1))
+      expect(leaf.length === 4096 || (crc32(encodeName(leaf.at(-1)?.name ?? '')) & 0x3ff) === 0).toBe(true);
     for (const tree of trees) expect(blobIdOf(tree.bytes)).toBe(tree.id);
   });
 
   test('one new file renews one part, or two, and the list', () => {
     const entries = manyFiles(20_000);
     const before = new Set(encodeFolder(entries).map((tree) => tree.id));
-    const after = encodeFolder([...entries.slice(0, 7000), emptyFile('file 006999 and a half'), ...entries.slice(7000)]);
+    const after = encodeFolder([
+      ...entries.slice(0, 7000),
+      emptyFile('file 006999 and a half'),
+      ...entries.slice(7000),
+    ]);
     expect(after.filter((tree) => !before.has(tree.id)).length).toBeLessThanOrEqual(3);
   });
 });

@@ -2,7 +2,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PackId } from '../../src/object/pack-id.ts';
-import { decodeBlockDirectory, decodeBlockHeader, decodeFooter, encodeBlockDirectory, encodeBlockHeader, encodeFooter, footerLength, TRAILER_BYTES } from '../../src/pack/pack-format.ts';
+import {
+  decodeBlockDirectory,
+  decodeBlockHeader,
+  decodeFooter,
+  encodeBlockDirectory,
+  encodeBlockHeader,
+  encodeFooter,
+  footerLength,
+  TRAILER_BYTES,
+} from '../../src/pack/pack-format.ts';
 import { blobKinds, footers } from '../kit/arbitrary.ts';
 import { attempt, tamper } from '../kit/tamper.ts';
 
@@ -17,7 +26,9 @@ describe('footers', () => {
         const size = blockBytes + bytes.length;
         expect(footerLength(trailer, ID, size)).toBe(bytes.length - TRAILER_BYTES);
         expect(decodeFooter(bytes.subarray(0, -TRAILER_BYTES), trailer, ID, size)).toEqual(footer);
-        expect(() => decodeFooter(bytes.subarray(0, -TRAILER_BYTES), trailer, ID, size + 1)).toThrow('do not fill the pack');
+        expect(() => decodeFooter(bytes.subarray(0, -TRAILER_BYTES), trailer, ID, size + 1)).toThrow(
+          'do not fill the pack',
+        );
       }),
     );
   });
@@ -31,7 +42,10 @@ describe('footers', () => {
           const length = footerLength(trailer, ID, size);
           const body = bytes.subarray(0, bytes.length - TRAILER_BYTES);
           // A footer said to be longer begins in the blocks before it, of which any part will do.
-          const taken = length > body.length ? Buffer.concat([Buffer.alloc(Math.min(4096, length - body.length)), body]) : body.subarray(body.length - length);
+          const taken =
+            length > body.length
+              ? Buffer.concat([Buffer.alloc(Math.min(4096, length - body.length)), body])
+              : body.subarray(body.length - length);
           return encodeFooter(decodeFooter(taken, trailer, ID, size));
         });
         expect(other).toBe(0);
@@ -45,11 +59,20 @@ describe('blocks', () => {
   test('headers', () => {
     const lengths = fc.integer({ min: 0, max: 64 * 1024 * 1024 });
     fc.assert(
-      fc.property(fc.record({ codec: fc.integer({ min: 0, max: 255 }), rawLength: lengths, storedLength: fc.integer({ min: 0, max: 0xffffffff }), directoryLength: lengths }), (header) => {
-        const bytes = encodeBlockHeader(header);
-        if (header.directoryLength > header.rawLength) expect(() => decodeBlockHeader(bytes, 'block')).toThrow('impossible lengths');
-        else expect(decodeBlockHeader(bytes, 'block')).toEqual(header);
-      }),
+      fc.property(
+        fc.record({
+          codec: fc.integer({ min: 0, max: 255 }),
+          rawLength: lengths,
+          storedLength: fc.integer({ min: 0, max: 0xffffffff }),
+          directoryLength: lengths,
+        }),
+        (header) => {
+          const bytes = encodeBlockHeader(header);
+          if (header.directoryLength > header.rawLength)
+            expect(() => decodeBlockHeader(bytes, 'block')).toThrow('impossible lengths');
+          else expect(decodeBlockHeader(bytes, 'block')).toEqual(header);
+        },
+      ),
     );
   });
 
@@ -62,6 +85,14 @@ describe('blocks', () => {
       }),
       { numRuns: 50 },
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (noise) => attempt(Buffer.from(noise), (bytes) => encodeBlockDirectory(decodeBlockDirectory(bytes, 'block')))?.equals(noise) ?? true));
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 40 }),
+        (noise) =>
+          attempt(Buffer.from(noise), (bytes) => encodeBlockDirectory(decodeBlockDirectory(bytes, 'block')))?.equals(
+            noise,
+          ) ?? true,
+      ),
+    );
   });
 });

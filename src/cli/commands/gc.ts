@@ -1,8 +1,9 @@
 /** `snap gc` */
 import { Command, InvalidArgumentError } from 'commander';
-import type { GcPreview, GcResult, GcSettings } from '../../api/gc.ts';
+import type { GcSettings } from '../../api/gc.ts';
 import { formatCount, formatDurationMs, formatSize, parseDuration, parseSize } from '../../bytes/quantity.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
+import type { GcPreview, GcResult } from '../../gc/gc.ts';
 import type { RetentionRules } from '../../gc/retention.ts';
 import { parseTiers, rulesAreEmpty } from '../../gc/retention.ts';
 import { shortId } from '../../object/blob-id.ts';

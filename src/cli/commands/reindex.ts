@@ -7,7 +7,9 @@ import { EXIT } from '../exit-code.ts';
 export const reindexCommand: DefineCommand = (action) =>
   new Command('reindex')
     .summary('build the index again from the store')
-    .description('Throws the index of this workspace away and builds it again from journal and packs. Nothing is lost by it: the index is derived. The next commit reads every file again.')
+    .description(
+      'Throws the index of this workspace away and builds it again from journal and packs. Nothing is lost by it: the index is derived. The next commit reads every file again.',
+    )
     .addHelpText('after', '\nExample:\n  snap reindex')
     .action(
       action('reindex', async (face, _args: [], _options: object) => {
@@ -18,7 +20,9 @@ export const reindexCommand: DefineCommand = (action) =>
           const { milliseconds, ...counts } = await reindex(face.folder, face.openOptions());
           progress.stop();
           face.data({ schema: 1, type: 'reindex', ...counts, milliseconds: Math.round(milliseconds) });
-          face.say(` index built again: ${formatCount(counts.blobs)} blobs in ${formatCount(counts.packs)} packs, ${formatCount(counts.trees)} trees, ${formatCount(counts.snapshots)} snapshots        ${formatDurationMs(milliseconds)}`);
+          face.say(
+            ` index built again: ${formatCount(counts.blobs)} blobs in ${formatCount(counts.packs)} packs, ${formatCount(counts.trees)} trees, ${formatCount(counts.snapshots)} snapshots        ${formatDurationMs(milliseconds)}`,
+          );
           if (counts.damaged > 0) {
             face.exitCode = EXIT.damaged;
             face.warn(`${formatCount(counts.damaged)} packs or blobs could not be read`);
