@@ -68,8 +68,10 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
   const head = start ?? livingHead(workspace);
   if (found > 0 || countMax === 0 || since !== undefined || until !== undefined || head === undefined) return;
   const { tree } = await repository.trees.snapshot(head);
-  for (const path of paths)
+  for (const path of paths) {
+    if (repository.environment.disk.lstat(`${repository.root}/${path}`) !== undefined) continue;
     await requireNamed(workspace, path, [sideOf(repository, tree)], settings.revision ?? 'HEAD');
+  }
 }
 
 export interface ChangeSettings {

@@ -24,7 +24,11 @@ export function decodeCanonicalJson(bytes: Uint8Array, what: string): Json {
   return value;
 }
 
-function write(value: Json): string {
+/** Deeper than any record; bounds what hostile bytes can make this recurse. */
+const DEPTH_MAX = 32;
+
+function write(value: Json, depth = 0): string {
+  if (depth > DEPTH_MAX) throw new SnapError('corrupt-data', 'damaged record: it is nested too deeply');
   if (value === null || typeof value === 'boolean') return String(value);
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
@@ -32,9 +36,9 @@ function write(value: Json): string {
       throw new SnapError('corrupt-data', 'damaged record: a number is not a safe integer');
     return String(value === 0 ? 0 : value);
   }
-  if (isArray(value)) return `[${value.map(write).join(',')}]`;
+  if (isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(',')}]`;
   const keys = Object.keys(value).sort();
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${write(value[key] ?? null)}`).join(',')}}`;
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${write(value[key] ?? null, depth + 1)}`).join(',')}}`;
 }
 
 function isArray(value: Json): value is readonly Json[] {

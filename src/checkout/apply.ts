@@ -4,7 +4,7 @@
  */
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { sameTime } from '../object/tree-entry.ts';
+import { linkGroup, sameTime } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { FailedPath } from './file-writer.ts';
@@ -183,10 +183,11 @@ class Apply {
   async #write(step: PlaceStep): Promise<void> {
     const { path } = step;
     if (step.kind === 'write') {
-      const group = step.entry.linkKey === undefined ? undefined : this.#links.get(step.entry.linkKey);
+      const key = linkGroup(step.entry);
+      const group = key === undefined ? undefined : this.#links.get(key);
       if (group !== undefined) group.others.push(path);
       else {
-        if (step.entry.linkKey !== undefined) this.#links.set(step.entry.linkKey, { first: path, others: [] });
+        if (key !== undefined) this.#links.set(key, { first: path, others: [] });
         await this.#writer.write(path, step.entry);
       }
     } else if (step.kind === 'symlink') {

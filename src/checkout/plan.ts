@@ -6,7 +6,7 @@
 import { compareNames } from '../bytes/names.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { FileEntry, FolderEntry, SpecialEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND, sameContent, sameMetadata } from '../object/tree-entry.ts';
+import { ENTRY_KIND, linkGroup, sameContent, sameMetadata } from '../object/tree-entry.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 
@@ -56,8 +56,10 @@ export async function* planCheckout(options: PlanOptions): AsyncGenerator<Step> 
 /** Keys of hard-linked files that the plan changes: every member of such a group must be written or linked again. */
 export async function changedLinkKeys(options: PlanOptions): Promise<Set<string>> {
   const keys = new Set<string>();
-  for await (const step of planCheckout(options))
-    if (step.kind === 'write' && step.entry.linkKey !== undefined) keys.add(step.entry.linkKey);
+  for await (const step of planCheckout(options)) {
+    const key = step.kind === 'write' ? linkGroup(step.entry) : undefined;
+    if (key !== undefined) keys.add(key);
+  }
   return keys;
 }
 
@@ -104,7 +106,8 @@ async function* planEntry(
       yield { kind: 'folder', path, entry: now, tree: now.tree };
     return;
   }
-  const relinked = now.kind === ENTRY_KIND.file && now.linkKey !== undefined && options.relink.has(now.linkKey);
+  const group = now.kind === ENTRY_KIND.file ? linkGroup(now) : undefined;
+  const relinked = group !== undefined && options.relink.has(group);
   const sameLink = before?.kind !== ENTRY_KIND.file || now.kind !== ENTRY_KIND.file || before.linkKey === now.linkKey;
   if (before !== undefined && sameContent(before, now) && sameLink && !relinked) {
     if (!sameMetadata(before, now)) yield { kind: 'metadata', path, entry: now, before };

@@ -10,7 +10,7 @@ import type { Snapshot } from '../object/snapshot.ts';
 import { readHead } from '../repo/head.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { Marker } from '../repo/mark.ts';
-import { readPackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { RACES_MAX, Raced } from './raced.ts';
 import { rootsOf } from './reach.ts';

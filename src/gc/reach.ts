@@ -8,7 +8,7 @@ import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
-import { readPackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Backend } from '../storage/backend.ts';
 
 export interface Reach {

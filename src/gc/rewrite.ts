@@ -69,7 +69,8 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
       if (use === undefined) continue;
       const reason = await mover.movePack(place);
       if (reason !== undefined) failed.set(pack.id, reason);
-      options.progress((done += use.liveBytes), total);
+      done += use.liveBytes;
+      options.progress(done, total);
     }
     mover.flush();
     const packs = await writer.finish();

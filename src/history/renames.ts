@@ -17,8 +17,11 @@ import { baseName, FoundRenames, NO_RENAMES } from './found-renames.ts';
 import { similarFiles } from './similar-files.ts';
 import { joinPath } from './tree-compare.ts';
 
-/** With more entries than this below removed and added folders, only those folders as wholes are matched. */
-const ENTRIES_MAX = 200_000;
+/**
+ * With more entries than this below removed or below added folders, only those folders as wholes are matched: 20,000
+ * on both sides took 80 MB.
+ */
+const ENTRIES_MAX = 50_000;
 /** Every empty folder has this tree, so it says nothing about where one came from. */
 const EMPTY_TREE = blobIdOf(encodeTree([]));
 

@@ -7,7 +7,7 @@ import { BLOB_KIND } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import { ENTRY_KIND, entrySize } from '../object/tree-entry.ts';
 import { Marker } from '../repo/mark.ts';
-import { readPackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
 import { listSnapshots, livingParent } from '../repo/snapshot-list.ts';

@@ -115,6 +115,7 @@ export function decodeState(bytes: Uint8Array): StoreState {
     ),
   };
   fields.done();
+  if (!encodeState(state).equals(bytes)) fields.fail('packs');
   return state;
 }
 

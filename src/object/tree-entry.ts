@@ -99,3 +99,17 @@ function sameFileContent(a: FileContent, b: FileContent): boolean {
 export function sameMetadata(a: TreeEntry, b: TreeEntry): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && sameTime(a.mtime, b.mtime);
 }
+
+/** Equal for files with the same bytes, whatever else differs. */
+export function contentKey(file: FileEntry): string {
+  const { content } = file;
+  return 'list' in content ? content.list : content.chunks.map((chunk) => chunk.id).join('');
+}
+
+/**
+ * Equal for the names of one file with several names; undefined for a file with one. The key alone is not enough: two
+ * commits of parts of a folder may give the same key to different files, and wrong bytes must be impossible.
+ */
+export function linkGroup(file: FileEntry): string | undefined {
+  return file.linkKey === undefined ? undefined : `${file.linkKey}:${file.size}:${contentKey(file)}`;
+}

@@ -3,6 +3,7 @@
  * entry with put-if-absent, which exactly one of several writers wins. SPEC.md "Journal".
  */
 import { SnapError } from '../errors.ts';
+import { blobIdOf } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
 import { decodeJournalEntry, encodeJournalEntry, journalEntryHash } from '../object/journal-entry.ts';
 import type { StoreState } from '../object/store-state.ts';
@@ -13,6 +14,7 @@ import { zonedTime } from './environment.ts';
 import { CHECKPOINTS, checkpointName, journalName, numberOfName } from './layout.ts';
 
 const CHECKPOINT_EVERY = 256;
+const CHECKPOINT_HASH_BYTES = 65;
 
 /** What a caller says of an entry; numbers, hashes and who and when are filled in. */
 export type EntryDraft = Pick<JournalEntry, 'operation' | 'note'> &
@@ -110,15 +112,24 @@ async function newestCheckpoint(backend: Backend): Promise<StoreState> {
   }
   for (const number of numbers.sort((a, b) => b - a)) {
     const bytes = await backend.get(checkpointName(number));
-    const state = bytes === undefined ? undefined : decodeOrSkip(bytes);
+    const state = bytes === undefined ? undefined : decodeCheckpoint(bytes);
     if (state !== undefined && state.number === number && (await isPrefix(backend, state))) return state;
   }
   return EMPTY_STATE;
 }
 
-function decodeOrSkip(bytes: Buffer): StoreState | undefined {
+/** A checkpoint is the state, preceded by its SHA-256 in hex and a newline. */
+export function encodeCheckpoint(state: StoreState): Buffer {
+  const body = encodeState(state);
+  return Buffer.concat([Buffer.from(`${blobIdOf(body)}\n`), body]);
+}
+
+/** Undefined for one that is damaged or of another version: checkpoints are derived. */
+export function decodeCheckpoint(bytes: Buffer): StoreState | undefined {
+  const body = bytes.subarray(CHECKPOINT_HASH_BYTES);
+  if (bytes.toString('latin1', 0, CHECKPOINT_HASH_BYTES) !== `${blobIdOf(body)}\n`) return undefined;
   try {
-    return decodeState(bytes);
+    return decodeState(body);
   } catch (error) {
     if (error instanceof SnapError) return undefined;
     throw error;
@@ -126,7 +137,7 @@ function decodeOrSkip(bytes: Buffer): StoreState | undefined {
 }
 
 async function writeCheckpoint(backend: Backend, state: StoreState): Promise<void> {
-  await backend.putIfAbsent(checkpointName(state.number), encodeState(state));
+  await backend.putIfAbsent(checkpointName(state.number), encodeCheckpoint(state));
   const old = state.number - 2 * CHECKPOINT_EVERY;
   if (old > 0) await backend.remove(checkpointName(old));
 }

@@ -20,13 +20,14 @@ export function journalName(number: number): string {
 }
 
 export function checkpointName(number: number): string {
-  return `${CHECKPOINTS}/${String(number).padStart(12, '0')}.json`;
+  return `${CHECKPOINTS}/${String(number).padStart(12, '0')}.state`;
 }
 
 /** The number of a journal entry or checkpoint, or undefined for any other name. */
 export function numberOfName(name: string): number | undefined {
-  const match = /^(?:journal|checkpoints)\/(\d{12})\.json$/.exec(name);
-  return match?.[1] === undefined ? undefined : Number(match[1]);
+  const digits = /^(?:journal\/(\d{12})\.json|checkpoints\/(\d{12})\.state)$/.exec(name);
+  const number = digits?.[1] ?? digits?.[2];
+  return number === undefined ? undefined : Number(number);
 }
 
 /** In the workspace's `.snap` folder. */

@@ -3,20 +3,13 @@
  * LevelDB index. A blob is a number by pack and ordinal; a blob that lies in several packs has a number for each copy,
  * and the copy added first is the one `find` answers. Typed arrays: about 60 bytes a blob.
  */
-import type { SnapError } from '../errors.ts';
-import { hasCode } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
-import type { StoreState } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
-import type { Backend } from '../storage/backend.ts';
-import { readPackFooter } from './blob-reader.ts';
 
 const ID_BYTES = 32;
 const ID_WORDS = 8;
-/** A blob takes at least this much of a footer: bounds what a false count in the journal makes us allocate. */
-const FOOTER_BLOB_BYTES_MIN = 34;
 /** Set in the kind of a copy that is not the one `find` answers. */
 const SECOND_COPY = 0x80;
 
@@ -245,48 +238,6 @@ export class PackTable {
       slots[slot] = number;
     }
     this.#slots = slots;
-  }
-}
-
-/**
- * The table of all packs of `state`, in the order in which the journal added them, those that are not condemned first:
- * so the chosen copy of a blob is in a pack that stays, if there is one. Packs whose footer cannot be read are given
- * to `damaged`, after a second try; other failures throw.
- */
-export async function readPackTable(
-  backend: Backend,
-  state: StoreState,
-  damaged: (pack: PackId, error: SnapError) => void,
-): Promise<PackTable> {
-  let expected = 0;
-  for (const pack of state.packs.values())
-    expected += Math.min(pack.blobs, Math.ceil(pack.size / FOOTER_BLOB_BYTES_MIN));
-  const table = new PackTable(expected);
-  for (const condemned of [false, true]) {
-    for (const pack of state.packs.values()) {
-      if (state.condemned.has(pack.id) !== condemned) continue;
-      const footer = await readFooterTwice(backend, state, pack.id, damaged);
-      if (footer !== undefined) table.addPack(pack.id, pack.size, footer);
-    }
-  }
-  return table;
-}
-
-async function readFooterTwice(
-  backend: Backend,
-  state: StoreState,
-  pack: PackId,
-  damaged: (pack: PackId, error: SnapError) => void,
-): Promise<PackFooter | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await readPackFooter(backend, state, pack);
-    } catch (error) {
-      if (!hasCode(error, 'corrupt-data')) throw error;
-      if (attempt < 2) continue;
-      damaged(pack, error);
-      return undefined;
-    }
   }
 }
 

@@ -2,6 +2,7 @@
  * Tree entries from what was seen: a packed stat, a file's reading, a link's target.
  */
 import { hash } from 'node:crypto';
+import { encodeName } from '../bytes/names.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { encodeChunkLists } from '../object/chunk-list.ts';
@@ -16,7 +17,7 @@ export type KeepBlob = (kind: BlobKind, id: BlobId, bytes: Uint8Array) => void;
 
 /** Names the group of names of one file by the first of them that was met. SPEC.md "Hard links". */
 export function linkKeyOf(path: string): string {
-  return hash('sha256', path, 'hex').slice(0, 16);
+  return hash('sha256', encodeName(path), 'hex').slice(0, 16);
 }
 
 export function fileEntry(

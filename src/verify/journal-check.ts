@@ -4,9 +4,9 @@
  */
 import { hasCode } from '../errors.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
-import { readEntry } from '../repo/journal.ts';
+import { encodeCheckpoint, readEntry } from '../repo/journal.ts';
 import { CHECKPOINTS, checkpointName, JOURNAL, numberOfName } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
@@ -84,7 +84,7 @@ async function compareCheckpoint(backend: Backend, state: StoreState, faults: Fa
   const bytes = await backend.get(checkpointName(state.number));
   // Old ones are removed when new ones are written.
   if (bytes === undefined) return 0;
-  if (!bytes.equals(encodeState(state)))
+  if (!bytes.equals(encodeCheckpoint(state)))
     faults.add({
       what: 'checkpoint',
       reason: 'it differs from the fold of the journal; commands that start from it would see another state',

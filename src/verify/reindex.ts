@@ -11,7 +11,7 @@ import { BLOB_KIND } from '../object/blob-id.ts';
 import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
-import { readPackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 
 export interface ReindexResult {

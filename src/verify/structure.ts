@@ -13,7 +13,7 @@ import { decodeParts } from '../object/tree-parts.ts';
 import { packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
-import { readPackTable } from '../repo/pack-table.ts';
+import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Faults } from './faults.ts';
 

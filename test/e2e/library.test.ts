@@ -25,7 +25,8 @@ test('a checkpoint before a step, a roll-back after it, and nothing that the ste
     expect(fs.readFileSync(`${folder.path}/state`, 'utf8')).toBe('before');
     expect(fs.existsSync(`${folder.path}/made`)).toBe(false);
     const changes = [];
-    for await (const change of (await api.diff(workspace, { from: 'HEAD', to: back.saved ?? '' })).changes) changes.push(change.path);
+    for await (const change of (await api.diff(workspace, { from: 'HEAD', to: back.saved ?? '' })).changes)
+      changes.push(change.path);
     expect(changes.sort()).toEqual(['made', 'state']);
     await api.undo(workspace);
     expect(fs.readFileSync(`${folder.path}/made`, 'utf8')).toBe('by the step');

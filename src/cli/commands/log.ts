@@ -66,7 +66,7 @@ export const logCommand: DefineCommand = (action) => {
           }
           if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
           if (waiting.length === 0)
-            face.say(
+            face.note(
               paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0
                 ? ' no snapshot fits'
                 : ' no snapshots yet (snap commit -m "first" makes one)',
