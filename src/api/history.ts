@@ -91,7 +91,7 @@ export interface ShownSnapshot extends LoggedSnapshot {
 /** One snapshot. Throws `not-found`, `ambiguous`, `usage`. */
 export async function show(workspace: Workspace, revision: string): Promise<ShownSnapshot> {
   const { repository } = workspace;
-  const id = await resolveRevision(repository, revision);
+  const id = await resolveNamed(workspace, revision, revision);
   const snapshot = await repository.trees.snapshot(id);
   const parent = livingParent(repository, snapshot.parent);
   return {

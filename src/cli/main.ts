@@ -86,7 +86,9 @@ function ignoreClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(EXIT.done);
-      throw error;
+      if (stream === process.stdout)
+        process.stderr.write(`error: writing the output failed (${error.code ?? error.message})\n`);
+      process.exit(EXIT.failed);
     });
   }
 }

@@ -46,8 +46,9 @@ export async function fromHere(face: Face, workspace: Workspace, text: string): 
   return `${match[1]}:${await face.workspacePath(workspace, match[2] ?? '')}`;
 }
 
-/** `a..b`, or undefined. */
+/** `a..b`, or undefined; `../x` is a path. */
 export function splitRange(text: string): { readonly from: string; readonly to: string } | undefined {
+  if (/(?:^|\/)\.\.(?:\/|$)/.test(text)) return undefined;
   const match = /^((?:@\{[^}]*\}|(?!\.\.).)*)\.\.(?!\.)(.*)$/s.exec(text);
   if (match === null) return undefined;
   return { from: match[1] === '' ? 'HEAD' : (match[1] ?? 'HEAD'), to: match[2] === '' ? 'HEAD' : (match[2] ?? 'HEAD') };
@@ -63,7 +64,13 @@ async function isRevision(face: Face, workspace: Workspace, text: string, mustBe
   } catch (error) {
     if (mustBe || !hasCode(error, 'not-found', 'ambiguous')) throw error;
     if (await namesPath(face, workspace, text)) return false;
-    throw error;
+    if (error.code === 'ambiguous' || range !== undefined || /[~^@]/.test(text)) throw error;
+    const details = error.hint === undefined ? { cause: error } : { hint: error.hint, cause: error };
+    throw new SnapError(
+      'not-found',
+      `"${text}" is neither a snapshot nor a path that is there now or in HEAD`,
+      details,
+    );
   }
 }
 

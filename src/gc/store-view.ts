@@ -8,6 +8,7 @@ import type { PackId } from '../object/pack-id.ts';
 import { snapshotOfRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import { readHead } from '../repo/head.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import { readEntry } from '../repo/journal.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -32,7 +33,16 @@ export class StoreView {
   /** Replays the journal. Throws `corrupt-data` if it is damaged, or if this process was told another state by its index. */
   static async read(repository: Repository): Promise<StoreView> {
     const view = new StoreView(repository);
+    const { disk } = repository.environment;
+    const seen = Math.max(repository.state().number, readHead(disk, repository.folder).journalNumber);
     await view.refresh();
+    if (view.state.number < seen) {
+      throw new SnapError(
+        'corrupt-data',
+        `the journal ends at entry ${view.state.number}, but this workspace has seen entry ${seen}`,
+        { hint: 'The store was cut off or replaced by an older copy: put the newer one back. Nothing was removed.' },
+      );
+    }
     // Somebody may have published between the two readings.
     for (let attempt = 0; attempt < 5 && repository.state().number !== view.state.number; attempt++)
       await view.refresh();

@@ -101,6 +101,11 @@ function headOf(repository: Repository): BlobId {
   const head = repository.head().snapshot;
   if (head === null)
     throw new SnapError('not-found', 'there is no snapshot yet', { hint: 'Run `snap commit` to make the first one.' });
+  if (!snapshotIds(repository).includes(head)) {
+    throw new SnapError('not-found', `HEAD, ${shortId(head)}, was pruned`, {
+      hint: 'Name another snapshot (`snap log` shows them), or run `snap commit` to make a new one.',
+    });
+  }
   return head;
 }
 

@@ -52,7 +52,9 @@ test('log and diff tell revisions from paths as git does', () => {
   expect(out('log', '--oneline', 'src/a.txt').trimEnd().split('\n')).toHaveLength(2);
   expect(out('log', '--oneline', 'v1', 'src').trimEnd().split('\n')).toHaveLength(1);
   expect(out('log', '--oneline', '--', 'src/new.txt')).toBe('');
-  expect(run('log', 'nothing')).toMatchObject({ code: 1, stdout: '' });
+  expect(run('log', 'nothing')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('neither') });
+  expect(snap(['diff', '../data.bin', '--name-only', '--exit-code'], { cwd: join(root, 'src') }).code).toBe(0);
+  expect(run('show', 'src/a.txt').stderr).toContain('HEAD:src/a.txt');
   expect(run('log', '--', 'src/a.tx').stderr).toContain('src/a.txt');
   expect(out('diff', 'v1..HEAD', '--name-status')).toBe('M\tdata.bin\nM\tsrc/a.txt\n');
   expect(out('diff', 'v1', 'HEAD', '--name-only', '--', 'src')).toBe('src/a.txt\n');

@@ -18,7 +18,11 @@ export interface ExhibitEntry {
 
 export interface Exhibit {
   readonly program: string;
-  readonly snapshots: readonly { readonly id: string; readonly message: string; readonly entries: readonly ExhibitEntry[] }[];
+  readonly snapshots: readonly {
+    readonly id: string;
+    readonly message: string;
+    readonly entries: readonly ExhibitEntry[];
+  }[];
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -39,13 +43,21 @@ export function describeFolder(root: string): ExhibitEntry[] {
       if (stat.isDirectory()) {
         entries.push({ path, kind: 'folder', mode: base.mode });
         walk(at, `${path}/`);
-      } else if (stat.isSymbolicLink()) entries.push({ path, kind: 'link', target: fs.readlinkSync(at, 'buffer').toString('latin1') });
+      } else if (stat.isSymbolicLink())
+        entries.push({ path, kind: 'link', target: fs.readlinkSync(at, 'buffer').toString('latin1') });
       else {
         const sha256 = createHash('sha256').update(fs.readFileSync(at)).digest('hex');
         const first = stat.nlink > 1n ? inodes.get(stat.ino) : undefined;
         if (first === undefined) inodes.set(stat.ino, path);
         if (isUniform(path, sha256)) uniform++;
-        else entries.push({ ...base, kind: 'file', size: Number(stat.size), sha256, ...(first === undefined ? {} : { sameAs: first }) });
+        else
+          entries.push({
+            ...base,
+            kind: 'file',
+            size: Number(stat.size),
+            sha256,
+            ...(first === undefined ? {} : { sameAs: first }),
+          });
       }
     }
   };
@@ -67,7 +79,14 @@ export function describeEntries(read: Iterable<ReadEntry>): ExhibitEntry[] {
       if (linkKey !== undefined && first === undefined) links.set(linkKey, path);
       const base = { path, mode: mode.toString(8), seconds: Number(mtime) / 1e9 };
       if (isUniform(path, sha256)) uniform++;
-      else entries.push({ ...base, kind: 'file', size: bytes.length, sha256, ...(first === undefined ? {} : { sameAs: first }) });
+      else
+        entries.push({
+          ...base,
+          kind: 'file',
+          size: bytes.length,
+          sha256,
+          ...(first === undefined ? {} : { sameAs: first }),
+        });
     }
   }
   return [...entries, uniformEntry(uniform)];

@@ -36,7 +36,10 @@ export class IndependentReader {
 
   constructor(store: string) {
     this.#store = store;
-    const config = JSON.parse(fs.readFileSync(join(store, 'config.json'), 'utf8')) as { format: number; features: string[] };
+    const config = JSON.parse(fs.readFileSync(join(store, 'config.json'), 'utf8')) as {
+      format: number;
+      features: string[];
+    };
     check(config.format === 1 && config.features.length === 0, 'a store of another format');
     for (const pack of this.#replay().values()) this.#readFooter(pack);
   }
@@ -44,7 +47,10 @@ export class IndependentReader {
   /** All entries below a snapshot's root, sorted by bytes, folders before what is in them. */
   *entries(snapshotId: string): Generator<ReadEntry> {
     check(this.refs.get(`snapshots/${snapshotId}`) === snapshotId, 'no such snapshot');
-    const snapshot = JSON.parse(this.#blob(KIND.snapshot, snapshotId).toString('utf8')) as { format: number; tree: string };
+    const snapshot = JSON.parse(this.#blob(KIND.snapshot, snapshotId).toString('utf8')) as {
+      format: number;
+      tree: string;
+    };
     check(snapshot.format === 1, 'a snapshot of another format');
     yield* this.#tree(snapshot.tree, '');
   }
@@ -56,7 +62,13 @@ export class IndependentReader {
       const path = join(this.#store, 'journal', `${String(number).padStart(12, '0')}.json`);
       if (!fs.existsSync(path)) return packs;
       const bytes = fs.readFileSync(path);
-      const entry = JSON.parse(bytes.toString('utf8')) as { number: number; previous: string | null; refs: { name: string; from: string | null; to: string | null }[]; packs: { id: string; size: number; sha256: string }[]; swept: string[] };
+      const entry = JSON.parse(bytes.toString('utf8')) as {
+        number: number;
+        previous: string | null;
+        refs: { name: string; from: string | null; to: string | null }[];
+        packs: { id: string; size: number; sha256: string }[];
+        swept: string[];
+      };
       check(entry.number === number && entry.previous === previous, 'the journal is broken');
       for (const { name, from, to } of entry.refs) {
         check((this.refs.get(name) ?? null) === from, 'a ref was not what an entry says');
@@ -72,7 +84,13 @@ export class IndependentReader {
   #readFooter({ id, size, sha256: hash }: { id: string; size: number; sha256: string }): void {
     const pack = fs.readFileSync(this.#packPath(id));
     check(pack.length === size && sha256(pack) === hash, 'a pack is not the one of the journal');
-    check(pack.toString('latin1', 0, 8) === 'SNAPPACK' && pack.readUInt16LE(8) === 1 && pack.readUInt16LE(10) === 0 && pack.toString('hex', 16, 32) === id, 'no pack');
+    check(
+      pack.toString('latin1', 0, 8) === 'SNAPPACK' &&
+        pack.readUInt16LE(8) === 1 &&
+        pack.readUInt16LE(10) === 0 &&
+        pack.toString('hex', 16, 32) === id,
+      'no pack',
+    );
     const trailer = pack.subarray(-48);
     check(trailer.toString('latin1', 40) === 'SNAPFOOT', 'no trailer');
     const end = size - 48;
@@ -106,7 +124,10 @@ export class IndependentReader {
   #blob(kind: number, id: string): Buffer {
     const place = this.#places.get(`${kind}:${id}`);
     if (place === undefined) throw new Error(`no blob ${kind}:${id}`);
-    const bytes = this.#block(place.pack, place.block, place.stored).subarray(place.offset, place.offset + place.length);
+    const bytes = this.#block(place.pack, place.block, place.stored).subarray(
+      place.offset,
+      place.offset + place.length,
+    );
     check(sha256(bytes) === id, 'a blob with other bytes than its id');
     return bytes;
   }
@@ -116,7 +137,10 @@ export class IndependentReader {
     const known = this.#blocks.get(key);
     if (known !== undefined) return known;
     const bytes = fs.readFileSync(this.#packPath(pack)).subarray(at, at + 24 + stored);
-    check(bytes.toString('latin1', 0, 4) === 'SBLK' && crc32(bytes.subarray(0, 20)) === bytes.readUInt32LE(20), 'no block');
+    check(
+      bytes.toString('latin1', 0, 4) === 'SBLK' && crc32(bytes.subarray(0, 20)) === bytes.readUInt32LE(20),
+      'no block',
+    );
     check(bytes.readUInt32LE(12) === stored, 'a block of another length');
     const payload = bytes.subarray(24);
     const raw = bytes[4] === 0 ? payload : zlib.zstdDecompressSync(payload);
@@ -151,7 +175,10 @@ export class IndependentReader {
       const flags = cursor.u8();
       const size = cursor.uvarint();
       const linkKey = (flags & 2) === 0 ? undefined : cursor.take(8).toString('hex');
-      const bytes = (flags & 1) === 1 ? this.#list(cursor.id(), undefined) : Buffer.concat(Array.from({ length: cursor.uvarint() }, () => this.#chunk(cursor.uvarint(), cursor.id())));
+      const bytes =
+        (flags & 1) === 1
+          ? this.#list(cursor.id(), undefined)
+          : Buffer.concat(Array.from({ length: cursor.uvarint() }, () => this.#chunk(cursor.uvarint(), cursor.id())));
       check(bytes.length === size, 'a file of another size');
       yield { ...base, bytes, linkKey };
     } else if (kind === 2) {

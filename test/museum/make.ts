@@ -15,7 +15,8 @@ const TIME = new Date('2026-11-20T13:02:11.000Z');
 const NAMES = `import os from 'node:os'; import { syncBuiltinESMExports } from 'node:module'; os.hostname = () => 'museum'; os.userInfo = () => ({ username: 'curator' }); syncBuiltinESMExports();`;
 
 const target = process.argv[2];
-if (target === undefined || (fs.existsSync(target) && fs.readdirSync(target).length > 0)) throw new Error('name an empty folder');
+if (target === undefined || (fs.existsSync(target) && fs.readdirSync(target).length > 0))
+  throw new Error('name an empty folder');
 fs.mkdirSync(target, { recursive: true });
 const work = fs.mkdtempSync(join(target, 'work-'));
 const store = join(target, 'store');
@@ -24,7 +25,11 @@ fill();
 const first = commitAll('before deploy', []);
 change();
 const second = commitAll('after deploy', ['--tag', 'v1.0', '--meta', 'loss=0.031']);
-const exhibit: Exhibit = { program: snap(['--version']).trim(), snapshots: [first, second], tags: { 'v1.0': second.id } };
+const exhibit: Exhibit = {
+  program: snap(['--version']).trim(),
+  snapshots: [first, second],
+  tags: { 'v1.0': second.id },
+};
 fs.writeFileSync(join(target, 'fingerprint.json'), `${JSON.stringify(exhibit, null, 1)}\n`);
 fs.rmSync(work, { recursive: true });
 for (const name of ['tmp', 'locks']) fs.rmSync(join(store, name), { recursive: true, force: true });
@@ -36,7 +41,13 @@ function commitAll(message: string, args: readonly string[]): Exhibit['snapshots
 }
 
 function snap(args: readonly string[]): string {
-  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', XDG_CACHE_HOME: 'off', TZ: 'UTC', NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(NAMES)}` };
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: '/nonexistent',
+    XDG_CACHE_HOME: 'off',
+    TZ: 'UTC',
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(NAMES)}`,
+  };
   return execFileSync(process.execPath, [BIN, ...args], { cwd: work, encoding: 'utf8', env });
 }
 
@@ -76,7 +87,10 @@ function change(): void {
   fs.renameSync(at('run.sh'), at('start.sh'));
   fs.writeFileSync(at('large folder/new'), 'one more');
   const bytes = fs.readFileSync(at('src/deep/many-chunks.bin'));
-  fs.writeFileSync(at('src/deep/many-chunks.bin'), Buffer.concat([bytes.subarray(0, 2_000_000), Buffer.from('inserted'), bytes.subarray(2_000_000)]));
+  fs.writeFileSync(
+    at('src/deep/many-chunks.bin'),
+    Buffer.concat([bytes.subarray(0, 2_000_000), Buffer.from('inserted'), bytes.subarray(2_000_000)]),
+  );
 }
 
 /** One time for everything, so that a double holds it and nothing depends on when this ran. */

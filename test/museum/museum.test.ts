@@ -65,7 +65,12 @@ describe.each(FORMATS)('%s', (format) => {
     const last = exhibit.snapshots.at(-1);
     const workspace = await openWorkspace(root);
     try {
-      fs.cpSync(join(folder.path, last?.id.slice(0, 10) ?? ''), root, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, force: true });
+      fs.cpSync(join(folder.path, last?.id.slice(0, 10) ?? ''), root, {
+        recursive: true,
+        preserveTimestamps: true,
+        verbatimSymlinks: true,
+        force: true,
+      });
       const result = await commit(workspace, { message: 'a new one' });
       expect(result.id).toBeDefined();
       // Trees and the snapshot are new, as copied links are; file contents are not.

@@ -8,7 +8,18 @@ import type { BlobId, BlobKind } from '../../src/object/blob-id.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
 import type { PackId } from '../../src/object/pack-id.ts';
 import { blobIn, openBlock, scanBlock, sealBlock } from '../../src/pack/block.ts';
-import { checkPackHeader, decodeBlockDirectory, decodeBlockHeader, decodeFooter, encodeBlockDirectory, encodeBlockHeader, encodeFooter, encodePackHeader, footerLength, TRAILER_BYTES } from '../../src/pack/pack-format.ts';
+import {
+  checkPackHeader,
+  decodeBlockDirectory,
+  decodeBlockHeader,
+  decodeFooter,
+  encodeBlockDirectory,
+  encodeBlockHeader,
+  encodeFooter,
+  encodePackHeader,
+  footerLength,
+  TRAILER_BYTES,
+} from '../../src/pack/pack-format.ts';
 import { readFooter, scanPack } from '../../src/pack/pack-reader.ts';
 import { attempt, tamper } from '../kit/tamper.ts';
 import { bytesOf, vectors } from './load.ts';
@@ -16,7 +27,16 @@ import { bytesOf, vectors } from './load.ts';
 interface PackVectors {
   readonly id: PackId;
   readonly headerHex: string;
-  readonly blocks: readonly { readonly blobs: readonly { readonly kind: BlobKind; readonly id: BlobId; readonly length: number; readonly bytesHex: string }[]; readonly directoryHex: string; readonly hex: string }[];
+  readonly blocks: readonly {
+    readonly blobs: readonly {
+      readonly kind: BlobKind;
+      readonly id: BlobId;
+      readonly length: number;
+      readonly bytesHex: string;
+    }[];
+    readonly directoryHex: string;
+    readonly hex: string;
+  }[];
   readonly footerHex: string;
   readonly trailerHex: string;
   readonly hex: string;
@@ -31,7 +51,12 @@ const wasm = await loadZstd({ backend: 'wasm' });
 const reader = (bytes: Buffer) => async (offset: number, length: number) => bytes.subarray(offset, offset + length);
 
 test('the pieces make the whole', () => {
-  const whole = [frozen.headerHex, ...frozen.blocks.map((block) => block.hex), frozen.footerHex, frozen.trailerHex].join('');
+  const whole = [
+    frozen.headerHex,
+    ...frozen.blocks.map((block) => block.hex),
+    frozen.footerHex,
+    frozen.trailerHex,
+  ].join('');
   expect(whole).toBe(frozen.hex);
   expect(blobIdOf(pack)).toBe(frozen.sha256);
 });
@@ -48,7 +73,10 @@ test('header', () => {
 });
 
 describe.each(frozen.blocks)('block $directoryHex', ({ blobs, directoryHex, hex }) => {
-  const parts = blobs.map(({ kind, id, length, bytesHex }) => ({ blob: { kind, id, length }, bytes: bytesOf(bytesHex) }));
+  const parts = blobs.map(({ kind, id, length, bytesHex }) => ({
+    blob: { kind, id, length },
+    bytes: bytesOf(bytesHex),
+  }));
 
   test('is sealed as ever', () => {
     const sealed = sealBlock(zstd, parts, 'off');
@@ -60,11 +88,15 @@ describe.each(frozen.blocks)('block $directoryHex', ({ blobs, directoryHex, hex 
   test('opens', () => {
     const { header, raw } = openBlock(zstd, bytesOf(hex), 'block');
     expect(scanBlock(header, raw, 'block').map(({ blob }) => blob)).toEqual(parts.map(({ blob }) => blob));
-    expect(decodeBlockDirectory(bytesOf(directoryHex), 'block')).toEqual(blobs.map(({ kind, length }) => ({ kind, length })));
+    expect(decodeBlockDirectory(bytesOf(directoryHex), 'block')).toEqual(
+      blobs.map(({ kind, length }) => ({ kind, length })),
+    );
   });
 
   test('any damage is found, in its header by the CRC, in its blobs by their ids', () => {
-    tamper(bytesOf(hex).subarray(0, 24), (bytes) => (bytes.length > 24 ? bytes : encodeBlockHeader(decodeBlockHeader(bytes, 'block'))));
+    tamper(bytesOf(hex).subarray(0, 24), (bytes) =>
+      bytes.length > 24 ? bytes : encodeBlockHeader(decodeBlockHeader(bytes, 'block')),
+    );
     const { other } = tamper(bytesOf(hex), (bytes) => {
       const { header, raw } = openBlock(zstd, bytes, 'block');
       let offset = 0;
@@ -83,7 +115,9 @@ describe.each(frozen.blocks)('block $directoryHex', ({ blobs, directoryHex, hex 
 describe('footer and trailer', () => {
   test('decode and encode', async () => {
     const footer = await readFooter(frozen.id, pack.length, reader(pack));
-    expect(footer.blocks.map((block) => block.blobs)).toEqual(frozen.blocks.map((block) => block.blobs.map(({ kind, id, length }) => ({ kind, id, length }))));
+    expect(footer.blocks.map((block) => block.blobs)).toEqual(
+      frozen.blocks.map((block) => block.blobs.map(({ kind, id, length }) => ({ kind, id, length }))),
+    );
     expect(encodeFooter(footer).toString('hex')).toBe(frozen.footerHex + frozen.trailerHex);
   });
 
@@ -102,22 +136,29 @@ describe('footer and trailer', () => {
   });
 
   test('a pack cut off anywhere has no footer', async () => {
-    for (let length = 0; length < pack.length; length++) await expect(readFooter(frozen.id, length, reader(pack.subarray(0, length)))).rejects.toMatchObject({ code: 'corrupt-data' });
+    for (let length = 0; length < pack.length; length++)
+      await expect(readFooter(frozen.id, length, reader(pack.subarray(0, length)))).rejects.toMatchObject({
+        code: 'corrupt-data',
+      });
   });
 });
 
 test('without a footer, a scan finds every blob', async () => {
   const cut = pack.subarray(0, pack.length - (frozen.footerHex.length + frozen.trailerHex.length) / 2);
   const found = [];
-  for await (const block of scanPack(zstd, frozen.id, cut.length, reader(cut))) for (const { blob } of block.parts) found.push(blob);
-  expect(found).toEqual(frozen.blocks.flatMap((block) => block.blobs.map(({ kind, id, length }) => ({ kind, id, length }))));
+  for await (const block of scanPack(zstd, frozen.id, cut.length, reader(cut)))
+    for (const { blob } of block.parts) found.push(blob);
+  expect(found).toEqual(
+    frozen.blocks.flatMap((block) => block.blobs.map(({ kind, id, length }) => ({ kind, id, length }))),
+  );
 });
 
 test('a scan steps over a damaged block', async () => {
   const damaged = Buffer.from(pack);
   damaged[40] = (damaged[40] ?? 0) ^ 1;
   const found = [];
-  for await (const block of scanPack(zstd, frozen.id, damaged.length, reader(damaged))) for (const { blob } of block.parts) found.push(blob.id);
+  for await (const block of scanPack(zstd, frozen.id, damaged.length, reader(damaged)))
+    for (const { blob } of block.parts) found.push(blob.id);
   expect(found).toEqual(frozen.blocks[1]?.blobs.map(({ id }) => id));
 });
 

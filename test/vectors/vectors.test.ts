@@ -6,9 +6,17 @@ import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import { compareNames, decodeName, encodeName } from '../../src/bytes/names.ts';
-import { decodeFolderRecord, encodeFolderRecord } from '../../src/index/folder-record.ts';
-import { blobKey, decodeLocation, encodeLocation, folderKey, objectKey, openValue, sealValue } from '../../src/index/index-keys.ts';
 import type { BlobLocation } from '../../src/index/blob-index.ts';
+import { decodeFolderRecord, encodeFolderRecord } from '../../src/index/folder-record.ts';
+import {
+  blobKey,
+  decodeLocation,
+  encodeLocation,
+  folderKey,
+  objectKey,
+  openValue,
+  sealValue,
+} from '../../src/index/index-keys.ts';
 import type { BlobId, BlobKind } from '../../src/object/blob-id.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
 import { decodeChunkList, encodeChunkLists } from '../../src/object/chunk-list.ts';
@@ -26,7 +34,11 @@ import type { JsonEntry } from './load.ts';
 import { bytesOf, entryOf, vectors } from './load.ts';
 
 describe('numbers', () => {
-  const { uvarint, svarint, i64 } = vectors<{ uvarint: { value: number; hex: string }[]; svarint: { value: string; hex: string }[]; i64: { value: string; hex: string }[] }>('numbers');
+  const { uvarint, svarint, i64 } = vectors<{
+    uvarint: { value: number; hex: string }[];
+    svarint: { value: string; hex: string }[];
+    i64: { value: string; hex: string }[];
+  }>('numbers');
 
   test.each(uvarint)('uvarint $value', ({ value, hex }) => {
     expect(written((writer) => writer.uvarint(value))).toBe(hex);
@@ -43,13 +55,19 @@ describe('numbers', () => {
     expect(new ByteReader(bytesOf(hex), 'number').i64()).toBe(BigInt(value));
   });
 
-  test.each(['8000', 'ff8000', '80', '', 'ffffffffffffff1f', 'ffffffffffffffff01'])('the uvarint %s is refused', (hex) => {
-    expect(() => new ByteReader(bytesOf(hex), 'number').uvarint()).toThrow('damaged number');
-  });
+  test.each(['8000', 'ff8000', '80', '', 'ffffffffffffff1f', 'ffffffffffffffff01'])(
+    'the uvarint %s is refused',
+    (hex) => {
+      expect(() => new ByteReader(bytesOf(hex), 'number').uvarint()).toThrow('damaged number');
+    },
+  );
 });
 
 describe('names', () => {
-  const { vectors: names, sortedBytesHex } = vectors<{ vectors: { bytesHex: string; unitsHex: string }[]; sortedBytesHex: string[] }>('names');
+  const { vectors: names, sortedBytesHex } = vectors<{
+    vectors: { bytesHex: string; unitsHex: string }[];
+    sortedBytesHex: string[];
+  }>('names');
 
   test.each(names)('$bytesHex', ({ bytesHex, unitsHex }) => {
     const name = String.fromCharCode(...unitsHex.split(' ').map((unit) => Number.parseInt(unit, 16)));
@@ -63,12 +81,18 @@ describe('names', () => {
   });
 });
 
-test.each(vectors<{ vectors: { text: string; id: string }[] }>('blob-id').vectors)('the id of $text', ({ text, id }) => {
-  expect(blobIdOf(Buffer.from(text))).toBe(id);
-});
+test.each(vectors<{ vectors: { text: string; id: string }[] }>('blob-id').vectors)(
+  'the id of $text',
+  ({ text, id }) => {
+    expect(blobIdOf(Buffer.from(text))).toBe(id);
+  },
+);
 
 describe('trees', () => {
-  const tree = vectors<{ leaves: { name: string; entries: JsonEntry[]; hex: string; id: string }[]; parts: { count: number; entry: JsonEntry; parts: { firstName: string; tree: string }[]; hex: string; id: string } }>('tree');
+  const tree = vectors<{
+    leaves: { name: string; entries: JsonEntry[]; hex: string; id: string }[];
+    parts: { count: number; entry: JsonEntry; parts: { firstName: string; tree: string }[]; hex: string; id: string };
+  }>('tree');
 
   test.each(tree.leaves)('leaf: $name', ({ entries, hex, id }) => {
     const values = entries.map(entryOf);
@@ -85,23 +109,32 @@ describe('trees', () => {
 
   test('parts', () => {
     const { count, entry, parts, hex, id } = tree.parts;
-    const entries = Array.from({ length: count }, (_, i) => ({ ...entryOf(entry), name: `f${String(i).padStart(4, '0')}` }));
+    const entries = Array.from({ length: count }, (_, i) => ({
+      ...entryOf(entry),
+      name: `f${String(i).padStart(4, '0')}`,
+    }));
     const encoded = encodeFolder(entries);
     expect(encoded.at(-1)?.bytes.toString('hex')).toBe(hex);
     expect(encoded.at(-1)?.id).toBe(id);
     expect(decodeParts(bytesOf(hex))).toEqual(parts);
     expect(encoded.slice(0, -1).map((part) => part.id)).toEqual(parts.map((part) => part.tree));
     expect(encoded.slice(0, -1).flatMap((part) => decodeTree(part.bytes))).toEqual(entries);
-    for (let length = 0; length < hex.length / 2; length++) expect(() => decodeParts(bytesOf(hex).subarray(0, length))).toThrow('damaged tree');
+    for (let length = 0; length < hex.length / 2; length++)
+      expect(() => decodeParts(bytesOf(hex).subarray(0, length))).toThrow('damaged tree');
     expect(() => decodeTree(bytesOf(hex))).toThrow('a list of parts');
   });
 });
 
 describe('chunk lists', () => {
-  const lists = vectors<{ vectors: { name: string; count: number; lists: string[]; topHex: string }[] }>('chunk-list').vectors;
+  const lists = vectors<{ vectors: { name: string; count: number; lists: string[]; topHex: string }[] }>(
+    'chunk-list',
+  ).vectors;
 
   test.each(lists)('$name', ({ count, lists: ids, topHex }) => {
-    const chunks = Array.from({ length: count }, (_, i) => ({ id: blobIdOf(Buffer.from(`chunk ${i}`)), length: 65536 + i }));
+    const chunks = Array.from({ length: count }, (_, i) => ({
+      id: blobIdOf(Buffer.from(`chunk ${i}`)),
+      length: 65536 + i,
+    }));
     const encoded = encodeChunkLists(chunks);
     expect(encoded.map((list) => list.id)).toEqual(ids);
     expect(encoded.at(-1)?.bytes.toString('hex')).toBe(topHex);
@@ -119,18 +152,24 @@ describe('chunk lists', () => {
 });
 
 describe('snapshots', () => {
-  test.each(vectors<{ vectors: { name: string; value: Snapshot; text: string; id: string }[] }>('snapshot').vectors)('$name', ({ value, text, id }) => {
-    const bytes = Buffer.from(text);
-    expect(encodeSnapshot(value).toString()).toBe(text);
-    expect(decodeSnapshot(bytes)).toEqual(value);
-    expect(blobIdOf(bytes)).toBe(id);
-    expect(refusesTruncations(bytes, againSnapshot)).toBe(true);
-    tamper(bytes, againSnapshot);
-  });
+  test.each(vectors<{ vectors: { name: string; value: Snapshot; text: string; id: string }[] }>('snapshot').vectors)(
+    '$name',
+    ({ value, text, id }) => {
+      const bytes = Buffer.from(text);
+      expect(encodeSnapshot(value).toString()).toBe(text);
+      expect(decodeSnapshot(bytes)).toEqual(value);
+      expect(blobIdOf(bytes)).toBe(id);
+      expect(refusesTruncations(bytes, againSnapshot)).toBe(true);
+      tamper(bytes, againSnapshot);
+    },
+  );
 });
 
 describe('the journal', () => {
-  const { entries, states } = vectors<{ entries: { value: JournalEntry; text: string; hash: string }[]; states: { after: number; text: string }[] }>('journal');
+  const { entries, states } = vectors<{
+    entries: { value: JournalEntry; text: string; hash: string }[];
+    states: { after: number; text: string }[];
+  }>('journal');
 
   test.each(entries)('entry $value.number: $value.operation', ({ value, text, hash }) => {
     const bytes = Buffer.from(text);
@@ -190,7 +229,20 @@ describe('the index', () => {
     readonly payloadHex: string;
     readonly valueHex: string;
   }
-  const index = vectors<{ blob: Value & { location: BlobLocation }; object: Value; folder: { pathBytesHex: string; keyHex: string }; folderRecord: { rulesDigest: string; tree: BlobId; totals: { files: number; folders: number; others: number; bytes: number }; names: string; folderTrees: BlobId[]; statsHex: string; hex: string } }>('index');
+  const index = vectors<{
+    blob: Value & { location: BlobLocation };
+    object: Value;
+    folder: { pathBytesHex: string; keyHex: string };
+    folderRecord: {
+      rulesDigest: string;
+      tree: BlobId;
+      totals: { files: number; folders: number; others: number; bytes: number };
+      names: string;
+      folderTrees: BlobId[];
+      statsHex: string;
+      hex: string;
+    };
+  }>('index');
 
   test('keys', () => {
     expect(blobKey(index.blob.kind, index.blob.id).toString('hex')).toBe(index.blob.keyHex);
@@ -203,7 +255,8 @@ describe('the index', () => {
     const value = bytesOf(valueHex);
     expect(sealValue(key, bytesOf(payloadHex)).toString('hex')).toBe(valueHex);
     expect(openValue(key, value)?.toString('hex')).toBe(payloadHex);
-    for (let length = 0; length < value.length; length++) expect(openValue(key, value.subarray(0, length))).toBeUndefined();
+    for (let length = 0; length < value.length; length++)
+      expect(openValue(key, value.subarray(0, length))).toBeUndefined();
     for (let at = 0; at < value.length * 8; at++) expect(openValue(key, flip(value, at))).toBeUndefined();
     for (let at = 0; at < key.length * 8; at++) expect(openValue(flip(key, at), value)).toBeUndefined();
   });
@@ -220,7 +273,8 @@ describe('the index', () => {
     expect(encodeFolderRecord(record).toString('hex')).toBe(hex);
     expect(decodeFolderRecord(bytesOf(hex))).toEqual(record);
     // What is cut off within the names is still a record; the seal of its value tells.
-    for (let length = 0; length < hex.length / 2 - Buffer.byteLength(record.names); length++) expect(decodeFolderRecord(bytesOf(hex).subarray(0, length))).toBeUndefined();
+    for (let length = 0; length < hex.length / 2 - Buffer.byteLength(record.names); length++)
+      expect(decodeFolderRecord(bytesOf(hex).subarray(0, length))).toBeUndefined();
   });
 });
 
