@@ -80,11 +80,14 @@ class Apply {
 
   constructor(options: ApplyOptions) {
     this.#options = options;
-    this.#writer = new FileWriter(options.repository, options.workers, options.target, (path, numbers, bytes) => {
-      this.#written++;
-      this.#bytes += bytes;
-      if (numbers !== undefined && options.keepStats) this.#stats.set(path, numbers);
-      options.progress(this.#written, this.#bytes);
+    this.#writer = new FileWriter(options.repository, options.workers, options.target, {
+      wantStats: options.keepStats,
+      written: (path, numbers, bytes) => {
+        this.#written++;
+        this.#bytes += bytes;
+        if (numbers !== undefined) this.#stats.set(path, numbers);
+        options.progress(this.#written, this.#bytes);
+      },
     });
   }
 

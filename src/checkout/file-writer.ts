@@ -32,12 +32,19 @@ interface Pending {
   readonly file: WriteFile;
 }
 
+/** Who is told of each file in place. */
+export interface WriteReport {
+  readonly wantStats: boolean;
+  /** `numbers`: size, mtime, ctime, inode, if wanted and known. */
+  written(path: string, numbers: BigInt64Array | undefined, bytes: number): void;
+}
+
 export class FileWriter {
   readonly failures: FailedPath[] = [];
   readonly #repository: Repository;
   readonly #workers: Workers;
   readonly #target: Target;
-  readonly #written: (path: string, numbers: BigInt64Array | undefined, bytes: number) => void;
+  readonly #report: WriteReport;
   readonly #running = new Set<Promise<void>>();
   #blocks = new Map<string, number>();
   #refs: BlockRef[] = [];
@@ -45,17 +52,11 @@ export class FileWriter {
   #batchBytes = 0;
   #fatal: unknown;
 
-  /** `written`: called for each file in place, with its size, mtime, ctime, inode if known. */
-  constructor(
-    repository: Repository,
-    workers: Workers,
-    target: Target,
-    written: (path: string, numbers: BigInt64Array | undefined, bytes: number) => void,
-  ) {
+  constructor(repository: Repository, workers: Workers, target: Target, report: WriteReport) {
     this.#repository = repository;
     this.#workers = workers;
     this.#target = target;
-    this.#written = written;
+    this.#report = report;
   }
 
   /** Queues a file. Failures of single files are collected; a full disk throws. */
@@ -143,11 +144,18 @@ export class FileWriter {
       root: this.#target.writeRoot,
       blocks,
       files: batch.map((pending) => pending.file),
+      wantStats: this.#report.wantStats,
     })) as WriteReply;
+    const { wantStats } = this.#report;
     for (const [i, { path, file }] of batch.entries()) {
       const failure = reply.failures[i];
       if (failure !== undefined) this.failures.push({ path, code: failure.code, reason: failure.message });
-      else this.#written(path, reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS), file.size);
+      else
+        this.#report.written(
+          path,
+          wantStats ? reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS) : undefined,
+          file.size,
+        );
     }
   }
 
@@ -175,7 +183,7 @@ export class FileWriter {
       if (position !== entry.size)
         throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
       this.#target.finish(temporary, path, entry);
-      this.#written(path, undefined, entry.size);
+      this.#report.written(path, undefined, entry.size);
     } catch (error) {
       if (temporary !== undefined) this.#target.discard(temporary);
       const failure = fromSystemError(error, 'writing', path);

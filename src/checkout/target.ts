@@ -19,11 +19,13 @@ export class Target {
   readonly #anchor: AnchoredFolder;
   readonly #ownTemporary: boolean;
   readonly #uid: number;
+  readonly #gid: number;
 
   /** `path`: an existing folder. `temporary`: an existing folder on the same file system, or undefined to make one. */
   constructor(environment: Environment, path: string, temporary: string | undefined) {
     this.#disk = environment.disk;
     this.#uid = environment.uid;
+    this.#gid = environment.gid;
     this.#mayOwn = environment.uid === 0;
     this.path = path;
     const token = environment.uniqueName();
@@ -32,7 +34,7 @@ export class Target {
     if (this.#ownTemporary) this.#disk.makeFolder(temporaryPath, 0o700);
     const fd = this.#disk.open(path, OPEN.folderThroughLink);
     const temporaryFd = this.#disk.open(temporaryPath, OPEN.folder);
-    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token };
+    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
     this.#anchor = new AnchoredFolder(this.#disk, fd, path);
   }
 
@@ -126,8 +128,10 @@ export class Target {
     }
   }
 
+  /** The owner to give a new file; undefined if it has it by itself, or if this user cannot give files away. */
   owner(entry: TreeEntry): { uid: number; gid: number } | undefined {
-    return this.#mayOwn ? { uid: entry.uid, gid: entry.gid } : undefined;
+    if (!this.#mayOwn || (entry.uid === this.#uid && entry.gid === this.#gid)) return undefined;
+    return { uid: entry.uid, gid: entry.gid };
   }
 
   /** Creates an empty temporary file of `size` bytes; returns its path. */

@@ -18,6 +18,9 @@ export interface Environment {
   readonly user: string;
   /** Numeric id of the user; 0 may restore owners. */
   readonly uid: number;
+  readonly gid: number;
+  /** Permission bits that the system takes off new files. */
+  readonly umask: number;
   /** Name and version of this program. */
   readonly program: string;
   /** Worker threads for reading, hashing and compressing. */

@@ -136,7 +136,7 @@ export class Marker {
     try {
       findReferences(kind, bytes, (childKind, holder, offset) => this.#touch(childKind, holder, offset));
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data') || error === this.#raised) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format') || error === this.#raised) throw error;
       this.#faultAt(number, error.message);
       return;
     }
@@ -208,7 +208,7 @@ export async function readTableBlock(
     if (bytes === undefined) return `pack ${pack.id} is missing from the store`;
     return openBlock(zstd, bytes, `block at ${block.offset} of pack ${pack.id}`).raw;
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+    if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
     return error.message;
   }
 }

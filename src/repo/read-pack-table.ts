@@ -45,7 +45,7 @@ async function readFooterTwice(
     try {
       return await readPackFooter(backend, state, pack);
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data')) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
       if (attempt < 2) continue;
       damaged(pack, error);
       return undefined;

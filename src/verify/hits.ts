@@ -132,7 +132,7 @@ class HitWalk {
     try {
       return await read();
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
       return undefined;
     }
   }

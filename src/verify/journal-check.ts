@@ -47,7 +47,11 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
       state = applyEntries(state, batch);
     } catch (error) {
       if (!hasCode(error, 'corrupt-data')) throw error;
-      faults.add({ what: 'journal', reason: error.message, entry: state.number + 1 });
+      faults.add({
+        what: 'journal',
+        reason: error.message,
+        entry: typeof error.context.entry === 'number' ? error.context.entry : state.number + 1,
+      });
       whole = false;
     }
     if (whole && stops.has(state.number)) compared += await compareCheckpoint(backend, state, faults);
@@ -72,7 +76,7 @@ async function readOrFault(backend: Backend, number: number, faults: Faults): Pr
         faults.add({ what: 'journal', reason: 'it is missing, and later ones are there', entry: number });
       return entry;
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
       if (attempt < 2) continue;
       faults.add({ what: 'journal', reason: error.message, entry: number });
       return undefined;

@@ -91,7 +91,7 @@ function checkStrictly(table: PackTable, kind: BlobKind, number: number, bytes: 
     if (kind === BLOB_KIND.chunkList) decodeChunkList(bytes);
     else if (kind === BLOB_KIND.tree && decodeParts(bytes) === undefined) decodeTree(bytes);
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data')) throw error;
+    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
     faults.add({
       what: 'blob',
       reason: error.message,

@@ -2,6 +2,7 @@
  * Blocks for workers: where they lie and how to get them decoded. Packs that are local files are read here, in the
  * worker, through a few open descriptors; a small cache keeps the last decoded blocks, since neighbours share them.
  */
+import { release } from '../bytes/release.ts';
 import type { Zstd } from '../compress/zstd.ts';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
@@ -38,8 +39,11 @@ export class BlockSource {
     const key = `${ref.pack}:${ref.offset}`;
     const cached = this.#blocks.get(key);
     if (cached !== undefined) return cached;
-    const { raw } = openBlock(this.#zstd, this.#bytesOf(ref), `block at ${ref.offset} of pack ${ref.pack}`);
-    evictOldest(this.#blocks, CACHED_BLOCKS_MAX);
+    const bytes = this.#bytesOf(ref);
+    const { raw } = openBlock(this.#zstd, bytes, `block at ${ref.offset} of pack ${ref.pack}`);
+    if (raw.buffer !== bytes.buffer) release(bytes);
+    const dropped = evictOldest(this.#blocks, CACHED_BLOCKS_MAX);
+    if (dropped !== undefined) release(dropped);
     this.#blocks.set(key, raw);
     return raw;
   }

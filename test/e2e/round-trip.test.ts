@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fingerprint, makeOddFolder, noise, temporaryFolder } from '../kit/folder.ts';
+import { fingerprint, makeOddFolder, noise, roundTimes, temporaryFolder } from '../kit/folder.ts';
 import { json, ok, snap, systemNode } from '../kit/snap.ts';
 
 interface Committed {
@@ -66,6 +66,7 @@ test('checkout in place goes back and forth, byte for byte', () => {
   fs.appendFileSync(`${folder.path}/src/a.txt`, 'more\n');
   fs.renameSync(`${folder.path}/secret`, `${folder.path}/renamed`);
   fs.chmodSync(`${folder.path}/run.sh`, 0o644);
+  roundTimes(folder.path);
   ok(['-C', folder.path, 'commit', '-m', 'two', '--tag', 'two']);
   const second = fingerprint(folder.path);
   ok(['-C', folder.path, 'checkout', 'one']);

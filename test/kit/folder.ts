@@ -71,7 +71,7 @@ export function makeOddFolder(root: string): void {
 }
 
 /** Gives everything below `root` a time that a double holds exactly, since Node sets times as doubles. */
-function roundTimes(root: string): void {
+export function roundTimes(root: string): void {
   for (const name of fs.readdirSync(root, { encoding: 'buffer' })) {
     const path = Buffer.concat([Buffer.from(`${root}/`), name]);
     const stat = fs.lstatSync(path);
