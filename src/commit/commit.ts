@@ -111,13 +111,20 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
       signal: options.signal,
       progress: (entries, bytesRead) => options.progress({ entries, bytesRead, newBytes: writer.newBytes }),
     });
-    const base = { scan, newBytes: writer.newBytes, storedBytes: 0, milliseconds: 0 };
-    if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined) {
+    const heals = missing.size > 0 && writer.hasNew;
+    if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined && !heals) {
       await writer.abandon();
       await index.write({
         folderRecords: scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined),
       });
-      return { ...base, id: undefined, snapshot: undefined, milliseconds: environment.elapsed() - started };
+      return {
+        id: undefined,
+        snapshot: undefined,
+        scan,
+        newBytes: 0,
+        storedBytes: 0,
+        milliseconds: environment.elapsed() - started,
+      };
     }
     const { newBytes, storedBytes } = await flushData(writer);
     const snapshot = describe(repository, options, parent?.id ?? null, scan, newBytes, storedBytes);
@@ -128,13 +135,8 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     options.signal?.throwIfAborted();
     cache.add(BLOB_KIND.snapshot, id, bytes);
     await cache.flush();
-    const draft = draftEntry(
-      repository,
-      options,
-      id,
-      parent?.id ?? null,
-      packs.map((pack) => pack.record),
-    );
+    const records = packs.map((pack) => pack.record);
+    const draft = draftEntry(repository, options, id, parent?.id ?? null, records);
     const changes = {
       packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })),
       folderRecords: scan.records,

@@ -65,6 +65,11 @@ export class BlobWriter {
     return this.#storedBytes;
   }
 
+  /** True once anything new was handed over. */
+  get hasNew(): boolean {
+    return this.#newBytes > 0 || this.#collected.length > 0;
+  }
+
   /** A buffer to read into, used before; undefined if there is none. */
   spareBuffer(): ArrayBuffer | undefined {
     return this.#spare.pop();

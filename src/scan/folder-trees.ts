@@ -46,7 +46,9 @@ export class FolderTrees {
     const trees = encodeFolder(entries);
     const tree = trees.at(-1);
     if (tree === undefined) throw new RangeError('a folder without a tree');
-    if (tree.id !== folder.base) for (const { id, bytes } of trees) this.#context.keep(BLOB_KIND.tree, id, bytes);
+    // Without records every tree is offered again: a pack that held it may be lost.
+    if (tree.id !== folder.base || !this.#context.useRecords)
+      for (const { id, bytes } of trees) this.#context.keep(BLOB_KIND.tree, id, bytes);
     this.#remember(folder, entries, tree.id, totals);
     return { tree: tree.id, totals };
   }
