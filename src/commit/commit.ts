@@ -114,9 +114,7 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     const heals = missing.size > 0 && writer.hasNew;
     if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined && !heals) {
       await writer.abandon();
-      await index.write({
-        folderRecords: scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined),
-      });
+      await rememberUnchanged(repository, scan);
       return {
         id: undefined,
         snapshot: undefined,
@@ -148,6 +146,12 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     await writer.abandon();
     throw error;
   }
+}
+
+/** Nothing is recorded, but what was read again need not be read once more: records of trees that are stored are kept. */
+async function rememberUnchanged({ index }: Repository, scan: ScanResult): Promise<void> {
+  const folderRecords = scan.records.filter((record) => index.find(BLOB_KIND.tree, record.tree) !== undefined);
+  await index.write({ folderRecords });
 }
 
 /** What was stored so far; the last blocks may still be on their way, so this is a floor for the snapshot's own record. */
