@@ -306,28 +306,29 @@ describe('beside others', () => {
       exclusively: (work) => made.workspace.exclusively(work),
     });
 
-  test.each(['prune', 'condemn', 'sweep'] as const)(
-    'a commit that uses dying data again right before the %s entry loses nothing',
-    async (operation) => {
-      await series(3);
-      const other = await makeWorkspace({ store: store() });
-      try {
-        // It knows the packs that are about to go, and publishes first.
-        other.write('again', noise(MB, 1));
-        await run(meddling(operation, () => other.commit('uses it again')));
-        await made.workspace.repository.refresh();
-        await isClean();
-        await checkout(other.workspace, { revision: 'HEAD', to: join(made.root, '../out') });
-        expect(readFileSync(join(made.root, '../out/again')).equals(noise(MB, 1))).toBe(true);
-        // The next run tidies up what that left.
-        await gc(made.workspace, { now: true });
-        expect(made.workspace.repository.state().condemned.size).toBe(0);
-        await isClean();
-      } finally {
-        await other.cleanup();
-      }
-    },
-  );
+  test.each([
+    'prune',
+    'condemn',
+    'sweep',
+  ] as const)('a commit that uses dying data again right before the %s entry loses nothing', async (operation) => {
+    await series(3);
+    const other = await makeWorkspace({ store: store() });
+    try {
+      // It knows the packs that are about to go, and publishes first.
+      other.write('again', noise(MB, 1));
+      await run(meddling(operation, () => other.commit('uses it again')));
+      await made.workspace.repository.refresh();
+      await isClean();
+      await checkout(other.workspace, { revision: 'HEAD', to: join(made.root, '../out') });
+      expect(readFileSync(join(made.root, '../out/again')).equals(noise(MB, 1))).toBe(true);
+      // The next run tidies up what that left.
+      await gc(made.workspace, { now: true });
+      expect(made.workspace.repository.state().condemned.size).toBe(0);
+      await isClean();
+    } finally {
+      await other.cleanup();
+    }
+  });
 
   test('a commit that comes second stores again what the sweep took', async () => {
     await series(3);
@@ -345,26 +346,26 @@ describe('beside others', () => {
     }
   });
 
-  test.each(['condemn', 'sweep'] as const)(
-    'another gc that publishes right before the %s entry does no harm',
-    async (operation) => {
-      await series(4);
-      const other = await makeWorkspace({ store: store() });
-      try {
-        const second = (): Promise<unknown> => {
-          // The lock is only to spare work: take it away.
-          rmSync(join(store(), 'locks/gc'), { force: true });
-          return gc(other.workspace, { now: true });
-        };
-        await run(meddling(operation, second));
-        await isClean();
-        expect(made.workspace.repository.state().condemned.size).toBe(0);
-        expect(packBytes(store())).toBeLessThan(1.1 * MB);
-      } finally {
-        await other.cleanup();
-      }
-    },
-  );
+  test.each([
+    'condemn',
+    'sweep',
+  ] as const)('another gc that publishes right before the %s entry does no harm', async (operation) => {
+    await series(4);
+    const other = await makeWorkspace({ store: store() });
+    try {
+      const second = (): Promise<unknown> => {
+        // The lock is only to spare work: take it away.
+        rmSync(join(store(), 'locks/gc'), { force: true });
+        return gc(other.workspace, { now: true });
+      };
+      await run(meddling(operation, second));
+      await isClean();
+      expect(made.workspace.repository.state().condemned.size).toBe(0);
+      expect(packBytes(store())).toBeLessThan(1.1 * MB);
+    } finally {
+      await other.cleanup();
+    }
+  });
 
   test('one gc at a time', async () => {
     await series(2);

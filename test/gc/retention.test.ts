@@ -260,12 +260,18 @@ describe('tiers', () => {
     expect(reasons.filter((reason) => reason.startsWith('tier 30d:week, week'))).toHaveLength(4);
   });
 
-  it.each(['', '7d', '7d:fortnight', '7d:all,', '30d:day,7d:all', '7d:all,7d:day', '0:all', '1mo:day,30d:week'])(
-    'refuses %j',
-    (text) => {
-      expect(codeOf(() => parseTiers(text), 'usage')).toBe(true);
-    },
-  );
+  it.each([
+    '',
+    '7d',
+    '7d:fortnight',
+    '7d:all,',
+    '30d:day,7d:all',
+    '7d:all,7d:day',
+    '0:all',
+    '1mo:day,30d:week',
+  ])('refuses %j', (text) => {
+    expect(codeOf(() => parseTiers(text), 'usage')).toBe(true);
+  });
 });
 
 it('describes rules in one line', () => {

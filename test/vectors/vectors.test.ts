@@ -55,12 +55,16 @@ describe('numbers', () => {
     expect(new ByteReader(bytesOf(hex), 'number').i64()).toBe(BigInt(value));
   });
 
-  test.each(['8000', 'ff8000', '80', '', 'ffffffffffffff1f', 'ffffffffffffffff01'])(
-    'the uvarint %s is refused',
-    (hex) => {
-      expect(() => new ByteReader(bytesOf(hex), 'number').uvarint()).toThrow('damaged number');
-    },
-  );
+  test.each([
+    '8000',
+    'ff8000',
+    '80',
+    '',
+    'ffffffffffffff1f',
+    'ffffffffffffffff01',
+  ])('the uvarint %s is refused', (hex) => {
+    expect(() => new ByteReader(bytesOf(hex), 'number').uvarint()).toThrow('damaged number');
+  });
 });
 
 describe('names', () => {
@@ -81,12 +85,12 @@ describe('names', () => {
   });
 });
 
-test.each(vectors<{ vectors: { text: string; id: string }[] }>('blob-id').vectors)(
-  'the id of $text',
-  ({ text, id }) => {
-    expect(blobIdOf(Buffer.from(text))).toBe(id);
-  },
-);
+test.each(vectors<{ vectors: { text: string; id: string }[] }>('blob-id').vectors)('the id of $text', ({
+  text,
+  id,
+}) => {
+  expect(blobIdOf(Buffer.from(text))).toBe(id);
+});
 
 describe('trees', () => {
   const tree = vectors<{
@@ -152,17 +156,16 @@ describe('chunk lists', () => {
 });
 
 describe('snapshots', () => {
-  test.each(vectors<{ vectors: { name: string; value: Snapshot; text: string; id: string }[] }>('snapshot').vectors)(
-    '$name',
-    ({ value, text, id }) => {
-      const bytes = Buffer.from(text);
-      expect(encodeSnapshot(value).toString()).toBe(text);
-      expect(decodeSnapshot(bytes)).toEqual(value);
-      expect(blobIdOf(bytes)).toBe(id);
-      expect(refusesTruncations(bytes, againSnapshot)).toBe(true);
-      tamper(bytes, againSnapshot);
-    },
-  );
+  test.each(
+    vectors<{ vectors: { name: string; value: Snapshot; text: string; id: string }[] }>('snapshot').vectors,
+  )('$name', ({ value, text, id }) => {
+    const bytes = Buffer.from(text);
+    expect(encodeSnapshot(value).toString()).toBe(text);
+    expect(decodeSnapshot(bytes)).toEqual(value);
+    expect(blobIdOf(bytes)).toBe(id);
+    expect(refusesTruncations(bytes, againSnapshot)).toBe(true);
+    tamper(bytes, againSnapshot);
+  });
 });
 
 describe('the journal', () => {
