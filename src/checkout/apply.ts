@@ -9,7 +9,8 @@ import type { Repository } from '../repo/repository.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter } from './file-writer.ts';
-import type { Step } from './plan.ts';
+import { NewFolders } from './new-folders.ts';
+import type { Step, TakeStep } from './plan.ts';
 import type { Target } from './target.ts';
 
 export type OverwritePolicy = 'always' | 'if-newer' | 'never';
@@ -31,6 +32,8 @@ export interface ApplyOptions {
   readonly isAsSeen: (path: string) => boolean;
   /** Tells which files that are there hold the right bytes already; undefined if none can. */
   readonly existing: ExistingFiles | undefined;
+  /** Nothing is in the target yet. */
+  readonly empty: boolean;
   /** Collect the stats of written files. */
   readonly keepStats: boolean;
   readonly signal: AbortSignal | undefined;
@@ -53,12 +56,16 @@ export interface ApplyResult {
 
 type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
 
-export async function applySteps(steps: AsyncIterable<Step>, options: ApplyOptions): Promise<ApplyResult> {
+/** `steps` gives each step to what it is called with, one after the other. */
+export async function applySteps(
+  steps: (take: TakeStep) => Promise<void>,
+  options: ApplyOptions,
+): Promise<ApplyResult> {
   const run = new Apply(options);
-  for await (const step of steps) {
+  await steps((step) => {
     options.signal?.throwIfAborted();
-    await run.step(step);
-  }
+    return run.step(step);
+  });
   return run.finish();
 }
 
@@ -72,6 +79,7 @@ class Apply {
   readonly #notMade: string[] = [];
   readonly #stats = new Map<string, BigInt64Array>();
   readonly #unlocked = new Set<string>();
+  readonly #new: NewFolders;
   readonly #comparing = new Set<Promise<void>>();
   #written = 0;
   #bytes = 0;
@@ -80,6 +88,7 @@ class Apply {
 
   constructor(options: ApplyOptions) {
     this.#options = options;
+    this.#new = new NewFolders(options.empty);
     this.#writer = new FileWriter(options.repository, options.workers, options.target, {
       wantStats: options.keepStats,
       written: (path, numbers, bytes) => {
@@ -91,15 +100,17 @@ class Apply {
     });
   }
 
-  async step(step: Step): Promise<void> {
+  step(step: Step): Promise<void> | undefined {
     if (step.kind === 'folder') {
       this.#folders.push(step);
-      return;
+      this.#new.leave(step.path);
+      return undefined;
     }
     try {
-      await this.#carryOut(step);
+      return this.#carryOut(step)?.catch((error: unknown) => this.#note(step.path, error));
     } catch (error) {
       this.#note(step.path, error);
+      return undefined;
     }
   }
 
@@ -133,33 +144,37 @@ class Apply {
     };
   }
 
-  async #carryOut(step: Exclude<Step, { kind: 'folder' }>): Promise<void> {
+  #carryOut(step: Exclude<Step, { kind: 'folder' }>): Promise<void> | undefined {
     const { target } = this.#options;
     const { path } = step;
-    this.#unlockParent(path);
+    const vacant = this.#new.isVacant(path);
+    if (!vacant) this.#unlockParent(path);
     switch (step.kind) {
       case 'remove':
-        if (target.look(path) === undefined || !this.#mayChange(path)) return;
+        if (target.look(path) === undefined || !this.#mayChange(path)) return undefined;
         target.remove(path);
         this.#removed++;
-        return;
+        return undefined;
       case 'remove-folder':
         this.#unlock(path);
         if (target.look(path)?.isDirectory() === true && !target.removeFolder(path)) this.#kept.push(path);
-        return;
+        return undefined;
       case 'make-folder':
-        if (target.look(path)?.isDirectory() === true) this.#unlock(path);
-        else target.makeFolder(path);
-        return;
+        if (!vacant && target.look(path)?.isDirectory() === true) this.#unlock(path);
+        else {
+          target.makeFolder(path);
+          this.#new.enter(path);
+        }
+        return undefined;
       case 'metadata':
         if (this.#mayChange(path)) target.setMetadata(path, step.entry);
-        return;
+        return undefined;
       default:
-        await this.#place(step);
+        return vacant ? this.#write(step) : this.#place(step);
     }
   }
 
-  async #place(step: PlaceStep): Promise<void> {
+  #place(step: PlaceStep): Promise<void> | undefined {
     const { target, existing } = this.#options;
     const { path, entry } = step;
     const there = target.look(path);
@@ -176,27 +191,30 @@ class Apply {
       .catch((error: unknown) => this.#note(path, error))
       .finally(() => this.#comparing.delete(done));
     this.#comparing.add(done);
-    if (this.#comparing.size >= COMPARED_AT_ONCE_MAX) await Promise.race(this.#comparing);
+    return this.#comparing.size >= COMPARED_AT_ONCE_MAX ? Promise.race(this.#comparing) : undefined;
   }
 
-  async #replace(step: PlaceStep, mtime: bigint): Promise<void> {
-    if (this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)) await this.#write(step);
+  #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
+    return this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)
+      ? this.#write(step)
+      : undefined;
   }
 
-  async #write(step: PlaceStep): Promise<void> {
+  #write(step: PlaceStep): Promise<void> | undefined {
     const { path } = step;
     if (step.kind === 'write') {
       const key = linkGroup(step.entry);
       const group = key === undefined ? undefined : this.#links.get(key);
-      if (group !== undefined) group.others.push(path);
-      else {
+      if (group === undefined) {
         if (key !== undefined) this.#links.set(key, { first: path, others: [] });
-        await this.#writer.write(path, step.entry);
+        return this.#writer.write(path, step.entry);
       }
+      group.others.push(path);
     } else if (step.kind === 'symlink') {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
     } else this.#notMade.push(path);
+    return undefined;
   }
 
   #link(first: string, path: string): void {

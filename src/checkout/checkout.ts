@@ -18,7 +18,7 @@ import type { Selection } from '../scan/selection.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult, ExistingFiles, OverwritePolicy } from './apply.ts';
 import { applySteps } from './apply.ts';
-import type { PlanOptions, Step } from './plan.ts';
+import type { PlanOptions, Step, TakeStep } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
 import { Target } from './target.ts';
@@ -61,7 +61,7 @@ export async function checkoutInPlace(
     if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
     await begin();
     const seen = new SeenFolders(repository);
-    const result = await applySteps(iterate(plan.steps), {
+    const result = await applySteps(stepsOf(plan.steps), {
       repository,
       workers,
       target,
@@ -69,6 +69,7 @@ export async function checkoutInPlace(
       keepStats: true,
       isAsSeen: (path) => seen.isAsSeen(target, path),
       existing: undefined,
+      empty: false,
       signal: options.signal,
       progress: options.progress,
     });
@@ -113,7 +114,7 @@ export async function checkoutTo(
       });
     const target = new Target(repository.environment, folder, undefined);
     try {
-      const result = await applySteps(planCheckout(planOptions(repository.trees, options)), {
+      const result = await applySteps((take) => planCheckout(planOptions(repository.trees, options), take), {
         repository,
         workers,
         target,
@@ -121,6 +122,7 @@ export async function checkoutTo(
         keepStats: false,
         isAsSeen: () => true,
         existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
+        empty,
         signal: options.signal,
         progress: options.progress,
       });
@@ -174,7 +176,7 @@ async function preview(
   let writes = 0;
   let bytes = 0;
   let removals = 0;
-  for await (const step of planCheckout({ ...base, relink })) {
+  await planCheckout({ ...base, relink }, (step) => {
     steps.push(step);
     if (step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special') {
       writes++;
@@ -186,7 +188,8 @@ async function preview(
       const there = target.look(step.path);
       if (there !== undefined && !there.isDirectory() && standsAlone(target, steps, step.path)) blocked.push(step.path);
     }
-  }
+    return undefined;
+  });
   return { steps, writes, bytes, removals, blocked };
 }
 
@@ -256,6 +259,11 @@ function inTheWay(blocked: readonly string[]): SnapError {
   );
 }
 
-async function* iterate(steps: readonly Step[]): AsyncGenerator<Step> {
-  yield* steps;
+function stepsOf(steps: readonly Step[]): (take: TakeStep) => Promise<void> {
+  return async (take) => {
+    for (const step of steps) {
+      const waiting = take(step);
+      if (waiting !== undefined) await waiting;
+    }
+  };
 }

@@ -27,6 +27,17 @@ const BATCH_FILES_MAX = 1024;
 const LARGE_BYTES = 8 * 1024 * 1024;
 const SEGMENT_BYTES = 8 * 1024 * 1024;
 
+/** Where a chunk lies. */
+interface Place {
+  readonly key: string;
+  readonly block: BlockRef;
+  /** In the decoded block. */
+  readonly offset: number;
+}
+
+/** The blocks that a job needs, numbered in the order in which they came. */
+type Blocks = Map<string, { readonly number: number; readonly block: BlockRef }>;
+
 interface Pending {
   readonly path: string;
   readonly file: WriteFile;
@@ -46,8 +57,7 @@ export class FileWriter {
   readonly #target: Target;
   readonly #report: WriteReport;
   readonly #running = new Set<Promise<void>>();
-  #blocks = new Map<string, number>();
-  #refs: BlockRef[] = [];
+  #blocks: Blocks = new Map();
   #batch: Pending[] = [];
   #batchBytes = 0;
   #fatal: unknown;
@@ -59,21 +69,20 @@ export class FileWriter {
     this.#report = report;
   }
 
-  /** Queues a file. Failures of single files are collected; a full disk throws. */
-  async write(path: string, entry: FileEntry): Promise<void> {
-    let chunks: readonly ChunkRef[];
-    try {
-      chunks = await this.#repository.trees.chunks(entry);
-      if (entry.size >= LARGE_BYTES) {
-        await this.#room();
-        this.#track(this.#writeLarge(path, entry, chunks));
-        return;
+  /** Queues a file; waits only where it must. Failures of single files are collected; a full disk throws. */
+  write(path: string, entry: FileEntry): Promise<void> | undefined {
+    if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
+      const { chunks } = entry.content;
+      const places = this.#knownPlaces(chunks);
+      if (places !== undefined && !this.#isFull(places)) {
+        this.#add(path, entry, chunks, places);
+        return undefined;
       }
-      await this.#add(path, entry, chunks);
-    } catch (error) {
+    }
+    return this.#writeSlowly(path, entry).catch((error: unknown) => {
       if (!hasCode(error, 'corrupt-data')) throw error;
       this.failures.push({ path, code: error.code, reason: error.message });
-    }
+    });
   }
 
   /** Waits until everything queued is in place. */
@@ -83,57 +92,80 @@ export class FileWriter {
     this.#check();
   }
 
-  async #add(path: string, entry: FileEntry, chunks: readonly ChunkRef[]): Promise<void> {
-    const located: BlobLocation[] = [];
-    for (const chunk of chunks)
-      located.push(
-        this.#repository.index.find(BLOB_KIND.data, chunk.id) ??
-          (await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id)),
-      );
-    const first = located[0];
-    const newBlock = first !== undefined && !this.#blocks.has(blockKey(first));
-    if (
-      this.#batch.length >= BATCH_FILES_MAX ||
-      this.#batchBytes >= BATCH_BYTES ||
-      (newBlock && this.#batchBytes >= BATCH_BYTES / 2)
-    ) {
+  async #writeSlowly(path: string, entry: FileEntry): Promise<void> {
+    const chunks = await this.#repository.trees.chunks(entry);
+    if (entry.size >= LARGE_BYTES) {
+      await this.#room();
+      this.#track(this.#writeLarge(path, entry, chunks));
+      return;
+    }
+    const places = await this.#fetchPlaces(chunks);
+    while (this.#isFull(places)) {
       this.#send();
       await this.#room();
     }
-    const slash = path.lastIndexOf('/');
-    const refs: WriteChunk[] = [];
-    for (const [i, location] of located.entries()) {
-      const chunk = chunks[i];
-      if (chunk === undefined || chunk.length !== location.length)
-        throw new SnapError('corrupt-data', `${path}: a chunk has another length than its file says`);
-      refs.push({
-        block: await this.#blockNumber(location),
-        offset: location.offset,
-        length: chunk.length,
-        id: chunk.id,
-      });
+    this.#add(path, entry, chunks, places);
+  }
+
+  /** Where the chunks lie, if the index knows all of them and their packs are local files. */
+  #knownPlaces(chunks: readonly ChunkRef[]): Place[] | undefined {
+    const places: Place[] = [];
+    for (const chunk of chunks) {
+      const location = this.#repository.index.find(BLOB_KIND.data, chunk.id);
+      if (location?.length !== chunk.length) return undefined;
+      const key = blockKey(location);
+      const block = this.#blocks.get(key)?.block ?? this.#localBlock(location);
+      if (block === undefined) return undefined;
+      places.push({ key, block, offset: location.offset });
     }
-    const file = {
-      folder: slash < 0 ? '' : path.slice(0, slash),
-      name: path.slice(slash + 1),
-      mode: entry.mode,
-      mtime: entry.mtime,
-      owner: this.#target.owner(entry),
-      size: entry.size,
-      sparse: entry.sparse,
-      chunks: refs,
-    };
-    this.#batch.push({ path, file });
+    return places;
+  }
+
+  async #fetchPlaces(chunks: readonly ChunkRef[]): Promise<Place[]> {
+    const places: Place[] = [];
+    for (const chunk of chunks) {
+      const location = await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id);
+      if (location.length !== chunk.length)
+        throw new SnapError('corrupt-data', 'a chunk has another length than its file says');
+      const key = blockKey(location);
+      const known = this.#blocks.get(key)?.block ?? places.find((place) => place.key === key)?.block;
+      places.push({ key, block: known ?? (await this.#fetchBlock(location)), offset: location.offset });
+    }
+    return places;
+  }
+
+  /** True if a batch should go before a file of these chunks comes into it. */
+  #isFull(places: readonly Place[]): boolean {
+    if (this.#batch.length >= BATCH_FILES_MAX || this.#batchBytes >= BATCH_BYTES) return true;
+    const first = places[0];
+    return this.#batchBytes >= BATCH_BYTES / 2 && first !== undefined && !this.#blocks.has(first.key);
+  }
+
+  /** Puts a file into the batch. Nothing is awaited here: the numbers of the blocks are the batch's. */
+  #add(path: string, entry: FileEntry, chunks: readonly ChunkRef[], places: readonly Place[]): void {
+    const slash = path.lastIndexOf('/');
+    this.#batch.push({
+      path,
+      file: {
+        folder: slash < 0 ? '' : path.slice(0, slash),
+        name: path.slice(slash + 1),
+        mode: entry.mode,
+        mtime: entry.mtime,
+        owner: this.#target.owner(entry),
+        size: entry.size,
+        sparse: entry.sparse,
+        chunks: writeChunks(this.#blocks, chunks, places),
+      },
+    });
     this.#batchBytes += entry.size;
   }
 
   #send(): void {
     const batch = this.#batch;
-    const blocks = this.#refs;
+    const blocks = [...this.#blocks.values()].map(({ block }) => block);
     this.#batch = [];
     this.#batchBytes = 0;
     this.#blocks = new Map();
-    this.#refs = [];
     if (batch.length === 0) return;
     this.#track(this.#writeBatch(batch, blocks));
   }
@@ -198,45 +230,32 @@ export class FileWriter {
     position: number,
     chunks: readonly ChunkRef[],
   ): Promise<Extract<import('../work/jobs.ts').Job, { kind: 'segment' }>> {
-    const blocks: BlockRef[] = [];
-    const numbers = new Map<string, number>();
-    const refs: WriteChunk[] = [];
-    for (const chunk of chunks) {
-      const location = await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id);
-      if (location.length !== chunk.length)
-        throw new SnapError('corrupt-data', 'a chunk has another length than its file says');
-      const key = blockKey(location);
-      let number = numbers.get(key);
-      if (number === undefined) {
-        number = blocks.push(await this.#blockRef(location)) - 1;
-        numbers.set(key, number);
-      }
-      refs.push({ block: number, offset: location.offset, length: chunk.length, id: chunk.id });
-    }
-    return { kind: 'segment', path, position, sparse: entry.sparse, blocks, chunks: refs };
+    const blocks: Blocks = new Map();
+    const refs = writeChunks(blocks, chunks, await this.#fetchPlaces(chunks));
+    return {
+      kind: 'segment',
+      path,
+      position,
+      sparse: entry.sparse,
+      blocks: [...blocks.values()].map(({ block }) => block),
+      chunks: refs,
+    };
   }
 
-  async #blockNumber(location: BlobLocation): Promise<number> {
-    const key = blockKey(location);
-    const known = this.#blocks.get(key);
-    if (known !== undefined) return known;
-    const number = this.#refs.push(await this.#blockRef(location)) - 1;
-    this.#blocks.set(key, number);
-    return number;
+  #localBlock(location: BlobLocation): BlockRef | undefined {
+    const path = this.#repository.backend.localPath(packName(location.pack));
+    return path === undefined ? undefined : { ...blockBase(location), source: { path } };
   }
 
-  async #blockRef(location: BlobLocation): Promise<BlockRef> {
-    const { backend } = this.#repository;
-    const name = packName(location.pack);
-    const base = { pack: location.pack, offset: location.blockOffset, storedLength: location.storedLength };
-    const path = backend.localPath(name);
-    if (path !== undefined) return { ...base, source: { path } };
-    const bytes = await backend.get(name, {
+  async #fetchBlock(location: BlobLocation): Promise<BlockRef> {
+    const local = this.#localBlock(location);
+    if (local !== undefined) return local;
+    const bytes = await this.#repository.backend.get(packName(location.pack), {
       offset: location.blockOffset,
       length: BLOCK_HEADER_BYTES + location.storedLength,
     });
     if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`);
-    return { ...base, source: { bytes: new Uint8Array(bytes) } };
+    return { ...blockBase(location), source: { bytes: new Uint8Array(bytes) } };
   }
 
   #track(work: Promise<void>): void {
@@ -260,4 +279,21 @@ export class FileWriter {
 
 function blockKey(location: BlobLocation): string {
   return `${location.pack}:${location.blockOffset}`;
+}
+
+function blockBase(location: BlobLocation): Omit<BlockRef, 'source'> {
+  return { pack: location.pack, offset: location.blockOffset, storedLength: location.storedLength };
+}
+
+/** The chunks as a worker takes them; their blocks get numbers in `blocks`. */
+function writeChunks(blocks: Blocks, chunks: readonly ChunkRef[], places: readonly Place[]): WriteChunk[] {
+  return places.map(({ key, block, offset }, i) => {
+    const { id, length } = chunks[i] as ChunkRef;
+    let numbered = blocks.get(key);
+    if (numbered === undefined) {
+      numbered = { number: blocks.size, block };
+      blocks.set(key, numbered);
+    }
+    return { block: numbered.number, offset, length, id };
+  });
 }

@@ -47,90 +47,102 @@ export interface PlanOptions {
   readonly relink: ReadonlySet<string>;
 }
 
-/** The steps that turn `before` into `after`. */
-export async function* planCheckout(options: PlanOptions): AsyncGenerator<Step> {
+/** Takes one step; what it returns is awaited before the next. Most take theirs at once: no promise for each file. */
+export type TakeStep = (step: Step) => Promise<void> | undefined;
+
+/** Gives the steps that turn `before` into `after` to `take`. */
+export async function planCheckout(options: PlanOptions, take: TakeStep): Promise<void> {
   if (options.before.tree === options.after.tree && options.relink.size === 0) return;
-  yield* planFolder(options, '', options.before.tree, options.after.tree, undefined);
+  await planFolder({ ...options, take }, '', options.before.tree, options.after.tree, undefined);
 }
 
 /** Keys of hard-linked files that the plan changes: every member of such a group must be written or linked again. */
 export async function changedLinkKeys(options: PlanOptions): Promise<Set<string>> {
   const keys = new Set<string>();
-  for await (const step of planCheckout(options)) {
+  await planCheckout(options, (step) => {
     const key = step.kind === 'write' ? linkGroup(step.entry) : undefined;
     if (key !== undefined) keys.add(key);
-  }
+    return undefined;
+  });
   return keys;
 }
 
-async function* planFolder(
-  options: PlanOptions,
+interface Planning extends PlanOptions {
+  readonly take: TakeStep;
+}
+
+async function planFolder(
+  planning: Planning,
   path: string,
   beforeTree: BlobId | undefined,
   afterTree: BlobId,
   entry: FolderEntry | undefined,
-): AsyncGenerator<Step> {
-  const old = beforeTree === undefined ? [] : await options.before.trees.folder(beforeTree);
+): Promise<void> {
+  const old = beforeTree === undefined ? [] : await planning.before.trees.folder(beforeTree);
   let i = 0;
-  for await (const part of options.after.trees.folderParts(afterTree)) {
+  for await (const part of planning.after.trees.folderParts(afterTree)) {
     for (const now of part) {
       for (; i < old.length && compareNames(old[i]?.name ?? '', now.name) < 0; i++)
-        yield* planRemoval(options, path, old[i]);
+        await planRemoval(planning, path, old[i]);
       const before = old[i]?.name === now.name ? old[i] : undefined;
       if (before !== undefined) i++;
-      yield* planEntry(options, join(path, now.name), before, now);
+      const waiting = planEntry(planning, join(path, now.name), before, now);
+      if (waiting !== undefined) await waiting;
     }
   }
-  for (; i < old.length; i++) yield* planRemoval(options, path, old[i]);
-  if (options.selection.has(path) || path === '') yield { kind: 'folder', path, entry, tree: afterTree };
+  for (; i < old.length; i++) await planRemoval(planning, path, old[i]);
+  if (planning.selection.has(path) || path === '')
+    await planning.take({ kind: 'folder', path, entry, tree: afterTree });
 }
 
-async function* planEntry(
-  options: PlanOptions,
+function planEntry(
+  planning: Planning,
   path: string,
   before: TreeEntry | undefined,
   now: TreeEntry,
-): AsyncGenerator<Step> {
-  const { selection } = options;
-  if (!selection.has(path) && !(now.kind === ENTRY_KIND.folder && selection.reaches(path))) return;
-  if (before !== undefined && before.kind !== now.kind) {
-    yield* removeEntry(options, path, before);
-    yield* planEntry(options, path, undefined, now);
-    return;
-  }
-  if (now.kind === ENTRY_KIND.folder) {
-    const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
-    if (before === undefined) yield { kind: 'make-folder', path, entry: now };
-    if (tree !== now.tree || options.relink.size > 0) yield* planFolder(options, path, tree, now.tree, now);
-    else if (before === undefined || !sameMetadata(before, now))
-      yield { kind: 'folder', path, entry: now, tree: now.tree };
-    return;
-  }
+): Promise<void> | undefined {
+  const { selection, take } = planning;
+  if (!selection.has(path) && !(now.kind === ENTRY_KIND.folder && selection.reaches(path))) return undefined;
+  if (before !== undefined && before.kind !== now.kind)
+    return removeEntry(planning, path, before).then(() => planEntry(planning, path, undefined, now));
+  if (now.kind === ENTRY_KIND.folder) return planSubfolder(planning, path, before, now);
   const group = now.kind === ENTRY_KIND.file ? linkGroup(now) : undefined;
-  const relinked = group !== undefined && options.relink.has(group);
+  const relinked = group !== undefined && planning.relink.has(group);
   const sameLink = before?.kind !== ENTRY_KIND.file || now.kind !== ENTRY_KIND.file || before.linkKey === now.linkKey;
-  if (before !== undefined && sameContent(before, now) && sameLink && !relinked) {
-    if (!sameMetadata(before, now)) yield { kind: 'metadata', path, entry: now, before };
-    return;
-  }
-  if (now.kind === ENTRY_KIND.file) yield { kind: 'write', path, entry: now, before };
-  else if (now.kind === ENTRY_KIND.symlink) yield { kind: 'symlink', path, entry: now, before };
-  else yield { kind: 'special', path, entry: now, before };
+  if (before !== undefined && sameContent(before, now) && sameLink && !relinked)
+    return sameMetadata(before, now) ? undefined : take({ kind: 'metadata', path, entry: now, before });
+  if (now.kind === ENTRY_KIND.file) return take({ kind: 'write', path, entry: now, before });
+  if (now.kind === ENTRY_KIND.symlink) return take({ kind: 'symlink', path, entry: now, before });
+  return take({ kind: 'special', path, entry: now, before });
 }
 
-async function* planRemoval(options: PlanOptions, folder: string, before: TreeEntry | undefined): AsyncGenerator<Step> {
-  if (before === undefined || options.keepExtra) return;
-  yield* removeEntry(options, join(folder, before.name), before);
+async function planSubfolder(
+  planning: Planning,
+  path: string,
+  before: TreeEntry | undefined,
+  now: FolderEntry,
+): Promise<void> {
+  const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
+  if (before === undefined) await planning.take({ kind: 'make-folder', path, entry: now });
+  if (tree !== now.tree || planning.relink.size > 0) await planFolder(planning, path, tree, now.tree, now);
+  else if (before === undefined || !sameMetadata(before, now))
+    await planning.take({ kind: 'folder', path, entry: now, tree: now.tree });
 }
 
-async function* removeEntry(options: PlanOptions, path: string, before: TreeEntry): AsyncGenerator<Step> {
+async function planRemoval(planning: Planning, folder: string, before: TreeEntry | undefined): Promise<void> {
+  if (before === undefined || planning.keepExtra) return;
+  await removeEntry(planning, join(folder, before.name), before);
+}
+
+async function removeEntry(planning: Planning, path: string, before: TreeEntry): Promise<void> {
+  const { selection, take } = planning;
   if (before.kind !== ENTRY_KIND.folder) {
-    if (options.selection.has(path)) yield { kind: 'remove', path, before };
+    if (selection.has(path)) await take({ kind: 'remove', path, before });
     return;
   }
-  for (const entry of await options.before.trees.folder(before.tree))
-    yield* removeEntry(options, join(path, entry.name), entry);
-  if (options.selection.has(path)) yield { kind: 'remove-folder', path, before };
+  for (const entry of await planning.before.trees.folder(before.tree))
+    await removeEntry(planning, join(path, entry.name), entry);
+  if (selection.has(path)) await take({ kind: 'remove-folder', path, before });
 }
 
 function join(folder: string, name: string): string {
