@@ -4,14 +4,30 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 const main = new URL('../dist/cli/main.js', import.meta.url);
 if (!existsSync(main)) {
   process.stderr.write('error: snap is not built yet\nRun `npm ci` in the folder of its checkout.\n');
   process.exit(1);
 }
+boundYoungGeneration();
 const cacheHome = process.env.XDG_CACHE_HOME ?? '';
 const cache = isAbsolute(cacheHome) ? cacheHome : join(homedir(), '.cache');
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
 await run();
+
+/**
+ * Once the heap's young generation is large enough, it grows no further. Measured at a first commit of 78,579 files:
+ * 300 MB of memory instead of 370 MB at the same speed; bounded from the start on, it is 10 % slower.
+ */
+function boundYoungGeneration() {
+  const timer = setInterval(() => {
+    const size = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')?.space_size ?? 0;
+    if (size < 16 * 1024 * 1024) return;
+    setFlagsFromString('--semi-space-growth-factor=1');
+    clearInterval(timer);
+  }, 20);
+  timer.unref();
+}

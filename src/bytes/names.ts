@@ -44,10 +44,8 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length;
 }
 
-const SURROGATE = /[\uD800-\uDFFF]/;
-
 function hasEscapedBytes(name: string): boolean {
-  if (!SURROGATE.test(name)) return false;
+  if (name.isWellFormed()) return false;
   for (let i = 0; i < name.length; i++) if (isEscapedByte(name, i)) return true;
   return false;
 }

@@ -13,8 +13,10 @@ import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
+import type { FileReading } from '../scan/file-reader.ts';
 import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
+import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult, ExistingFiles, OverwritePolicy } from './apply.ts';
 import { applySteps } from './apply.ts';
@@ -229,11 +231,9 @@ function existingFiles(
       const there = target.look(path);
       if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
       await reader.ready();
-      const reading = await reader.read(path, {
-        size: entry.size,
-        mtime: there.mtimeNs,
-        ctime: there.ctimeNs,
-        inode: BigInt.asIntN(64, there.ino),
+      const stat = Buffer.from(numbersOf(there).buffer);
+      const reading = await new Promise<FileReading>((settle, fail) => {
+        reader.read({ path, size: entry.size, stat, at: 0, settle, fail });
       });
       return (
         reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks))

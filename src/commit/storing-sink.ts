@@ -1,7 +1,8 @@
 /** The sink of a commit: claims each chunk that is new and hands the new ones of a buffer to the packing workers. */
 
-import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
+import type { ChunkRef } from '../object/tree-entry.ts';
+import type { PackedBlob } from '../pack/pack-format.ts';
 import type { BlobWriter } from '../repo/blob-writer.ts';
 import type { ChunkSink } from '../scan/file-reader.ts';
 
@@ -9,27 +10,21 @@ export function storingSink(writer: BlobWriter): ChunkSink {
   return {
     spareBuffer: () => writer.spareBuffer(),
     ready: () => writer.ready(),
-    take: (buffer, chunks) => {
-      const ids = Buffer.from(chunks.ids.buffer, chunks.ids.byteOffset, chunks.ids.length);
+    take: (buffer, chunks, refs) => {
       const wanted: number[] = [];
-      for (const i of chunks.lengths.keys()) {
-        if (writer.claim(BLOB_KIND.data, ids.toString('hex', i * 32, i * 32 + 32) as BlobId)) wanted.push(i);
-      }
+      for (const [i, ref] of refs.entries()) if (writer.claim(BLOB_KIND.data, ref.id)) wanted.push(i);
       if (wanted.length === 0) {
         writer.giveBack(buffer);
         return;
       }
-      const kept = {
-        offsets: new Uint32Array(wanted.length),
-        lengths: new Uint32Array(wanted.length),
-        ids: new Uint8Array(wanted.length * 32),
-      };
+      const blobs: PackedBlob[] = [];
+      const offsets = new Uint32Array(wanted.length);
       for (const [to, from] of wanted.entries()) {
-        kept.offsets[to] = chunks.offsets[from] ?? 0;
-        kept.lengths[to] = chunks.lengths[from] ?? 0;
-        kept.ids.set(ids.subarray(from * 32, from * 32 + 32), to * 32);
+        const { id, length } = refs[from] as ChunkRef;
+        blobs.push({ kind: BLOB_KIND.data, id, length });
+        offsets[to] = chunks.offsets[from] ?? 0;
       }
-      writer.storeFrom({ buffer, kinds: new Uint8Array(wanted.length).fill(BLOB_KIND.data), chunks: kept });
+      writer.storeFrom(buffer, blobs, offsets);
     },
   };
 }

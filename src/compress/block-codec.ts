@@ -60,7 +60,11 @@ function mayShrink(zstd: Zstd, raw: Uint8Array): boolean {
 /** Shannon entropy of the bytes: text has 4 to 6 bits, compressed or encrypted data almost 8. */
 function bitsPerByte(sample: Uint8Array): number {
   const counts = new Uint32Array(256);
-  for (const byte of sample) counts[byte] = (counts[byte] ?? 0) + 1;
+  // Not for…of: its iterator made this 2 % of a commit.
+  for (let i = 0; i < sample.length; i++) {
+    const byte = sample[i] as number;
+    counts[byte] = (counts[byte] as number) + 1;
+  }
   let bits = 0;
   for (const count of counts) if (count > 0) bits -= (count / sample.length) * Math.log2(count / sample.length);
   return bits;

@@ -12,6 +12,7 @@ import { SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
+import type { BlobBytes } from '../pack/block.ts';
 import type { BitSet } from '../repo/bit-set.ts';
 import type { PublishedPack } from '../repo/blob-writer.ts';
 import { BlobWriter } from '../repo/blob-writer.ts';
@@ -160,7 +161,7 @@ class Mover {
 /** Blobs of like kind on their way into a block. */
 class Gathering {
   readonly #writer: BlobWriter;
-  #blobs: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
+  #blobs: BlobBytes[] = [];
   #bytes = 0;
 
   constructor(writer: BlobWriter) {
@@ -169,7 +170,7 @@ class Gathering {
 
   /** Copies the bytes, so that a block of a megabyte is not held for one blob of it. */
   add(kind: BlobKind, id: BlobId, bytes: Uint8Array): void {
-    this.#blobs.push({ kind, id, bytes: new Uint8Array(bytes) });
+    this.#blobs.push({ blob: { kind, id, length: bytes.length }, bytes: new Uint8Array(bytes) });
     this.#bytes += bytes.length;
     if (this.#bytes >= GATHER_BYTES) this.flush();
   }
@@ -177,26 +178,9 @@ class Gathering {
   flush(): void {
     const blobs = this.#blobs;
     if (blobs.length === 0) return;
-    const buffer = new ArrayBuffer(this.#bytes);
-    const bytes = new Uint8Array(buffer);
-    const chunks = {
-      offsets: new Uint32Array(blobs.length),
-      lengths: new Uint32Array(blobs.length),
-      ids: new Uint8Array(blobs.length * 32),
-    };
-    const kinds = new Uint8Array(blobs.length);
-    let offset = 0;
-    for (const [i, blob] of blobs.entries()) {
-      bytes.set(blob.bytes, offset);
-      kinds[i] = blob.kind;
-      chunks.offsets[i] = offset;
-      chunks.lengths[i] = blob.bytes.length;
-      chunks.ids.set(Buffer.from(blob.id, 'hex'), i * 32);
-      offset += blob.bytes.length;
-    }
     this.#blobs = [];
     this.#bytes = 0;
-    this.#writer.storeFrom({ buffer, kinds, chunks });
+    this.#writer.storeAll(blobs);
   }
 }
 

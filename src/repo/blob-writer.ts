@@ -12,10 +12,11 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { parsePackId } from '../object/pack-id.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
+import type { BlobBytes } from '../pack/block.ts';
+import type { PackedBlob, PackFooter } from '../pack/pack-format.ts';
 import { PackWriter } from '../pack/pack-writer.ts';
 import type { Backend } from '../storage/backend.ts';
-import type { PackJob, PackReply } from '../work/jobs.ts';
+import type { PackReply } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { Environment } from './environment.ts';
 import { packName } from './layout.ts';
@@ -36,6 +37,8 @@ export interface BlobWriterOptions {
   readonly packBytes: number;
 }
 
+/** Buffers kept for the next readings. */
+const SPARE_MAX = 2;
 /** Blobs of the main thread are collected up to this many bytes before a worker packs them. */
 const COLLECT_BYTES = 1024 * 1024;
 
@@ -45,7 +48,7 @@ export class BlobWriter {
   readonly #jobs = new Set<Promise<void>>();
   readonly #seals: Promise<PublishedPack>[] = [];
   readonly #spare: ArrayBuffer[] = [];
-  #collected: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
+  #collected: BlobBytes[] = [];
   #collectedBytes = 0;
   #pack: PackWriter | undefined;
   #failure: unknown;
@@ -76,7 +79,8 @@ export class BlobWriter {
   }
 
   giveBack(buffer: ArrayBuffer): void {
-    if (buffer.byteLength >= 64 * 1024 && this.#spare.length < 4) this.#spare.push(buffer);
+    if (buffer.byteLength >= 64 * 1024 && this.#spare.length < SPARE_MAX) this.#spare.push(buffer);
+    else release(new Uint8Array(buffer));
   }
 
   /** True if this blob is new, and from now on known: the caller must store it. */
@@ -86,20 +90,23 @@ export class BlobWriter {
     return this.#seen.size > before && !this.#options.isKnown(kind, id);
   }
 
-  /** Stores claimed blobs that lie in `buffer`, which moves to a worker. */
-  storeFrom(job: Omit<PackJob, 'kind' | 'level'>): void {
-    const { kinds, chunks } = job;
-    for (const length of chunks.lengths) this.#newBytes += length;
-    const ids = Buffer.from(chunks.ids);
-    const lengths = Array.from(chunks.lengths);
-    const kindList = Array.from(kinds);
+  /** Stores claimed blobs that lie at `offsets` in `buffer`, which moves to a worker. */
+  storeFrom(buffer: ArrayBuffer, blobs: readonly PackedBlob[], offsets: Uint32Array<ArrayBuffer>): void {
+    const kinds = new Uint8Array(blobs.length);
+    const lengths = new Uint32Array(blobs.length);
+    for (const [i, blob] of blobs.entries()) {
+      kinds[i] = blob.kind;
+      lengths[i] = blob.length;
+      this.#newBytes += blob.length;
+    }
+    const ids = blobs.map((blob) => blob.id).join('');
     const work = this.#options.workers.run(
-      { kind: 'pack', level: this.#options.level, ...job },
-      [job.buffer, kinds.buffer, chunks.offsets.buffer, chunks.lengths.buffer, chunks.ids.buffer],
+      { kind: 'pack', level: this.#options.level, buffer, kinds, offsets, lengths, ids },
+      [buffer, kinds.buffer, offsets.buffer, lengths.buffer],
       true,
     );
     const done = work
-      .then((reply) => this.#append(reply as PackReply, kindList, lengths, ids))
+      .then((reply) => this.#append(reply as PackReply, blobs))
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -107,10 +114,27 @@ export class BlobWriter {
     this.#jobs.add(done);
   }
 
+  /** Stores claimed blobs that lie each for itself. */
+  storeAll(blobs: readonly BlobBytes[]): void {
+    const offsets = new Uint32Array(blobs.length);
+    const bytes = new Uint8Array(blobs.reduce((sum, { blob }) => sum + blob.length, 0));
+    let offset = 0;
+    for (const [i, part] of blobs.entries()) {
+      bytes.set(part.bytes, offset);
+      offsets[i] = offset;
+      offset += part.blob.length;
+    }
+    this.storeFrom(
+      bytes.buffer,
+      blobs.map(({ blob }) => blob),
+      offsets,
+    );
+  }
+
   /** Stores a blob of the main thread if it is new; returns whether it was. */
   store(kind: BlobKind, id: BlobId, bytes: Uint8Array): boolean {
     if (!this.claim(kind, id)) return false;
-    this.#collected.push({ kind, id, bytes });
+    this.#collected.push({ blob: { kind, id, length: bytes.length }, bytes });
     this.#collectedBytes += bytes.length;
     if (this.#collectedBytes >= COLLECT_BYTES) this.#packCollected();
     return true;
@@ -148,41 +172,18 @@ export class BlobWriter {
   #packCollected(): void {
     const blobs = this.#collected;
     if (blobs.length === 0) return;
-    const buffer = new ArrayBuffer(this.#collectedBytes);
-    const bytes = new Uint8Array(buffer);
-    const chunks = {
-      offsets: new Uint32Array(blobs.length),
-      lengths: new Uint32Array(blobs.length),
-      ids: new Uint8Array(blobs.length * 32),
-    };
-    const kinds = new Uint8Array(blobs.length);
-    let offset = 0;
-    for (const [i, blob] of blobs.entries()) {
-      bytes.set(blob.bytes, offset);
-      kinds[i] = blob.kind;
-      chunks.offsets[i] = offset;
-      chunks.lengths[i] = blob.bytes.length;
-      chunks.ids.set(Buffer.from(blob.id, 'hex'), i * 32);
-      offset += blob.bytes.length;
-    }
     this.#collected = [];
     this.#collectedBytes = 0;
-    this.storeFrom({ buffer, kinds, chunks });
+    this.storeAll(blobs);
   }
 
-  #append(reply: PackReply, kinds: number[], lengths: number[], ids: Buffer): void {
+  #append(reply: PackReply, all: readonly PackedBlob[]): void {
     this.giveBack(reply.buffer);
     if (this.#failure !== undefined) return;
     let next = 0;
     for (const { header, bytes, blobs: count } of reply.blocks) {
-      const blobs = [];
-      for (const end = next + count; next < end; next++) {
-        blobs.push({
-          kind: (kinds[next] ?? 1) as BlobKind,
-          length: lengths[next] ?? 0,
-          id: ids.toString('hex', next * 32, next * 32 + 32) as BlobId,
-        });
-      }
+      const blobs = all.slice(next, next + count);
+      next += count;
       this.#pack ??= this.#newPack();
       this.#pack.append({ header, bytes, blobs });
       this.#storedBytes += bytes.length;

@@ -10,13 +10,19 @@ import type { HashedChunks, ReadReply, StretchReply } from '../work/jobs.ts';
 import { READ_STATUS, STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 
-/** A file as the walk saw it. A listed stat is one; no array is made for each of a million files. */
-export interface ExpectedFile {
-  /** Bytes. */
+/** A file to read, and who is told what became of it: an object each, not promises, for a million files. */
+export interface FileRequest {
+  /** From the root. */
+  readonly path: string;
+  /** Bytes, as it was seen. */
   readonly size: number;
-  readonly mtime: bigint;
-  readonly ctime: bigint;
-  readonly inode: bigint;
+  /** Size, mtime, ctime and inode as they were seen: four 64-bit numbers from `at` on. */
+  readonly stat: Buffer;
+  readonly at: number;
+  /** Called once, with what is wrong with the file if anything is. */
+  settle(reading: FileReading): void;
+  /** Called instead when the reading of all files fails. */
+  fail(error: unknown): void;
 }
 
 /** What became of a file. `now`: size, mtime, ctime, inode when it was read, where they are not the expected ones. */
@@ -33,7 +39,7 @@ export type FileReading =
 
 /** Takes what is new of a buffer's chunks and gives the buffer back in time. */
 export interface ChunkSink {
-  take(buffer: ArrayBuffer, chunks: HashedChunks): void;
+  take(buffer: ArrayBuffer, chunks: HashedChunks, refs: readonly ChunkRef[]): void;
   spareBuffer(): ArrayBuffer | undefined;
   /** Waits while too much is under way. */
   ready(): Promise<void>;
@@ -45,12 +51,22 @@ const BATCH_FILES_MAX = 1024;
 const LARGE_BYTES = 2 * 1024 * 1024;
 const READ_ATTEMPTS = 3;
 
-interface Waiting {
-  readonly path: string;
-  readonly expected: ExpectedFile;
-  readonly attempt: number;
-  resolve(reading: FileReading): void;
-  reject(error: unknown): void;
+/** Files that are read by one job. */
+class Batch {
+  readonly requests: FileRequest[] = [];
+  /** How often each was tried before. */
+  readonly tries: number[] = [];
+  readonly expected = new BigInt64Array(BATCH_FILES_MAX * STAT_NUMBERS);
+  bytes = 0;
+
+  add(request: FileRequest, tries: number, seen: BigInt64Array | undefined): void {
+    const at = this.requests.length * STAT_NUMBERS;
+    if (seen !== undefined) this.expected.set(seen, at);
+    else request.stat.copy(Buffer.from(this.expected.buffer), at * 8, request.at, request.at + STAT_NUMBERS * 8);
+    this.requests.push(request);
+    this.tries.push(tries);
+    this.bytes += seen === undefined ? request.size : Number(seen[0]);
+  }
 }
 
 export class FileReader {
@@ -60,8 +76,7 @@ export class FileReader {
   readonly #sink: ChunkSink;
   readonly #signal: AbortSignal | undefined;
   readonly #running = new Set<Promise<void>>();
-  #batch: Waiting[] = [];
-  #batchBytes = 0;
+  #batch = new Batch();
   #eager = false;
   #bytesRead = 0;
 
@@ -84,9 +99,9 @@ export class FileReader {
     return this.#bytesRead;
   }
 
-  /** Reads the file at `path`, which the walk saw as `expected`. Does not throw for what is wrong with the file. */
-  read(path: string, expected: ExpectedFile): Promise<FileReading> {
-    return new Promise((resolve, reject) => this.#add({ path, expected, attempt: 1, resolve, reject }));
+  /** Reads a file, soon; `settle` is called when it is read. */
+  read(request: FileRequest): void {
+    this.#add(request, 0, undefined);
   }
 
   /** Waits while as much is under way as the workers take. */
@@ -102,51 +117,44 @@ export class FileReader {
     this.#send();
   }
 
-  #add(waiting: Waiting): void {
-    const { size } = waiting.expected;
+  /** `seen`: the numbers of a later look. */
+  #add(request: FileRequest, tries: number, seen: BigInt64Array | undefined): void {
+    const size = seen === undefined ? request.size : Number(seen[0]);
     if (size >= LARGE_BYTES) {
-      this.#track(this.#readLarge(waiting), [waiting]);
+      this.#track(this.#readLarge(request, seen), [request]);
       return;
     }
-    this.#batch.push(waiting);
-    this.#batchBytes += size;
-    if (this.#eager || this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_FILES_MAX) this.#send();
+    this.#batch.add(request, tries, seen);
+    if (this.#eager || this.#batch.bytes >= BATCH_BYTES || this.#batch.requests.length >= BATCH_FILES_MAX) this.#send();
   }
 
   #send(): void {
     const batch = this.#batch;
-    if (batch.length === 0) return;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    const last = batch.some((waiting) => waiting.attempt >= READ_ATTEMPTS);
-    this.#track(this.#readBatch(batch, last), batch);
+    if (batch.requests.length === 0) return;
+    this.#batch = new Batch();
+    this.#track(this.#readBatch(batch), batch.requests);
   }
 
-  #track(work: Promise<void>, batch: readonly Waiting[]): void {
+  #track(work: Promise<void>, requests: readonly FileRequest[]): void {
     const done = work
       .catch((error: unknown) => {
-        for (const waiting of batch) waiting.reject(error);
+        for (const request of requests) request.fail(error);
       })
       .finally(() => this.#running.delete(done));
     this.#running.add(done);
   }
 
-  async #readBatch(batch: readonly Waiting[], acceptChanged: boolean): Promise<void> {
-    const expected = new BigInt64Array(batch.length * STAT_NUMBERS);
-    for (const [i, waiting] of batch.entries()) {
-      expected[i * STAT_NUMBERS] = BigInt(waiting.expected.size);
-      expected[i * STAT_NUMBERS + 1] = waiting.expected.mtime;
-      expected[i * STAT_NUMBERS + 2] = waiting.expected.ctime;
-      expected[i * STAT_NUMBERS + 3] = waiting.expected.inode;
-    }
+  async #readBatch(batch: Batch): Promise<void> {
+    const { requests } = batch;
+    const expected = batch.expected.slice(0, requests.length * STAT_NUMBERS);
     const buffer = this.#sink.spareBuffer();
     const job = {
       kind: 'read' as const,
       chunker: this.#chunker,
       root: this.#root,
-      paths: batch.map((waiting) => waiting.path),
+      paths: requests.map((request) => request.path),
       expected,
-      acceptChanged,
+      acceptChanged: batch.tries.some((tries) => tries >= READ_ATTEMPTS - 1),
       buffer,
     };
     const reply = (await this.#workers.run(
@@ -154,18 +162,18 @@ export class FileReader {
       buffer === undefined ? [expected.buffer] : [expected.buffer, buffer],
     )) as ReadReply;
     const refs = chunkRefs(reply.chunks);
-    this.#sink.take(reply.buffer, reply.chunks);
+    this.#sink.take(reply.buffer, reply.chunks, refs);
     let next = 0;
-    for (const [i, waiting] of batch.entries()) {
+    for (const [i, request] of requests.entries()) {
       const count = reply.chunkCounts[i] ?? 0;
-      this.#settle(waiting, reply, i, refs.slice(next, next + count));
+      this.#settle(request, batch.tries[i] ?? 0, reply, i, refs.slice(next, next + count));
       next += count;
     }
   }
 
-  #settle(waiting: Waiting, reply: ReadReply, i: number, chunks: readonly ChunkRef[]): void {
-    const now = (): BigInt64Array => reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
+  #settle(request: FileRequest, tries: number, reply: ReadReply, i: number, chunks: readonly ChunkRef[]): void {
     const status = reply.status[i];
+    const now = (): BigInt64Array => reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
     switch (status) {
       case READ_STATUS.ok:
       case READ_STATUS.unsteady: {
@@ -174,39 +182,26 @@ export class FileReader {
         this.#bytesRead += size;
         const unsteady = status === READ_STATUS.unsteady;
         // In a batch that takes changed files as they are, those on their first try are not unsteady yet.
-        if (unsteady && waiting.attempt < READ_ATTEMPTS) this.#again(waiting, now());
-        else
-          waiting.resolve({
-            kind: 'read',
-            size,
-            chunks,
-            now: unsteady || waiting.attempt > 1 ? now() : undefined,
-            unsteady,
-          });
+        if (unsteady && tries < READ_ATTEMPTS - 1) this.#add(request, tries + 1, now());
+        else request.settle({ kind: 'read', size, chunks, now: unsteady || tries > 0 ? now() : undefined, unsteady });
         return;
       }
       case READ_STATUS.changed:
-        this.#again(waiting, now());
+        this.#add(request, tries + 1, now());
         return;
       case READ_STATUS.stream:
-        this.#track(this.#readLarge(waiting), [waiting]);
+        this.#track(this.#readLarge(request, undefined), [request]);
         return;
       case READ_STATUS.failed:
-        waiting.resolve({ kind: 'failed', reason: reply.errors[i] ?? 'unknown error' });
+        request.settle({ kind: 'failed', reason: reply.errors[i] ?? 'unknown error' });
         return;
       default:
-        waiting.resolve({ kind: 'gone' });
+        request.settle({ kind: 'gone' });
     }
   }
 
-  #again(waiting: Waiting, now: BigInt64Array): void {
-    const [size = 0n, mtime = 0n, ctime = 0n, inode = 0n] = now;
-    this.#add({ ...waiting, expected: { size: Number(size), mtime, ctime, inode }, attempt: waiting.attempt + 1 });
-  }
-
-  async #readLarge(waiting: Waiting): Promise<void> {
-    const { size, mtime, ctime, inode } = waiting.expected;
-    let before = BigInt64Array.of(BigInt(size), mtime, ctime, inode);
+  async #readLarge(request: FileRequest, seen: BigInt64Array | undefined): Promise<void> {
+    let before = seen ?? numbersAt(request);
     for (let attempt = 1; ; attempt++) {
       const chunks: ChunkRef[] = [];
       let position = 0;
@@ -217,21 +212,22 @@ export class FileReader {
         const job = {
           kind: 'stretch' as const,
           chunker: this.#chunker,
-          path: `${this.#root}/${waiting.path}`,
+          path: `${this.#root}/${request.path}`,
           position,
           buffer,
         };
         const reply = (await this.#workers.run(job, buffer === undefined ? [] : [buffer])) as StretchReply;
         if (reply.status !== READ_STATUS.ok) {
-          waiting.resolve(
+          request.settle(
             reply.status === READ_STATUS.failed
               ? { kind: 'failed', reason: reply.error ?? 'unknown error' }
               : { kind: 'gone' },
           );
           return;
         }
-        for (const chunk of chunkRefs(reply.chunks)) chunks.push(chunk);
-        this.#sink.take(reply.buffer, reply.chunks);
+        const refs = chunkRefs(reply.chunks);
+        for (const chunk of refs) chunks.push(chunk);
+        this.#sink.take(reply.buffer, reply.chunks, refs);
         position += reply.consumed;
         this.#bytesRead += reply.consumed;
         if (!reply.atEnd) continue;
@@ -240,11 +236,15 @@ export class FileReader {
           before = reply.stat;
           break;
         }
-        waiting.resolve({ kind: 'read', size: position, chunks, now: reply.stat, unsteady: !steady });
+        request.settle({ kind: 'read', size: position, chunks, now: reply.stat, unsteady: !steady });
         return;
       }
     }
   }
+}
+
+function numbersAt({ stat, at }: FileRequest): BigInt64Array {
+  return BigInt64Array.from({ length: STAT_NUMBERS }, (_, i) => stat.readBigInt64LE(at + i * 8));
 }
 
 function chunkRefs(chunks: HashedChunks): ChunkRef[] {

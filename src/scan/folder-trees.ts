@@ -12,7 +12,7 @@ import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { encodeFolder } from '../object/tree-parts.ts';
 import { isIgnoredAt, kindAt, smudgeRacy } from './listing.ts';
 import type { ScanContext } from './scan.ts';
-import type { ScannedFolder, Slot } from './scanned-folder.ts';
+import type { FolderEntries, ScannedFolder } from './scanned-folder.ts';
 import { join } from './scanned-folder.ts';
 
 export interface WalkedFolder {
@@ -32,17 +32,20 @@ export class FolderTrees {
   /** Makes the tree of a folder from its entries, and the record that the next scan compares with. */
   async finish(
     folder: ScannedFolder,
-    slots: readonly Slot[],
+    coming: FolderEntries,
     results: ReadonlyMap<string, WalkedFolder>,
   ): Promise<WalkedFolder> {
-    const entries: TreeEntry[] = [];
-    for (const slot of slots) {
-      const entry = await slot;
-      if (entry !== undefined) entries.push(entry);
+    const entries = (await coming.all()).sort((a, b) => compareNames(a.name, b.name));
+    const totals = { ...NO_TOTALS };
+    for (const entry of entries) {
+      count(totals, entry);
+      if (entry.kind !== ENTRY_KIND.folder) continue;
+      const walked = results.get(entry.name);
+      add(
+        totals,
+        walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree),
+      );
     }
-    entries.sort((a, b) => compareNames(a.name, b.name));
-    let totals = NO_TOTALS;
-    for (const entry of entries) totals = add(totals, await this.#totalsOf(folder, entry, results));
     const trees = encodeFolder(entries);
     const tree = trees.at(-1);
     if (tree === undefined) throw new RangeError('a folder without a tree');
@@ -81,37 +84,13 @@ export class FolderTrees {
     );
   }
 
-  async #totalsOf(
-    folder: ScannedFolder,
-    entry: TreeEntry,
-    results: ReadonlyMap<string, WalkedFolder>,
-  ): Promise<FolderTotals> {
-    if (entry.kind === ENTRY_KIND.file) return { files: 1, folders: 0, others: 0, bytes: entry.size };
-    if (entry.kind !== ENTRY_KIND.folder) return { files: 0, folders: 0, others: 1, bytes: 0 };
-    const walked = results.get(entry.name);
-    const inside =
-      walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree);
-    return add(inside, { files: 0, folders: 1, others: 0, bytes: 0 });
-  }
-
   async #countTree(path: string, tree: BlobId): Promise<FolderTotals> {
     const record = this.recordFor(path, tree);
     if (record !== undefined) return record.totals;
-    let totals = NO_TOTALS;
+    const totals = { ...NO_TOTALS };
     for (const entry of await this.#context.trees.folder(tree)) {
-      totals = add(
-        totals,
-        entry.kind === ENTRY_KIND.folder
-          ? add(await this.#countTree(join(path, entry.name), entry.tree), {
-              files: 0,
-              folders: 1,
-              others: 0,
-              bytes: 0,
-            })
-          : entry.kind === ENTRY_KIND.file
-            ? { files: 1, folders: 0, others: 0, bytes: entry.size }
-            : { files: 0, folders: 0, others: 1, bytes: 0 },
-      );
+      count(totals, entry);
+      if (entry.kind === ENTRY_KIND.folder) add(totals, await this.#countTree(join(path, entry.name), entry.tree));
     }
     return totals;
   }
@@ -125,11 +104,20 @@ export class FolderTrees {
   }
 }
 
-function add(a: FolderTotals, b: FolderTotals): FolderTotals {
-  return {
-    files: a.files + b.files,
-    folders: a.folders + b.folders,
-    others: a.others + b.others,
-    bytes: a.bytes + b.bytes,
-  };
+type Sum = { -readonly [field in keyof FolderTotals]: FolderTotals[field] };
+
+function add(totals: Sum, more: FolderTotals): void {
+  totals.files += more.files;
+  totals.folders += more.folders;
+  totals.others += more.others;
+  totals.bytes += more.bytes;
+}
+
+/** Counts the entry itself, not what is in a folder. */
+function count(totals: Sum, entry: TreeEntry): void {
+  if (entry.kind === ENTRY_KIND.file) {
+    totals.files++;
+    totals.bytes += entry.size;
+  } else if (entry.kind === ENTRY_KIND.folder) totals.folders++;
+  else totals.others++;
 }

@@ -18,8 +18,8 @@ import { LeafEntries } from './leaf-entries.ts';
 import type { Listing } from './listing.ts';
 import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, smudge } from './listing.ts';
 import type { ScanContext } from './scan.ts';
-import type { ScannedFolder, Slot } from './scanned-folder.ts';
-import { absolute, join } from './scanned-folder.ts';
+import type { ScannedFolder } from './scanned-folder.ts';
+import { absolute, FolderEntries, join } from './scanned-folder.ts';
 
 const YIELD_MS = 40;
 const FILES_BETWEEN_WAITS = 256;
@@ -90,17 +90,16 @@ export class FolderWalk {
       let changed = false;
       for (const child of children) if ((await child.done)?.tree !== child.before) changed = true;
       if (!changed) return { tree: record.tree, totals: record.totals };
-      const slots: Slot[] = [];
+      const entries = new FolderEntries();
       const results = new Map<string, WalkedFolder>();
       const byName = new Map(children.map((child) => [child.name, child.done]));
       for (const entry of await this.#context.trees.folder(record.tree)) {
         const walked = await byName.get(entry.name);
         if (walked !== undefined) results.set(entry.name, walked);
-        slots.push(
-          entry.kind !== ENTRY_KIND.folder ? entry : walked === undefined ? undefined : { ...entry, tree: walked.tree },
-        );
+        if (entry.kind !== ENTRY_KIND.folder) entries.add(entry);
+        else if (walked !== undefined) entries.add({ ...entry, tree: walked.tree });
       }
-      return this.#trees.finish(folder, slots, results);
+      return this.#trees.finish(folder, entries, results);
     })();
     return quiet(done);
   }
@@ -115,9 +114,9 @@ export class FolderWalk {
     if (folder.record !== undefined)
       for (const [position, name] of folder.record.names.split('/').entries()) remembered.set(name, position);
 
-    const slots: Slot[] = [];
+    const entries = new FolderEntries();
     const results = new Map<string, WalkedFolder>();
-    const folders: number[] = [];
+    const folders: { position: number; place: number }[] = [];
     for (const [position, name] of listing.names.entries()) {
       if (isIgnoredAt(listing.stats, position)) continue;
       const base = baseEntries.get(name);
@@ -126,49 +125,49 @@ export class FolderWalk {
       const isFolder = kindAt(listing.stats, position) === ENTRY_KIND.folder;
       if (!context.selection.has(entryPath) && !(isFolder && context.selection.reaches(entryPath))) {
         smudge(listing.stats, position);
-        slots.push(base);
+        entries.add(base);
       } else if (isFolder) {
-        folders.push(position);
-        slots.push(undefined);
+        folders.push({ position, place: entries.reserve() });
         if (base !== undefined) baseEntries.set(name, base);
       } else {
         const replaced = base?.kind === ENTRY_KIND.folder;
         if (replaced) await this.#leaves.countRemoved(entryPath, base);
-        slots.push(handled(this.#leaves.entry(folder, position, replaced ? undefined : base, remembered.get(name))));
+        this.#leaves.add(entries, folder, position, replaced ? undefined : base, remembered.get(name));
         if (position % FILES_BETWEEN_WAITS === 0) await context.reader.ready();
       }
     }
-    const firstSlot = new Map(slotPositions(listing).map((position, slot) => [position, slot]));
-    for (const position of folders) {
+    for (const { position, place } of folders) {
       const name = listing.names[position] ?? '';
       const base = baseEntries.get(name);
       baseEntries.delete(name);
       const child = await this.#walkChild(folder, name, base?.kind === ENTRY_KIND.folder ? base.tree : undefined);
-      const stat = readStat(listing.stats, position);
-      const slot = child.done.then((walked) => {
-        if (walked === undefined) return undefined;
-        results.set(name, walked);
-        return this.#leaves.settle(
-          join(path, name),
-          {
-            kind: ENTRY_KIND.folder,
-            name,
-            mode: stat.mode,
-            mtime: stat.mtime,
-            uid: stat.uid,
-            gid: stat.gid,
-            tree: walked.tree,
-          },
-          base,
-        );
-      });
-      slots[firstSlot.get(position) ?? 0] = handled(slot);
+      child.done
+        .then((walked) => {
+          if (walked !== undefined) results.set(name, walked);
+          entries.fill(place, walked === undefined ? undefined : this.#folderEntry(folder, position, walked, base));
+        })
+        .catch((error: unknown) => entries.fail(error));
     }
     for (const base of baseEntries.values()) {
       if (context.selection.has(join(path, base.name))) await this.#leaves.countRemoved(join(path, base.name), base);
-      else slots.push(base);
+      else entries.add(base);
     }
-    return quiet(this.#trees.finish(folder, slots, results));
+    return quiet(this.#trees.finish(folder, entries, results));
+  }
+
+  #folderEntry(
+    folder: ScannedFolder,
+    position: number,
+    { tree }: WalkedFolder,
+    base: TreeEntry | undefined,
+  ): TreeEntry {
+    const { mode, mtime, uid, gid } = readStat(folder.listing.stats, position);
+    const name = folder.listing.names[position] ?? '';
+    return this.#leaves.settle(
+      join(folder.path, name),
+      { kind: ENTRY_KIND.folder, name, mode, mtime, uid, gid, tree },
+      base,
+    );
   }
 
   #walkChild(
@@ -213,21 +212,8 @@ export class FolderWalk {
   }
 }
 
-/** The positions that got a slot, in order. */
-function slotPositions(listing: Listing): number[] {
-  const positions: number[] = [];
-  for (const position of listing.names.keys()) if (!isIgnoredAt(listing.stats, position)) positions.push(position);
-  return positions;
-}
-
 function settled(value: undefined): { done: Promise<undefined> } {
   return { done: Promise.resolve(value) };
-}
-
-/** When the walk itself fails, nobody awaits what was begun: its failures must not end the process. */
-function handled(slot: Slot): Slot {
-  if (slot instanceof Promise) slot.catch(() => undefined);
-  return slot;
 }
 
 /** A promise whose failure is reported by whoever awaits it, later. */

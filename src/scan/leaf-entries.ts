@@ -6,82 +6,91 @@ import { errnoOf } from '../errors.ts';
 import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { fileEntry, linkKeyOf, settleEntry, specialEntry } from './entries.ts';
-import type { FileReading } from './file-reader.ts';
-import type { ListedStat } from './listing.ts';
-import { readStat, sameStatAt, smudge, updateStat } from './listing.ts';
+import type { FileReading, FileRequest } from './file-reader.ts';
+import { kindAt, numbersOffset, readStat, sameStatAt, sizeAt, smudge, updateStat } from './listing.ts';
 import type { ScanContext } from './scan.ts';
-import type { ScannedFolder, Slot } from './scanned-folder.ts';
+import type { FolderEntries, ScannedFolder } from './scanned-folder.ts';
 import { absolute, join } from './scanned-folder.ts';
 
 export class LeafEntries {
-  readonly #context: ScanContext;
-  readonly #readings = new Map<string, Promise<FileReading>>();
+  readonly context: ScanContext;
+  readonly #linked = new Map<string, LinkedReading>();
   readonly #linkKeys = new Map<string, string>();
 
   constructor(context: ScanContext) {
-    this.#context = context;
+    this.context = context;
   }
 
-  /** An entry that is no folder: the base's if its stat is the one remembered, else made anew. */
-  entry(folder: ScannedFolder, position: number, base: TreeEntry | undefined, remembered: number | undefined): Slot {
-    const context = this.#context;
-    const { listing, record, path } = folder;
-    const name = listing.names[position] ?? '';
-    const entryPath = join(path, name);
-    const stat = readStat(listing.stats, position);
-    const identity = listing.linked.get(position);
+  /** Gives `entries` an entry that is no folder: the base's if its stat is the one remembered, else one made anew. */
+  add(
+    entries: FolderEntries,
+    folder: ScannedFolder,
+    position: number,
+    base: TreeEntry | undefined,
+    remembered: number | undefined,
+  ): void {
+    const { listing, record } = folder;
+    const kind = kindAt(listing.stats, position);
     if (
       base !== undefined &&
-      base.kind === stat.kind &&
+      base.kind === kind &&
       record !== undefined &&
       remembered !== undefined &&
       sameStatAt(listing.stats, position, record.stats, remembered)
-    ) {
-      return this.#withKnownLink(base, identity);
-    }
-    if (stat.kind === ENTRY_KIND.file) return this.#readFile(folder, position, stat, entryPath, base, identity);
-    if (stat.kind !== ENTRY_KIND.symlink) return this.settle(entryPath, specialEntry(name, stat), base);
+    )
+      entries.add(this.#withKnownLink(base, listing.linked.get(position)));
+    else if (kind === ENTRY_KIND.file) this.#readFile(entries, folder, position, base);
+    else entries.add(this.#linkOrSpecial(folder, position, base));
+  }
+
+  #linkOrSpecial(folder: ScannedFolder, position: number, base: TreeEntry | undefined): TreeEntry | undefined {
+    const { context } = this;
+    const { names, stats } = folder.listing;
+    const name = names[position] ?? '';
+    const path = join(folder.path, name);
+    const stat = readStat(stats, position);
+    if (stat.kind !== ENTRY_KIND.symlink) return this.settle(path, specialEntry(name, stat), base);
     try {
-      const target = context.environment.disk.readLink(absolute(context.root, entryPath));
-      return this.settle(
-        entryPath,
-        { kind: ENTRY_KIND.symlink, name, mode: stat.mode, mtime: stat.mtime, uid: stat.uid, gid: stat.gid, target },
-        base,
-      );
+      const target = context.environment.disk.readLink(absolute(context.root, path));
+      const { mode, mtime, uid, gid } = stat;
+      return this.settle(path, { kind: ENTRY_KIND.symlink, name, mode, mtime, uid, gid, target }, base);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      smudge(listing.stats, position);
-      if (errno !== 'ENOENT') context.skipped.push({ path: entryPath, reason: errno });
+      smudge(stats, position);
+      if (errno !== 'ENOENT') context.skipped.push({ path, reason: errno });
       return undefined;
     }
   }
 
-  async #readFile(
-    folder: ScannedFolder,
-    position: number,
-    stat: ListedStat,
-    path: string,
-    base: TreeEntry | undefined,
-    identity: string | undefined,
-  ): Promise<TreeEntry | undefined> {
-    const context = this.#context;
-    const { stats, sparse, names } = folder.listing;
-    let linkKey: string | undefined;
-    let reading: FileReading;
-    if (identity === undefined) reading = await context.reader.read(path, stat);
-    else {
-      linkKey = this.#linkKeys.get(identity) ?? linkKeyOf(path);
-      this.#linkKeys.set(identity, linkKey);
-      const shared = this.#readings.get(identity) ?? context.reader.read(path, stat);
-      this.#readings.set(identity, shared);
-      reading = await shared;
+  #readFile(entries: FolderEntries, folder: ScannedFolder, position: number, base: TreeEntry | undefined): void {
+    const file = new AwaitedFile(this, entries, folder, position, base);
+    const identity = folder.listing.linked.get(position);
+    if (identity === undefined) {
+      this.context.reader.read(file);
+      return;
     }
+    file.linkKey = this.#linkKeys.get(identity) ?? linkKeyOf(file.path);
+    this.#linkKeys.set(identity, file.linkKey);
+    let shared = this.#linked.get(identity);
+    if (shared === undefined) {
+      shared = new LinkedReading(file);
+      this.#linked.set(identity, shared);
+      this.context.reader.read(shared);
+    } else shared.join(file);
+  }
+
+  /** The entry of a file that was read. */
+  entryOf(file: AwaitedFile, reading: FileReading): TreeEntry | undefined {
+    const { context } = this;
+    const { path, position, base } = file;
+    const { stats, sparse, names } = file.folder.listing;
     if (reading.kind !== 'read') {
       smudge(stats, position);
       if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
       return undefined;
     }
+    const stat = readStat(stats, position);
     if (reading.now !== undefined) updateStat(stats, position, reading.now);
     if (reading.unsteady) {
       smudge(stats, position);
@@ -91,7 +100,7 @@ export class LeafEntries {
       names[position] ?? '',
       stat,
       reading,
-      { linkKey, sparse: sparse.has(position) },
+      { linkKey: file.linkKey, sparse: sparse.has(position) },
       context.keep,
     );
     this.#noteSilentChange(path, entry, base);
@@ -104,7 +113,7 @@ export class LeafEntries {
       return;
     const settledEntry = settleEntry(entry, base);
     if (settledEntry.changed && base.mode === entry.mode && base.uid === entry.uid && base.gid === entry.gid)
-      this.#context.silent.push(path);
+      this.context.silent.push(path);
   }
 
   #withKnownLink(base: TreeEntry, identity: string | undefined): TreeEntry {
@@ -118,17 +127,98 @@ export class LeafEntries {
   settle(path: string, entry: TreeEntry, base: TreeEntry | undefined): TreeEntry {
     const result = settleEntry(entry, base);
     if (result.changed)
-      this.#context.noteChange(path, base === undefined || base.kind !== entry.kind ? 'added' : 'changed', entry);
+      this.context.noteChange(path, base === undefined || base.kind !== entry.kind ? 'added' : 'changed', entry);
     if (result.changed && base !== undefined && base.kind !== entry.kind && base.kind !== ENTRY_KIND.folder)
-      this.#context.noteChange(path, 'removed', base);
+      this.context.noteChange(path, 'removed', base);
     return result.entry;
   }
 
   /** Counts an entry of the base, and all below it, as removed. */
   async countRemoved(path: string, base: TreeEntry): Promise<void> {
-    this.#context.noteChange(path, 'removed', base);
+    this.context.noteChange(path, 'removed', base);
     if (base.kind !== ENTRY_KIND.folder) return;
-    for (const entry of await this.#context.trees.folder(base.tree))
+    for (const entry of await this.context.trees.folder(base.tree))
       await this.countRemoved(join(path, entry.name), entry);
+  }
+}
+
+/** A file whose entry waits for its reading. */
+class AwaitedFile implements FileRequest {
+  readonly folder: ScannedFolder;
+  readonly position: number;
+  readonly base: TreeEntry | undefined;
+  readonly path: string;
+  linkKey: string | undefined;
+  readonly #leaves: LeafEntries;
+  readonly #entries: FolderEntries;
+  readonly #place: number;
+
+  constructor(
+    leaves: LeafEntries,
+    entries: FolderEntries,
+    folder: ScannedFolder,
+    position: number,
+    base: TreeEntry | undefined,
+  ) {
+    this.folder = folder;
+    this.position = position;
+    this.base = base;
+    this.path = join(folder.path, folder.listing.names[position] ?? '');
+    this.linkKey = undefined;
+    this.#leaves = leaves;
+    this.#entries = entries;
+    this.#place = entries.reserve();
+  }
+
+  get size(): number {
+    return sizeAt(this.stat, this.position);
+  }
+
+  get stat(): Buffer {
+    return this.folder.listing.stats;
+  }
+
+  get at(): number {
+    return numbersOffset(this.position);
+  }
+
+  settle(reading: FileReading): void {
+    this.#entries.fill(this.#place, this.#leaves.entryOf(this, reading));
+  }
+
+  fail(error: unknown): void {
+    this.#entries.fail(error);
+  }
+}
+
+/** One reading for all names of a file. */
+class LinkedReading implements FileRequest {
+  readonly path: string;
+  readonly size: number;
+  readonly stat: Buffer;
+  readonly at: number;
+  readonly #files: AwaitedFile[];
+  #reading: FileReading | undefined;
+
+  constructor(first: AwaitedFile) {
+    this.path = first.path;
+    this.size = first.size;
+    this.stat = first.stat;
+    this.at = first.at;
+    this.#files = [first];
+  }
+
+  join(file: AwaitedFile): void {
+    if (this.#reading === undefined) this.#files.push(file);
+    else file.settle(this.#reading);
+  }
+
+  settle(reading: FileReading): void {
+    this.#reading = reading;
+    for (const file of this.#files.splice(0)) file.settle(reading);
+  }
+
+  fail(error: unknown): void {
+    for (const file of this.#files) file.fail(error);
   }
 }

@@ -105,6 +105,16 @@ export function kindAt(stats: Buffer, position: number): number {
   return stats.readUInt8(position * STAT_BYTES) & ~IGNORED_BIT;
 }
 
+/** Bytes of a file. */
+export function sizeAt(stats: Buffer, position: number): number {
+  return Number(stats.readBigInt64LE(numbersOffset(position)));
+}
+
+/** Where size, mtime, ctime and inode of an entry begin. */
+export function numbersOffset(position: number): number {
+  return position * STAT_BYTES + 16;
+}
+
 export function isIgnoredAt(stats: Buffer, position: number): boolean {
   return (stats.readUInt8(position * STAT_BYTES) & IGNORED_BIT) !== 0;
 }

@@ -82,8 +82,12 @@ export interface PackJob {
   readonly kind: 'pack';
   readonly level: CompressionLevel;
   readonly buffer: ArrayBuffer;
+  /** Of each blob: kind, where it starts in the buffer, length in bytes. */
   readonly kinds: Uint8Array<ArrayBuffer>;
-  readonly chunks: HashedChunks;
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly lengths: Uint32Array<ArrayBuffer>;
+  /** The ids one after the other, 64 hex digits each. */
+  readonly ids: string;
 }
 
 export interface PackReply {

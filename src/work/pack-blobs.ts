@@ -15,12 +15,11 @@ const COMPRESSIBLE_BYTES_MAX = blockBytesMax - 64 * 1024;
 /** Throws `internal` if a block does not decode to what went into it. */
 export function packBlobs(zstd: Zstd, job: PackJob): PackReply {
   const buffer = Buffer.from(job.buffer);
-  const ids = Buffer.from(job.chunks.ids.buffer, job.chunks.ids.byteOffset, job.chunks.ids.length);
   const parts: BlobBytes[] = [];
   for (const [i, kind] of job.kinds.entries()) {
-    const offset = job.chunks.offsets[i] ?? 0;
-    const length = job.chunks.lengths[i] ?? 0;
-    const id = ids.toString('hex', i * 32, i * 32 + 32) as BlobId;
+    const offset = job.offsets[i] ?? 0;
+    const length = job.lengths[i] ?? 0;
+    const id = job.ids.slice(i * 64, i * 64 + 64) as BlobId;
     parts.push({ blob: { kind: kind as BlobKind, id, length }, bytes: buffer.subarray(offset, offset + length) });
   }
   const blocks = evenly(parts).map((group) => {
