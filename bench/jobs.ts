@@ -6,6 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Interrupted, type Runner, type Sample } from './measure.ts';
 import { type Cell, type Measurements, type Row, timeCell } from './measurements.ts';
+import { levelMemory } from './memory.ts';
 import type { Options } from './options.ts';
 import type { Site, Tool } from './tools.ts';
 
@@ -81,6 +82,7 @@ export async function takeTurns(
     if (site === undefined || (tool.onlyJobs !== undefined && !tool.onlyJobs.includes(row.id))) continue;
     await bench.runner.checkpoint();
     try {
+      if (row.unit === 'ms' && !row.id.startsWith('start-')) await levelMemory(bench.workDir);
       const cell = await attempt(tool, site);
       if (cell === undefined) continue;
       bench.measurements.add(row, tool.name, round, cell);
