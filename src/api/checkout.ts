@@ -60,6 +60,7 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     });
     return { ...result, id, saved: undefined, files, milliseconds: repository.environment.elapsed() - started };
   }
+  workers.warm();
   return workspace.exclusively(async () => {
     const headBefore = repository.head().snapshot;
     const saved = await autosave(workspace, settings.revision);

@@ -101,6 +101,7 @@ export class FileReader {
 
   /** Reads a file, soon; `settle` is called when it is read. */
   read(request: FileRequest): void {
+    this.#workers.warm();
     this.#add(request, 0, undefined);
   }
 
