@@ -22,7 +22,7 @@ import type { ScanResult } from '../scan/scan.ts';
 import { scanWorkspace } from '../scan/scan.ts';
 import type { Selection } from '../scan/selection.ts';
 import type { Workers } from '../work/start-workers.ts';
-import { ObjectCache } from './object-cache.ts';
+import { IndexFeed } from './index-feed.ts';
 import { storingSink } from './storing-sink.ts';
 
 export interface CommitOptions {
@@ -93,8 +93,9 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     isKnown: knownInIndex(index, missing),
     level,
     packBytes: repository.config.packBytes,
+    published: ({ record, footer }) => index.prepare(record.id, footer),
   });
-  const cache = new ObjectCache(index);
+  const feed = new IndexFeed(index);
   try {
     const scan = await scanWorkspace({
       repository,
@@ -105,8 +106,10 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
       exclude: options.exclude,
       keep: (kind, id, bytes) => {
         writer.store(kind, id, bytes);
-        if (kind === BLOB_KIND.tree) cache.add(kind, id, bytes);
+        if (kind === BLOB_KIND.tree) feed.addObject(kind, id, bytes);
       },
+      // Without a parent there are no records that this commit, if it came to nothing, would have spoilt.
+      remember: parent === undefined ? (path, record) => feed.addRecord(path, record) : undefined,
       sink: storingSink(writer),
       signal: options.signal,
       progress: (entries, bytesRead) => options.progress({ entries, bytesRead, newBytes: writer.newBytes }),
@@ -131,15 +134,12 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     writer.store(BLOB_KIND.snapshot, id, bytes);
     const packs = await writer.finish();
     options.signal?.throwIfAborted();
-    cache.add(BLOB_KIND.snapshot, id, bytes);
-    await cache.flush();
-    const records = packs.map((pack) => pack.record);
-    const draft = draftEntry(repository, options, id, parent?.id ?? null, records);
-    const changes = {
-      packs: packs.map((pack) => ({ id: pack.record.id, footer: pack.footer })),
-      folderRecords: scan.records,
-    };
-    await repository.publish(draft, changes, (others) => recheck(repository, options, draft, parent?.id, others));
+    feed.addObject(BLOB_KIND.snapshot, id, bytes);
+    await feed.flush();
+    const draft = draftEntry(repository, options, id, parent?.id ?? null, packs);
+    await repository.publish(draft, { folderRecords: scan.records }, (others) =>
+      recheck(repository, options, draft, parent?.id, others),
+    );
     repository.setHead(id);
     return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
   } catch (error) {

@@ -51,6 +51,7 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
   const { environment, backend } = repository;
   if (options.sources.length === 0) return { packs: [], failed: new Map() };
   const level = (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
+  const packs: PublishedPack[] = [];
   const writer = new BlobWriter({
     environment,
     backend,
@@ -58,6 +59,9 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
     isKnown: () => false,
     level,
     packBytes: repository.config.packBytes,
+    published: async (pack) => {
+      packs.push(pack);
+    },
   });
   const failed = new Map<PackId, string>();
   const mover = new Mover(options, writer, await loadZstd());
@@ -74,7 +78,7 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
       options.progress(done, total);
     }
     mover.flush();
-    const packs = await writer.finish();
+    await writer.finish();
     for (const pack of packs) await readBack(backend, pack);
     return { packs, failed };
   } catch (error) {

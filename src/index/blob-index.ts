@@ -43,6 +43,8 @@ export interface BlobIndex {
   /** The record of a folder of the workspace, by its path; '' is the workspace itself. */
   folderRecord(path: string): Buffer | undefined;
   write(changes: IndexChanges): Promise<void>;
+  /** Takes the blobs of a pack that a journal entry may name soon; none is answered before `state` has the pack. */
+  prepare(pack: PackId, footer: PackFooter): Promise<void>;
   close(): Promise<void>;
 }
 

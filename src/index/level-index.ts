@@ -9,6 +9,7 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import type { PackFooter } from '../pack/pack-format.ts';
 import type { BlobIndex, BlobLocation, IndexChanges } from './blob-index.ts';
 import { locationsOf } from './blob-index.ts';
 import {
@@ -87,10 +88,7 @@ export class LevelIndex implements BlobIndex {
     if (changes.removedPacks !== undefined && changes.removedPacks.length > 0)
       await this.#removeBlobsOf(new Set(changes.removedPacks));
     const batch = new Batches(this.#database);
-    for (const pack of changes.packs ?? []) {
-      for (const { kind, id, location } of locationsOf(pack.id, pack.footer))
-        await batch.put(blobKey(kind, id), encodeLocation(location));
-    }
+    for (const pack of changes.packs ?? []) await putBlobs(batch, pack.id, pack.footer);
     for (const { kind, id, bytes } of changes.objects ?? []) await batch.put(objectKey(kind, id), bytes);
     for (const { path, record } of changes.folderRecords ?? []) await batch.put(folderKey(path), record);
     if (changes.state !== undefined) {
@@ -99,6 +97,12 @@ export class LevelIndex implements BlobIndex {
     }
     await batch.flush();
     if (changes.state !== undefined) this.#state = changes.state;
+  }
+
+  async prepare(pack: PackId, footer: PackFooter): Promise<void> {
+    const batch = new Batches(this.#database);
+    await putBlobs(batch, pack, footer);
+    await batch.flush();
   }
 
   async close(): Promise<void> {
@@ -128,6 +132,13 @@ export class LevelIndex implements BlobIndex {
       if (location === undefined || packs.has(location.pack)) await batch.remove(key);
     }
     await batch.flush();
+  }
+}
+
+async function putBlobs(batch: Batches, pack: PackId, footer: PackFooter): Promise<void> {
+  for (const { kind, id, location } of locationsOf(pack, footer)) {
+    const full = batch.put(blobKey(kind, id), encodeLocation(location));
+    if (full !== undefined) await full;
   }
 }
 

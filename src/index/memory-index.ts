@@ -26,6 +26,7 @@ export class MemoryIndex implements BlobIndex {
   #lengths = new Uint32Array(1024);
   readonly #blocks: BlockPlace[] = [];
   readonly #gone = new Set<PackId>();
+  readonly #prepared = new Map<PackId, PackFooter>();
   readonly #folderRecords = new Map<string, Buffer>();
 
   find(kind: BlobKind, id: BlobId): BlobLocation | undefined {
@@ -48,7 +49,17 @@ export class MemoryIndex implements BlobIndex {
     for (const pack of changes.removedPacks ?? []) this.#gone.add(pack);
     for (const pack of changes.packs ?? []) this.addPack(pack.id, pack.footer);
     for (const { path, record } of changes.folderRecords ?? []) this.#folderRecords.set(path, Buffer.from(record));
-    if (changes.state !== undefined) this.state = changes.state;
+    if (changes.state === undefined) return;
+    this.state = changes.state;
+    for (const [pack, footer] of this.#prepared) {
+      if (!changes.state.packs.has(pack)) continue;
+      this.#prepared.delete(pack);
+      this.addPack(pack, footer);
+    }
+  }
+
+  async prepare(pack: PackId, footer: PackFooter): Promise<void> {
+    this.#prepared.set(pack, footer);
   }
 
   async close(): Promise<void> {}

@@ -35,6 +35,8 @@ export interface BlobWriterOptions {
   readonly isKnown: (kind: BlobKind, id: BlobId) => boolean;
   readonly level: CompressionLevel;
   readonly packBytes: number;
+  /** Told of each pack that is in the store; the writer is done when this is. */
+  readonly published: (pack: PublishedPack) => Promise<void>;
 }
 
 /** Buffers kept for the next readings. */
@@ -46,7 +48,7 @@ export class BlobWriter {
   readonly #options: BlobWriterOptions;
   readonly #seen = new BlobTable();
   readonly #jobs = new Set<Promise<void>>();
-  readonly #seals: Promise<PublishedPack>[] = [];
+  readonly #seals: Promise<PackRecord>[] = [];
   readonly #spare: ArrayBuffer[] = [];
   #collected: BlobBytes[] = [];
   #collectedBytes = 0;
@@ -154,7 +156,7 @@ export class BlobWriter {
   }
 
   /** Packs and publishes the rest; afterwards every stored blob is durable in the store. */
-  async finish(): Promise<PublishedPack[]> {
+  async finish(): Promise<PackRecord[]> {
     await this.drain();
     this.#seal();
     return Promise.all(this.#seals);
@@ -202,7 +204,7 @@ export class BlobWriter {
     const pack = this.#pack;
     if (pack === undefined) return;
     this.#pack = undefined;
-    const sealed = publishPack(this.#options.backend, pack);
+    const sealed = publishPack(this.#options, pack);
     sealed.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -214,10 +216,11 @@ export class BlobWriter {
   }
 }
 
-async function publishPack(backend: Backend, pack: PackWriter): Promise<PublishedPack> {
-  const staged = await pack.seal();
-  await backend.publish(staged.path, packName(pack.id));
-  return { record: staged.record, footer: staged.footer };
+async function publishPack({ backend, published }: BlobWriterOptions, pack: PackWriter): Promise<PackRecord> {
+  const { path, record, footer } = await pack.seal();
+  await backend.publish(path, packName(pack.id));
+  await published({ record, footer });
+  return record;
 }
 
 /** What a commit knows already: blobs that the index places in packs which are really there. */

@@ -34,6 +34,8 @@ export interface ScanOptions {
   readonly exclude: readonly string[];
   readonly keep: KeepBlob;
   readonly sink: ChunkSink;
+  /** Takes the record of each folder at once; if undefined they are collected in the result. */
+  readonly remember?: ((path: string, record: Uint8Array) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   /** Called often: entries seen, bytes read so far. */
   readonly progress: (entries: number, bytesRead: number) => void;
@@ -108,7 +110,10 @@ export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
       differs = true;
       if (entry.kind !== ENTRY_KIND.folder) counts[change]++;
     },
-    remember: (path, tree, record) => records.push({ path, tree, record }),
+    remember: (path, tree, record) => {
+      if (options.remember === undefined) records.push({ path, tree, record });
+      else options.remember(path, record);
+    },
   };
   const rules = rootRules(environment.disk, root, [
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
