@@ -8,6 +8,8 @@ import type { ErrorCode } from '../errors.ts';
 import { SnapError } from '../errors.ts';
 
 const JOBS_PER_WORKER = 2;
+/** A thread takes 100 ms to start: another one is, once this many jobs found all of them busy. */
+const CROWDED_MAX = 3;
 /** Small, so that buffers of a megabyte each are collected often: what they hold is outside the heap. */
 const YOUNG_GENERATION_MB = 4;
 
@@ -21,6 +23,8 @@ interface Queued<Job, Reply> {
 interface Member<Job, Reply> {
   readonly worker: Worker;
   readonly running: Map<number, Queued<Job, Reply>>;
+  /** It has loaded its script. */
+  ready: boolean;
 }
 
 interface Answer {
@@ -42,6 +46,7 @@ export class WorkerPool<Job, Reply> {
   readonly #urgent: Queued<Job, Reply>[] = [];
   readonly #queue: Queued<Job, Reply>[] = [];
   #nextId = 1;
+  #crowded = 0;
   #failure: unknown;
 
   /** Starts no thread before the first job. */
@@ -93,19 +98,23 @@ export class WorkerPool<Job, Reply> {
     }
   }
 
+  /** Who takes the next job; undefined if everybody has enough. */
   #leastBusy(): Member<Job, Reply> | undefined {
-    let best: Member<Job, Reply> | undefined;
-    for (const member of this.#members)
-      if (best === undefined || member.running.size < best.running.size) best = member;
-    if (best !== undefined && best.running.size < JOBS_PER_WORKER) return best;
-    // A thread takes 100 ms to start: few jobs are done sooner by those that run.
-    return this.#members.length < this.#size ? this.#start() : undefined;
+    const ready = this.#members.filter((member) => member.ready);
+    let best = ready[0] ?? this.#members[0] ?? this.#start();
+    for (const member of ready) if (member.running.size < best.running.size) best = member;
+    if (best.running.size > 0 && this.#members.length < this.#size && ++this.#crowded > CROWDED_MAX) this.#start();
+    return best.running.size < JOBS_PER_WORKER ? best : undefined;
   }
 
   #start(): Member<Job, Reply> {
     const worker = new Worker(this.#script, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
-    const member: Member<Job, Reply> = { worker, running: new Map() };
-    worker.on('message', (answer: Answer) => this.#settle(member, answer));
+    const member: Member<Job, Reply> = { worker, running: new Map(), ready: false };
+    worker.on('message', (answer: Answer | 'ready') => {
+      if (answer !== 'ready') return this.#settle(member, answer);
+      member.ready = true;
+      this.#dispatch();
+    });
     worker.on('error', (error) => this.#fail(new SnapError('internal', 'a worker thread failed', { cause: error })));
     worker.on('exit', (code) => {
       if (member.running.size > 0) this.#fail(new SnapError('internal', `a worker thread ended early (${code})`));
@@ -143,6 +152,7 @@ export function serveJobs<Job, Reply>(
   const port = parentPort;
   if (port === null) throw new SnapError('internal', 'serveJobs runs in worker threads only');
   let last = Promise.resolve();
+  port.postMessage('ready');
   port.on('message', ({ id, job }: { id: number; job: Job }) => {
     last = last.then(async () => {
       try {

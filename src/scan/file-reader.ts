@@ -6,7 +6,7 @@
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { ChunkRef } from '../object/tree-entry.ts';
-import type { HashedChunks, ReadReply, StretchReply } from '../work/jobs.ts';
+import type { CutReply, HashedChunks, HashReply, ReadReply } from '../work/jobs.ts';
 import { READ_STATUS, STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 
@@ -50,6 +50,13 @@ const BATCH_FILES_MAX = 1024;
 /** Files from this size on are read by stretches. */
 const LARGE_BYTES = 2 * 1024 * 1024;
 const READ_ATTEMPTS = 3;
+
+/** Stretches of one file that are hashed, or wait to be, while the next one is read. */
+const HASHING_MAX = 2;
+
+type StretchReading =
+  | Exclude<FileReading, { kind: 'read' }>
+  | (Extract<FileReading, { kind: 'read' }> & { readonly now: BigInt64Array });
 
 /** Files that are read by one job. */
 class Batch {
@@ -204,43 +211,48 @@ export class FileReader {
   async #readLarge(request: FileRequest, seen: BigInt64Array | undefined): Promise<void> {
     let before = seen ?? numbersAt(request);
     for (let attempt = 1; ; attempt++) {
-      const chunks: ChunkRef[] = [];
-      let position = 0;
-      for (;;) {
-        await this.#sink.ready();
-        this.#signal?.throwIfAborted();
-        const buffer = this.#sink.spareBuffer();
-        const job = {
-          kind: 'stretch' as const,
-          chunker: this.#chunker,
-          path: `${this.#root}/${request.path}`,
-          position,
-          buffer,
-        };
-        const reply = (await this.#workers.run(job, buffer === undefined ? [] : [buffer])) as StretchReply;
-        if (reply.status !== READ_STATUS.ok) {
-          request.settle(
-            reply.status === READ_STATUS.failed
-              ? { kind: 'failed', reason: reply.error ?? 'unknown error' }
-              : { kind: 'gone' },
-          );
-          return;
-        }
-        const refs = chunkRefs(reply.chunks);
-        for (const chunk of refs) chunks.push(chunk);
-        this.#sink.take(reply.buffer, reply.chunks, refs);
-        position += reply.consumed;
-        this.#bytesRead += reply.consumed;
-        if (!reply.atEnd) continue;
-        const steady = reply.stat.every((value, i) => value === before[i]);
-        if (!steady && attempt < READ_ATTEMPTS) {
-          before = reply.stat;
-          break;
-        }
-        request.settle({ kind: 'read', size: position, chunks, now: reply.stat, unsteady: !steady });
-        return;
-      }
+      const reading = await this.#readStretches(request);
+      if (reading.kind !== 'read') return request.settle(reading);
+      const unsteady = !reading.now.every((value, i) => value === before[i]);
+      if (!unsteady || attempt >= READ_ATTEMPTS) return request.settle({ ...reading, unsteady });
+      before = reading.now;
     }
+  }
+
+  /** One stretch is read and cut while those before it are hashed. */
+  async #readStretches(request: FileRequest): Promise<StretchReading> {
+    const chunks: ChunkRef[] = [];
+    const hashing: Promise<HashReply>[] = [];
+    const takeOldest = async (): Promise<void> => {
+      const reply = await hashing.shift();
+      if (reply === undefined) return;
+      const refs = chunkRefs(reply.chunks);
+      for (const ref of refs) chunks.push(ref);
+      this.#sink.take(reply.buffer, reply.chunks, refs);
+    };
+    for (let position = 0; ; ) {
+      await this.#sink.ready();
+      this.#signal?.throwIfAborted();
+      const cut = await this.#cut(request.path, position);
+      if (cut.status === READ_STATUS.failed) return { kind: 'failed', reason: cut.error ?? 'unknown error' };
+      if (cut.status !== READ_STATUS.ok) return { kind: 'gone' };
+      position += cut.consumed;
+      this.#bytesRead += cut.consumed;
+      const { buffer, offsets, lengths } = cut;
+      const job = { kind: 'hash' as const, buffer, offsets, lengths };
+      const hashed = this.#workers.run(job, [buffer, offsets.buffer, lengths.buffer]) as Promise<HashReply>;
+      // Awaited in its turn; a failure before that must not end the process.
+      hashed.catch(() => undefined);
+      hashing.push(hashed);
+      while (hashing.length > (cut.atEnd ? 0 : HASHING_MAX)) await takeOldest();
+      if (cut.atEnd) return { kind: 'read', size: position, chunks, now: cut.stat, unsteady: false };
+    }
+  }
+
+  async #cut(path: string, position: number): Promise<CutReply> {
+    const buffer = this.#sink.spareBuffer();
+    const job = { kind: 'cut' as const, chunker: this.#chunker, path: `${this.#root}/${path}`, position, buffer };
+    return (await this.#workers.run(job, buffer === undefined ? [] : [buffer], true)) as CutReply;
   }
 }
 

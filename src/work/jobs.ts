@@ -57,24 +57,40 @@ export interface HashedChunks {
   readonly ids: Uint8Array<ArrayBuffer>;
 }
 
-/** Reads a stretch of a large file from `position` and cuts as many chunks as are certain. */
-export interface StretchJob {
-  readonly kind: 'stretch';
+/**
+ * Reads a stretch of a large file from `position` and cuts as many chunks as are certain. Where the next stretch begins
+ * is known only then, so hashing is a job of its own, which another thread does meanwhile.
+ */
+export interface CutJob {
+  readonly kind: 'cut';
   readonly chunker: ChunkParams;
   readonly path: string;
   readonly position: number;
   readonly buffer: ArrayBuffer | undefined;
 }
 
-export interface StretchReply {
+export interface CutReply {
   readonly buffer: ArrayBuffer;
   readonly status: number;
   readonly error: string | undefined;
   readonly stat: BigInt64Array<ArrayBuffer>;
-  readonly chunks: HashedChunks;
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly lengths: Uint32Array<ArrayBuffer>;
   /** Bytes in those chunks; the next stretch begins behind them. */
   readonly consumed: number;
   readonly atEnd: boolean;
+}
+
+export interface HashJob {
+  readonly kind: 'hash';
+  readonly buffer: ArrayBuffer;
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly lengths: Uint32Array<ArrayBuffer>;
+}
+
+export interface HashReply {
+  readonly buffer: ArrayBuffer;
+  readonly chunks: HashedChunks;
 }
 
 /** Lays blobs of a buffer together in blocks, compresses, and checks what comes out. */
@@ -100,5 +116,5 @@ export interface PackReply {
   }[];
 }
 
-export type Job = ReadJob | StretchJob | PackJob | WriteJob | SegmentJob | CheckJob;
-export type Reply = ReadReply | StretchReply | PackReply | WriteReply | SegmentReply | CheckReply;
+export type Job = ReadJob | CutJob | HashJob | PackJob | WriteJob | SegmentJob | CheckJob;
+export type Reply = ReadReply | CutReply | HashReply | PackReply | WriteReply | SegmentReply | CheckReply;

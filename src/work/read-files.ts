@@ -3,7 +3,6 @@
  * without following a link and without waiting for a FIFO, and its stat after reading must be the one the walk saw;
  * otherwise the main thread decides what to do.
  */
-import { hash } from 'node:crypto';
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { createCutter } from '../chunk/cutter.ts';
@@ -11,7 +10,8 @@ import { gearTable } from '../chunk/gear-table.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { errnoOf } from '../errors.ts';
-import type { HashedChunks, ReadJob, ReadReply, StretchJob, StretchReply } from './jobs.ts';
+import { hashChunks } from './hash-chunks.ts';
+import type { CutJob, CutReply, HashedChunks, ReadJob, ReadReply } from './jobs.ts';
 import { READ_STATUS, STAT_NUMBERS } from './jobs.ts';
 
 /** How much of a large file one job reads. */
@@ -24,7 +24,7 @@ export function readFiles(disk: Disk, job: ReadJob): ReadReply {
   const buffer = bufferFor(job.buffer, bytesNeeded);
   const bytes = Buffer.from(buffer);
   const cutter = cutterFor(job.chunker);
-  const chunks = new ChunkCollector();
+  const cuts = new Cuts();
   const reply = {
     buffer,
     status: new Uint8Array(job.paths.length),
@@ -40,19 +40,19 @@ export function readFiles(disk: Disk, job: ReadJob): ReadReply {
     if (result.errno !== undefined) reply.errors[i] = result.errno;
     if (result.stat !== undefined) reply.stats.set(result.stat, i * STAT_NUMBERS);
     if (result.status !== READ_STATUS.ok && result.status !== READ_STATUS.unsteady) continue;
-    const before = chunks.count;
-    cutAll(cutter, bytes, offset, offset + result.length, true, chunks);
-    reply.chunkCounts[i] = chunks.count - before;
+    const before = cuts.count;
+    cutAll(cutter, bytes, offset, offset + result.length, true, cuts);
+    reply.chunkCounts[i] = cuts.count - before;
     offset += result.length;
   }
-  return { ...reply, chunks: chunks.finish() };
+  return { ...reply, chunks: hashChunks(buffer, cuts.finish()) };
 }
 
-/** Reads one stretch. Never throws for the file: its status tells. */
-export function readStretch(disk: Disk, job: StretchJob): StretchReply {
+/** Reads and cuts one stretch. Never throws for the file: its status tells. */
+export function cutStretch(disk: Disk, job: CutJob): CutReply {
   const buffer = bufferFor(job.buffer, STRETCH_BYTES);
-  const chunks = new ChunkCollector();
-  const none = { buffer, chunks: chunks.finish(), consumed: 0, atEnd: true };
+  const cuts = new Cuts();
+  const none = { buffer, ...cuts.finish(), consumed: 0, atEnd: true };
   let fd: number;
   try {
     fd = disk.open(job.path, OPEN.source);
@@ -65,13 +65,13 @@ export function readStretch(disk: Disk, job: StretchJob): StretchReply {
     const stat = disk.stat(fd);
     if (!stat.isFile()) return { ...none, status: READ_STATUS.notFile, error: undefined, stat: numbersOf(stat) };
     const atEnd = length < STRETCH_BYTES;
-    const consumed = cutAll(cutterFor(job.chunker), bytes, 0, length, atEnd, chunks);
+    const consumed = cutAll(cutterFor(job.chunker), bytes, 0, length, atEnd, cuts);
     return {
       buffer,
       status: READ_STATUS.ok,
       error: undefined,
       stat: numbersOf(stat),
-      chunks: chunks.finish(),
+      ...cuts.finish(),
       consumed,
       atEnd,
     };
@@ -144,66 +144,35 @@ export function numbersOf(stat: FileStat): BigInt64Array<ArrayBuffer> {
   return BigInt64Array.of(stat.size, stat.mtimeNs, stat.ctimeNs, stat.ino);
 }
 
-/** Cuts and hashes; returns how many bytes the chunks have. */
-function cutAll(
-  cutter: Cutter,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  atEnd: boolean,
-  chunks: ChunkCollector,
-): number {
+/** Returns how many bytes the chunks have. */
+function cutAll(cutter: Cutter, bytes: Buffer, start: number, end: number, atEnd: boolean, cuts: Cuts): number {
   let at = start;
   while (at < end) {
     const length = cutter.cut(bytes, at, end, atEnd);
     if (length === 0) break;
-    chunks.add(bytes, at, length);
+    cuts.add(at, length);
     at += length;
   }
   return at - start;
 }
 
-/** Collects chunks and their ids. Runs of zeros are hashed once per length. */
-class ChunkCollector {
+/** Collects where chunks begin and end. */
+class Cuts {
   readonly #offsets: number[] = [];
   readonly #lengths: number[] = [];
-  readonly #ids: Buffer[] = [];
 
   get count(): number {
     return this.#lengths.length;
   }
 
-  add(bytes: Buffer, offset: number, length: number): void {
-    const chunk = bytes.subarray(offset, offset + length);
+  add(offset: number, length: number): void {
     this.#offsets.push(offset);
     this.#lengths.push(length);
-    this.#ids.push(length >= ZERO_CHECK_BYTES && isZero(chunk) ? zeroId(length) : hash('sha256', chunk, 'buffer'));
   }
 
-  finish(): HashedChunks {
-    const ids = new Uint8Array(this.#ids.length * 32);
-    for (const [i, id] of this.#ids.entries()) ids.set(id, i * 32);
-    return { offsets: Uint32Array.from(this.#offsets), lengths: Uint32Array.from(this.#lengths), ids };
+  finish(): Pick<HashedChunks, 'offsets' | 'lengths'> {
+    return { offsets: Uint32Array.from(this.#offsets), lengths: Uint32Array.from(this.#lengths) };
   }
-}
-
-const ZERO_CHECK_BYTES = 4096;
-const zeroIds = new Map<number, Buffer>();
-let zeros: Buffer = Buffer.alloc(1024 * 1024);
-
-function isZero(chunk: Buffer): boolean {
-  if (chunk[0] !== 0 || chunk[chunk.length - 1] !== 0) return false;
-  if (chunk.length > zeros.length) zeros = Buffer.alloc(chunk.length);
-  return chunk.equals(zeros.subarray(0, chunk.length));
-}
-
-function zeroId(length: number): Buffer {
-  let id = zeroIds.get(length);
-  if (id === undefined) {
-    id = hash('sha256', Buffer.alloc(length), 'buffer');
-    if (zeroIds.size < 1024) zeroIds.set(length, id);
-  }
-  return id;
 }
 
 const cutters = new Map<string, Cutter>();

@@ -5,9 +5,10 @@ import { loadZstd } from '../compress/zstd.ts';
 import { realDisk } from '../disk/disk.ts';
 import { BlockSource } from './block-source.ts';
 import { checkPack } from './check-blocks.ts';
+import { hashChunks } from './hash-chunks.ts';
 import type { HashedChunks, Job, Reply } from './jobs.ts';
 import { packBlobs } from './pack-blobs.ts';
-import { readFiles, readStretch } from './read-files.ts';
+import { cutStretch, readFiles } from './read-files.ts';
 import { writeFiles, writeSegment } from './write-files.ts';
 
 const disk = realDisk;
@@ -29,9 +30,13 @@ serveJobs<Job, Reply>(async (job) => {
         ],
       };
     }
-    case 'stretch': {
-      const reply = readStretch(disk, job);
-      return { reply, transfer: [reply.buffer, reply.stat.buffer, ...buffersOf(reply.chunks)] };
+    case 'cut': {
+      const reply = cutStretch(disk, job);
+      return { reply, transfer: [reply.buffer, reply.stat.buffer, reply.offsets.buffer, reply.lengths.buffer] };
+    }
+    case 'hash': {
+      const chunks = hashChunks(job.buffer, job);
+      return { reply: { buffer: job.buffer, chunks }, transfer: [job.buffer, ...buffersOf(chunks)] };
     }
     case 'pack': {
       const reply = packBlobs(await codec(), job);
