@@ -86,6 +86,7 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     options.compression ??
     (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ??
     'balanced';
+  const feed = new IndexFeed(index);
   const writer = new BlobWriter({
     environment,
     backend,
@@ -93,9 +94,8 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     isKnown: knownInIndex(index, missing),
     level,
     packBytes: repository.config.packBytes,
-    published: ({ record, footer }) => index.prepare(record.id, footer),
+    placed: (pack, block) => feed.addBlock(pack, block),
   });
-  const feed = new IndexFeed(index);
   try {
     const scan = await scanWorkspace({
       repository,
@@ -110,7 +110,7 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
       },
       // Without a parent there are no records that this commit, if it came to nothing, would have spoilt.
       remember: parent === undefined ? (path, record) => feed.addRecord(path, record) : undefined,
-      sink: storingSink(writer),
+      sink: storingSink(writer, feed),
       signal: options.signal,
       progress: (entries, bytesRead) => options.progress({ entries, bytesRead, newBytes: writer.newBytes }),
     });

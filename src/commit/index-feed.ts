@@ -1,18 +1,26 @@
 /**
- * Writes new trees, snapshots and folder records into the index while a commit goes on, a few megabytes at a time.
- * Objects are answers to "what are the bytes of this id", and a record is good for one tree only: neither claims that
- * the store has anything, so an abandoned commit leaves nothing wrong.
+ * Writes what a commit finds out into the index while it goes on, a few megabytes at a time. None of it claims that the
+ * store has anything, so an abandoned commit leaves nothing wrong: objects are answers to "what are the bytes of this
+ * id", a record is good for one tree only, and blobs are answered once the journal has named their pack.
  */
-import type { BlobIndex } from '../index/blob-index.ts';
+import type { BlobIndex, PlacedBlock } from '../index/blob-index.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { FooterBlock } from '../pack/pack-format.ts';
 
-const FLUSH_BYTES = 4 * 1024 * 1024;
+const FLUSH_BYTES = 2 * 1024 * 1024;
+/** About what a blob takes in memory on its way. */
+const BLOB_BYTES = 256;
+/** Writes under way or waiting. */
+const BEHIND_MAX = 4;
 
 export class IndexFeed {
   readonly #index: BlobIndex;
   #objects: { kind: BlobKind; id: BlobId; bytes: Uint8Array }[] = [];
   #folderRecords: { path: string; record: Uint8Array }[] = [];
+  #blocks: PlacedBlock[] = [];
   #bytes = 0;
+  #behind = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(index: BlobIndex) {
@@ -29,6 +37,16 @@ export class IndexFeed {
     this.#added(record.length);
   }
 
+  addBlock(pack: PackId, block: FooterBlock): void {
+    this.#blocks.push({ pack, block });
+    this.#added(block.blobs.length * BLOB_BYTES);
+  }
+
+  /** Waits while the index is far behind. Throws what failed. */
+  async ready(): Promise<void> {
+    while (this.#behind > BEHIND_MAX) await this.#writing;
+  }
+
   async flush(): Promise<void> {
     this.#send();
     await this.#writing;
@@ -40,12 +58,17 @@ export class IndexFeed {
   }
 
   #send(): void {
-    const objects = this.#objects;
-    const folderRecords = this.#folderRecords;
+    const [objects, folderRecords, blocks] = [this.#objects, this.#folderRecords, this.#blocks];
     this.#objects = [];
     this.#folderRecords = [];
+    this.#blocks = [];
     this.#bytes = 0;
-    this.#writing = this.#writing.then(() => this.#index.write({ objects, folderRecords }));
+    this.#behind++;
+    this.#writing = this.#writing.then(async () => {
+      await this.#index.prepare(blocks);
+      await this.#index.write({ objects, folderRecords });
+      this.#behind--;
+    });
     this.#writing.catch(() => undefined);
   }
 }

@@ -5,11 +5,15 @@ import type { ChunkRef } from '../object/tree-entry.ts';
 import type { PackedBlob } from '../pack/pack-format.ts';
 import type { BlobWriter } from '../repo/blob-writer.ts';
 import type { ChunkSink } from '../scan/file-reader.ts';
+import type { IndexFeed } from './index-feed.ts';
 
-export function storingSink(writer: BlobWriter): ChunkSink {
+export function storingSink(writer: BlobWriter, feed: IndexFeed): ChunkSink {
   return {
     spareBuffer: () => writer.spareBuffer(),
-    ready: () => writer.ready(),
+    ready: async () => {
+      await writer.ready();
+      await feed.ready();
+    },
     take: (buffer, chunks, refs) => {
       const wanted: number[] = [];
       for (const [i, ref] of refs.entries()) if (writer.claim(BLOB_KIND.data, ref.id)) wanted.push(i);

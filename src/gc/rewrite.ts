@@ -11,10 +11,11 @@ import { loadZstd } from '../compress/zstd.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
+import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { BlobBytes } from '../pack/block.ts';
+import type { FooterBlock, PackFooter } from '../pack/pack-format.ts';
 import type { BitSet } from '../repo/bit-set.ts';
-import type { PublishedPack } from '../repo/blob-writer.ts';
 import { BlobWriter } from '../repo/blob-writer.ts';
 import { packName } from '../repo/layout.ts';
 import { readTableBlock } from '../repo/mark.ts';
@@ -26,7 +27,7 @@ import type { Workers } from '../work/start-workers.ts';
 import type { PackUse } from './plan-condemn.ts';
 
 export interface Rewritten {
-  readonly packs: readonly PublishedPack[];
+  readonly packs: readonly { readonly record: PackRecord; readonly footer: PackFooter }[];
   /** Packs that could not be emptied, with the first reason. */
   readonly failed: ReadonlyMap<PackId, string>;
 }
@@ -51,7 +52,7 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
   const { environment, backend } = repository;
   if (options.sources.length === 0) return { packs: [], failed: new Map() };
   const level = (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
-  const packs: PublishedPack[] = [];
+  const blocks = new Map<PackId, FooterBlock[]>();
   const writer = new BlobWriter({
     environment,
     backend,
@@ -59,8 +60,10 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
     isKnown: () => false,
     level,
     packBytes: repository.config.packBytes,
-    published: async (pack) => {
-      packs.push(pack);
+    placed: (pack, block) => {
+      const before = blocks.get(pack);
+      if (before === undefined) blocks.set(pack, [block]);
+      else before.push(block);
     },
   });
   const failed = new Map<PackId, string>();
@@ -78,8 +81,9 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
       options.progress(done, total);
     }
     mover.flush();
-    await writer.finish();
-    for (const pack of packs) await readBack(backend, pack);
+    const records = await writer.finish();
+    for (const record of records) await readBack(backend, record);
+    const packs = records.map((record) => ({ record, footer: { blocks: blocks.get(record.id) ?? [] } }));
     return { packs, failed };
   } catch (error) {
     await writer.abandon();
@@ -194,8 +198,7 @@ function isWhole(table: PackTable, number: number, raw: Uint8Array): boolean {
 }
 
 /** The only other copy of these blobs is about to go. Throws `io` if the store does not give back what was written. */
-async function readBack(backend: Backend, pack: PublishedPack): Promise<void> {
-  const { id, size, sha256 } = pack.record;
+async function readBack(backend: Backend, { id, size, sha256 }: PackRecord): Promise<void> {
   const bytes = await backend.get(packName(id));
   if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
   throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, {

@@ -9,7 +9,7 @@
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
+import type { FooterBlock, PackFooter } from '../pack/pack-format.ts';
 
 /** Where a blob lies: its block in a pack, and its bytes in the decoded block. */
 export interface BlobLocation {
@@ -21,6 +21,12 @@ export interface BlobLocation {
   /** Within the decoded block. */
   readonly offset: number;
   readonly length: number;
+}
+
+/** A block and the pack it lies in. */
+export interface PlacedBlock {
+  readonly pack: PackId;
+  readonly block: FooterBlock;
 }
 
 /** One write; afterwards `state` is the new one. Parts are optional. */
@@ -43,29 +49,27 @@ export interface BlobIndex {
   /** The record of a folder of the workspace, by its path; '' is the workspace itself. */
   folderRecord(path: string): Buffer | undefined;
   write(changes: IndexChanges): Promise<void>;
-  /** Takes the blobs of a pack that a journal entry may name soon; none is answered before `state` has the pack. */
-  prepare(pack: PackId, footer: PackFooter): Promise<void>;
+  /** Takes blobs of packs that a journal entry may name soon; none is answered before `state` has its pack. */
+  prepare(blocks: readonly PlacedBlock[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Each blob of a footer with its location. */
-export function* locationsOf(
-  pack: PackId,
-  footer: PackFooter,
-): Generator<{ kind: BlobKind; id: BlobId; location: BlobLocation }> {
-  for (const block of footer.blocks) {
-    let offset = 0;
-    for (const blob of block.blobs) {
-      const location = {
-        pack,
-        blockOffset: block.offset,
-        storedLength: block.storedLength,
-        rawLength: block.rawLength,
-        offset,
-        length: blob.length,
-      };
-      yield { kind: blob.kind, id: blob.id, location };
-      offset += blob.length;
-    }
+/** Each blob of a block with its location. */
+export function* locationsOf({
+  pack,
+  block,
+}: PlacedBlock): Generator<{ kind: BlobKind; id: BlobId; location: BlobLocation }> {
+  let offset = 0;
+  for (const blob of block.blobs) {
+    const location = {
+      pack,
+      blockOffset: block.offset,
+      storedLength: block.storedLength,
+      rawLength: block.rawLength,
+      offset,
+      length: blob.length,
+    };
+    yield { kind: blob.kind, id: blob.id, location };
+    offset += blob.length;
   }
 }

@@ -9,8 +9,7 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
-import type { BlobIndex, BlobLocation, IndexChanges } from './blob-index.ts';
+import type { BlobIndex, BlobLocation, IndexChanges, PlacedBlock } from './blob-index.ts';
 import { locationsOf } from './blob-index.ts';
 import {
   BLOB_RANGE,
@@ -88,7 +87,8 @@ export class LevelIndex implements BlobIndex {
     if (changes.removedPacks !== undefined && changes.removedPacks.length > 0)
       await this.#removeBlobsOf(new Set(changes.removedPacks));
     const batch = new Batches(this.#database);
-    for (const pack of changes.packs ?? []) await putBlobs(batch, pack.id, pack.footer);
+    for (const { id: pack, footer } of changes.packs ?? [])
+      for (const block of footer.blocks) await putBlobs(batch, { pack, block });
     for (const { kind, id, bytes } of changes.objects ?? []) await batch.put(objectKey(kind, id), bytes);
     for (const { path, record } of changes.folderRecords ?? []) await batch.put(folderKey(path), record);
     if (changes.state !== undefined) {
@@ -99,9 +99,9 @@ export class LevelIndex implements BlobIndex {
     if (changes.state !== undefined) this.#state = changes.state;
   }
 
-  async prepare(pack: PackId, footer: PackFooter): Promise<void> {
+  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
     const batch = new Batches(this.#database);
-    await putBlobs(batch, pack, footer);
+    for (const placed of blocks) await putBlobs(batch, placed);
     await batch.flush();
   }
 
@@ -135,8 +135,8 @@ export class LevelIndex implements BlobIndex {
   }
 }
 
-async function putBlobs(batch: Batches, pack: PackId, footer: PackFooter): Promise<void> {
-  for (const { kind, id, location } of locationsOf(pack, footer)) {
+async function putBlobs(batch: Batches, placed: PlacedBlock): Promise<void> {
+  for (const { kind, id, location } of locationsOf(placed)) {
     const full = batch.put(blobKey(kind, id), encodeLocation(location));
     if (full !== undefined) await full;
   }

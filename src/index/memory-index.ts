@@ -6,8 +6,8 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { EMPTY_STATE } from '../object/store-state.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
-import type { BlobIndex, BlobLocation, IndexChanges } from './blob-index.ts';
+import type { FooterBlock, PackFooter } from '../pack/pack-format.ts';
+import type { BlobIndex, BlobLocation, IndexChanges, PlacedBlock } from './blob-index.ts';
 import { BlobTable } from './blob-table.ts';
 
 interface BlockPlace {
@@ -26,7 +26,7 @@ export class MemoryIndex implements BlobIndex {
   #lengths = new Uint32Array(1024);
   readonly #blocks: BlockPlace[] = [];
   readonly #gone = new Set<PackId>();
-  readonly #prepared = new Map<PackId, PackFooter>();
+  readonly #prepared = new Map<PackId, FooterBlock[]>();
   readonly #folderRecords = new Map<string, Buffer>();
 
   find(kind: BlobKind, id: BlobId): BlobLocation | undefined {
@@ -51,15 +51,19 @@ export class MemoryIndex implements BlobIndex {
     for (const { path, record } of changes.folderRecords ?? []) this.#folderRecords.set(path, Buffer.from(record));
     if (changes.state === undefined) return;
     this.state = changes.state;
-    for (const [pack, footer] of this.#prepared) {
+    for (const [pack, blocks] of this.#prepared) {
       if (!changes.state.packs.has(pack)) continue;
       this.#prepared.delete(pack);
-      this.addPack(pack, footer);
+      this.addPack(pack, { blocks });
     }
   }
 
-  async prepare(pack: PackId, footer: PackFooter): Promise<void> {
-    this.#prepared.set(pack, footer);
+  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
+    for (const { pack, block } of blocks) {
+      const before = this.#prepared.get(pack);
+      if (before === undefined) this.#prepared.set(pack, [block]);
+      else before.push(block);
+    }
   }
 
   async close(): Promise<void> {}

@@ -126,10 +126,19 @@ export function decodeBlockDirectory(bytes: Uint8Array, what: string): { kind: B
 
 /** Footer and trailer, as they follow the last block. */
 export function encodeFooter(footer: PackFooter): Buffer {
-  const writer = new ByteWriter(4096);
-  writer.u8(PACK_VERSION);
-  writer.uvarint(footer.blocks.length);
-  for (const block of footer.blocks) {
+  const encoder = new FooterEncoder();
+  for (const block of footer.blocks) encoder.add(block);
+  return encoder.finish();
+}
+
+/** Encodes a footer block by block: bytes, where objects for each blob of a pack would be several times as large. */
+export class FooterEncoder {
+  readonly #blocks = new ByteWriter(4096);
+  #count = 0;
+
+  add(block: FooterBlock): void {
+    const writer = this.#blocks;
+    this.#count++;
     writer.uvarint(block.offset);
     writer.u8(block.codec);
     writer.uvarint(block.rawLength);
@@ -142,12 +151,18 @@ export function encodeFooter(footer: PackFooter): Buffer {
       writer.id(blob.id);
     }
   }
-  const body = writer.finish();
-  const trailer = Buffer.alloc(TRAILER_BYTES);
-  trailer.writeUInt32LE(body.length, 0);
-  createHash('sha256').update(body).digest().copy(trailer, 4);
-  TRAILER_MAGIC.copy(trailer, 40);
-  return Buffer.concat([body, trailer]);
+
+  finish(): Buffer {
+    const head = new ByteWriter(16);
+    head.u8(PACK_VERSION);
+    head.uvarint(this.#count);
+    const body = Buffer.concat([head.finish(), this.#blocks.finish()]);
+    const trailer = Buffer.alloc(TRAILER_BYTES);
+    trailer.writeUInt32LE(body.length, 0);
+    createHash('sha256').update(body).digest().copy(trailer, 4);
+    TRAILER_MAGIC.copy(trailer, 40);
+    return Buffer.concat([body, trailer]);
+  }
 }
 
 /** How long the footer before a trailer is. Throws `corrupt-data`. */

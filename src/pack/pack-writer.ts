@@ -10,13 +10,12 @@ import { fromSystemError, SnapError } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { SealedBlock } from './block.ts';
-import type { FooterBlock, PackFooter } from './pack-format.ts';
-import { encodeFooter, encodePackHeader } from './pack-format.ts';
+import type { FooterBlock } from './pack-format.ts';
+import { encodePackHeader, FooterEncoder } from './pack-format.ts';
 
 /** A pack that is whole and durable in its staging file. */
 export interface StagedPack {
   readonly record: PackRecord;
-  readonly footer: PackFooter;
   readonly path: string;
 }
 
@@ -25,7 +24,7 @@ export class PackWriter {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #hash = createHash('sha256');
-  readonly #blocks: FooterBlock[] = [];
+  readonly #footer = new FooterEncoder();
   #fd: number | undefined;
   #size = 0;
   #blobs = 0;
@@ -48,15 +47,14 @@ export class PackWriter {
   append(block: SealedBlock): FooterBlock {
     const placed = { ...block.header, offset: this.#size, blobs: block.blobs };
     this.#write(block.bytes);
-    this.#blocks.push(placed);
+    this.#footer.add(placed);
     this.#blobs += block.blobs.length;
     return placed;
   }
 
   /** Writes the footer and makes the file durable. The writer is of no use afterwards. */
   async seal(): Promise<StagedPack> {
-    const footer = { blocks: this.#blocks };
-    this.#write(encodeFooter(footer));
+    this.#write(this.#footer.finish());
     const fd = this.#take();
     try {
       await this.#disk.syncLater(fd);
@@ -67,7 +65,6 @@ export class PackWriter {
     this.#disk.close(fd);
     return {
       record: { id: this.id, size: this.#size, sha256: this.#hash.digest('hex'), blobs: this.#blobs },
-      footer,
       path: this.#path,
     };
   }

@@ -13,19 +13,13 @@ import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { parsePackId } from '../object/pack-id.ts';
 import type { BlobBytes } from '../pack/block.ts';
-import type { PackedBlob, PackFooter } from '../pack/pack-format.ts';
+import type { FooterBlock, PackedBlob } from '../pack/pack-format.ts';
 import { PackWriter } from '../pack/pack-writer.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { PackReply } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { Environment } from './environment.ts';
 import { packName } from './layout.ts';
-
-/** A pack that is in the store and waits for its journal entry. */
-export interface PublishedPack {
-  readonly record: PackRecord;
-  readonly footer: PackFooter;
-}
 
 export interface BlobWriterOptions {
   readonly environment: Environment;
@@ -35,8 +29,8 @@ export interface BlobWriterOptions {
   readonly isKnown: (kind: BlobKind, id: BlobId) => boolean;
   readonly level: CompressionLevel;
   readonly packBytes: number;
-  /** Told of each pack that is in the store; the writer is done when this is. */
-  readonly published: (pack: PublishedPack) => Promise<void>;
+  /** Told of each block that lies in a pack; the pack is in the store only when `finish` returns. */
+  readonly placed: (pack: PackId, block: FooterBlock) => void;
 }
 
 /** Buffers kept for the next readings. */
@@ -187,7 +181,7 @@ export class BlobWriter {
       const blobs = all.slice(next, next + count);
       next += count;
       this.#pack ??= this.#newPack();
-      this.#pack.append({ header, bytes, blobs });
+      this.#options.placed(this.#pack.id, this.#pack.append({ header, bytes, blobs }));
       this.#storedBytes += bytes.length;
       release(bytes);
       if (this.#pack.size >= this.#options.packBytes) this.#seal();
@@ -204,7 +198,7 @@ export class BlobWriter {
     const pack = this.#pack;
     if (pack === undefined) return;
     this.#pack = undefined;
-    const sealed = publishPack(this.#options, pack);
+    const sealed = publishPack(this.#options.backend, pack);
     sealed.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -216,15 +210,16 @@ export class BlobWriter {
   }
 }
 
-async function publishPack({ backend, published }: BlobWriterOptions, pack: PackWriter): Promise<PackRecord> {
-  const { path, record, footer } = await pack.seal();
+async function publishPack(backend: Backend, pack: PackWriter): Promise<PackRecord> {
+  const { path, record } = await pack.seal();
   await backend.publish(path, packName(pack.id));
-  await published({ record, footer });
   return record;
 }
 
 /** What a commit knows already: blobs that the index places in packs which are really there. */
 export function knownInIndex(index: BlobIndex, missing: ReadonlySet<PackId>): (kind: BlobKind, id: BlobId) => boolean {
+  // The index of a first commit holds nothing but what the commit itself has just put in.
+  if (index.state.packs.size === 0) return () => false;
   return (kind, id) => {
     const location = index.find(kind, id);
     return location !== undefined && !missing.has(location.pack);

@@ -11,6 +11,9 @@ import type { Disk } from '../disk/disk.ts';
 import { readWhole } from '../disk/files.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
 
+/** A matcher keeps an answer for every path it was asked about: a new one from time to time keeps memory flat. */
+const MATCHER_USES_MAX = 10_000;
+
 /** Which rule decided about a path. */
 export interface IgnoreDecision {
   readonly ignored: boolean;
@@ -22,7 +25,7 @@ interface RuleFile {
   /** The folder that its patterns are relative to, with a final slash, or ''. */
   readonly base: string;
   readonly source: string;
-  readonly matcher: Ignore;
+  matcher(): Ignore;
   readonly lines: readonly string[];
 }
 
@@ -54,7 +57,7 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
       const file = files[i];
       if (file === undefined || !path.startsWith(file.base)) continue;
       const relative = path.slice(file.base.length) + (isFolder ? '/' : '');
-      const result = file.matcher.checkIgnore(relative);
+      const result = file.matcher().checkIgnore(relative);
       if (!result.ignored && !result.unignored) continue;
       const pattern = result.rule?.pattern ?? takenBackBy(file, relative);
       const line = pattern === undefined ? -1 : file.lines.lastIndexOf(pattern);
@@ -76,13 +79,14 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
         source,
         text.replace(/^\uFEFF/, '').split(/\r?\n/),
       );
-      return rules(disk, root, [...files, file], digestOf(digest, `${source}\0${text}`));
+      const decides = file.lines.some((line) => line.trim() !== '' && !line.startsWith('#'));
+      return rules(disk, root, decides ? [...files, file] : files, digestOf(digest, `${source}\0${text}`));
     },
     ignores: (path, isFolder) => {
       for (let i = files.length - 1; i >= 0; i--) {
         const file = files[i];
         if (file === undefined || !path.startsWith(file.base)) continue;
-        const result = file.matcher.test(path.slice(file.base.length) + (isFolder ? '/' : ''));
+        const result = file.matcher().test(path.slice(file.base.length) + (isFolder ? '/' : ''));
         if (result.ignored) return true;
         if (result.unignored) return false;
       }
@@ -93,8 +97,18 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
 }
 
 function ruleFile(base: string, source: string, lines: readonly string[]): RuleFile {
-  const matcher = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
-  return { base, source, matcher, lines };
+  let matcher: Ignore | undefined;
+  let uses = 0;
+  return {
+    base,
+    source,
+    lines,
+    matcher: () => {
+      if (matcher === undefined || ++uses % MATCHER_USES_MAX === 0)
+        matcher = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
+      return matcher;
+    },
+  };
 }
 
 /** Which "!" pattern took a path back, which the package does not tell: the last one that matches by itself. */

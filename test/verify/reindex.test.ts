@@ -29,7 +29,8 @@ async function answers(
   const found = new Map<string, { location: BlobLocation | undefined; whole: boolean }>();
   const blobs: { kind: BlobKind; id: BlobId }[] = [];
   for (const pack of repository.state().packs.keys())
-    for (const { kind, id } of locationsOf(pack, await repository.blobs.footer(pack))) blobs.push({ kind, id });
+    for (const block of (await repository.blobs.footer(pack)).blocks)
+      for (const { kind, id } of locationsOf({ pack, block })) blobs.push({ kind, id });
   for (const { kind, id } of blobs)
     found.set(`${kind} ${id}`, {
       location: repository.index.find(kind, id),
