@@ -104,7 +104,7 @@ async function isPrefix(backend: Backend, known: StoreState): Promise<boolean> {
 }
 
 /** Checkpoints are derived: one that cannot be read, or that is of another journal, is passed over. */
-async function newestCheckpoint(backend: Backend): Promise<StoreState> {
+export async function newestCheckpoint(backend: Backend): Promise<StoreState> {
   const numbers: number[] = [];
   for await (const object of backend.list(CHECKPOINTS)) {
     const number = numberOfName(object.name);

@@ -10,7 +10,7 @@ import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntries } from '../object/store-state.ts';
+import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
@@ -20,6 +20,7 @@ import type { Head } from './head.ts';
 import { readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
 import { appendEntry, readEntry, readState } from './journal.ts';
+import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { isReadOnly, openIndex } from './open-index.ts';
 import type { Settings } from './settings.ts';
@@ -48,6 +49,8 @@ export interface Repository {
   readonly trees: TreeReader;
   /** Lines for people about what opening had to mend. */
   readonly notices: readonly string[];
+  /** What is wrong with the journal: the repository can be read, as far as it is known, and not changed. */
+  readonly damage: SnapError | undefined;
   /** The store's state as far as this process knows. */
   state(): StoreState;
   head(): Head;
@@ -114,19 +117,16 @@ async function assemble(
   opened: Awaited<ReturnType<typeof openIndex>>,
 ): Promise<Repository> {
   const notices = opened.notice === undefined ? [] : [opened.notice];
-  let state: StoreState;
-  let index: BlobIndex;
-  if (opened.index === 'locked') {
-    state = (await readState(backend)).state;
-    index = await indexFromFooters(backend, state);
-  } else {
-    index = opened.index;
-    const read = await readState(backend, index.state);
-    state = read.state;
-    await catchUp(backend, index, read.from, read.entries, state);
-  }
   const workspaceId = textSetting(settings, 'workspace.id') ?? '';
-  let head = await catchUpHead(environment, folder, workspaceId, backend, state);
+  let head = readHead(environment.disk, folder);
+  const stored = opened.index === 'locked' ? undefined : opened.index;
+  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head.journalNumber);
+  const { damage } = known;
+  let { state } = known;
+  const index = stored ?? (await indexFromFooters(backend, state));
+  if (damage === undefined) await catchUp(backend, index, known.from, known.entries, state);
+  else if (index.state.number === 0) await catchUp(backend, index, state, [], state);
+  if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state, head);
   const blobs = new BlobReader(backend, index, () => state);
 
   return {
@@ -142,6 +142,7 @@ async function assemble(
     blobs,
     trees: treeReader(blobs),
     notices,
+    damage,
     state: () => state,
     head: () => head,
     setHead: (snapshot) => {
@@ -149,12 +150,14 @@ async function assemble(
       writeHead(environment.disk, folder, head, environment.uniqueName());
     },
     refresh: async () => {
+      if (damage !== undefined) throw damage;
       const read = await readState(backend, state);
       await catchUp(backend, index, state, read.entries, read.state);
       state = read.state;
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {
+      if (damage !== undefined) throw damage;
       let attempt = draft;
       for (;;) {
         const result = await appendEntry(backend, environment, state, attempt);
@@ -206,8 +209,8 @@ async function catchUpHead(
   workspaceId: string,
   backend: Backend,
   state: StoreState,
+  head: Head,
 ): Promise<Head> {
-  const head = readHead(environment.disk, folder);
   let snapshot = head.snapshot;
   for (let number = head.journalNumber + 1; number <= state.number; number++) {
     const next = await readEntry(backend, number);

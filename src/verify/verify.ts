@@ -48,7 +48,7 @@ export async function verify(repository: Repository, workers: Workers, options: 
   const started = environment.elapsed();
   const session = beginSession(environment, backend);
   try {
-    await repository.refresh();
+    if (repository.damage === undefined) await repository.refresh();
     const faults = new Faults();
     const { state, ...journal } = await checkJournal(repository, faults);
     const [data, structure] = await Promise.all([

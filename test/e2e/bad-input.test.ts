@@ -147,6 +147,66 @@ describe('damage', () => {
   });
 });
 
+describe('a journal that lost something', () => {
+  const out = (): string => `${folder.path}/.snap/out`;
+  function threeCommits(): void {
+    commitOne();
+    for (const text of ['two', 'three']) {
+      fs.writeFileSync(`${folder.path}/a`, text);
+      ok(['-C', folder.path, 'commit', '-m', text]);
+    }
+  }
+  /** Reading works as far as is known, with exit code 20; nothing can be published. */
+  function expectReadOnly(messages: string[], what: RegExp): void {
+    const log = snap(['-C', folder.path, 'log', '--json']);
+    expect(log.code).toBe(20);
+    expect(log.stderr).toMatch(what);
+    const found = log.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { message: string });
+    expect(found.map(({ message }) => message)).toEqual(messages);
+    expect(snap(['-C', folder.path, 'checkout', 'latest', '--to', out()]).code).toBe(20);
+    expect(fs.readFileSync(`${out()}/a`, 'utf8')).toBe(messages[0]);
+    fs.rmSync(out(), { recursive: true });
+    const storeNow = (): string[] =>
+      fingerprint(`${folder.path}/.snap/store`).filter((line) => !line.includes(' locks'));
+    const store = storeNow();
+    for (const args of [['commit', '--allow-empty'], ['checkout', 'latest'], ['gc'], ['tag', 'x']])
+      expectError(args, 20, what);
+    expect(snap(['-C', folder.path, 'verify']).code).toBe(20);
+    expect(storeNow()).toEqual(store);
+  }
+
+  test('its newest entry is damaged: the index remembers it', () => {
+    threeCommits();
+    const path = `${folder.path}/.snap/store/journal/000000000004.json`;
+    fs.chmodSync(path, 0o600);
+    fs.writeFileSync(path, '{');
+    expectReadOnly(['three', 'two', 'one'], /journal entry 4/);
+  });
+  test('an entry in the middle is damaged, and the index is gone: what comes before it is known', () => {
+    threeCommits();
+    const path = `${folder.path}/.snap/store/journal/000000000003.json`;
+    fs.chmodSync(path, 0o600);
+    fs.writeFileSync(path, '{');
+    fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
+    expectReadOnly(['one'], /journal entry 3/);
+  });
+  test('its end is missing: the workspace has seen more, and says so', () => {
+    threeCommits();
+    fs.rmSync(`${folder.path}/.snap/store/journal/000000000004.json`);
+    expectReadOnly(['three', 'two', 'one'], /ends at entry 3, but this workspace has seen entry 4/);
+    fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
+    expectReadOnly(['two', 'one'], /ends at entry 3/);
+    // On purpose: an older copy of the store was put back.
+    snap(['-C', folder.path, 'reindex']);
+    fs.rmSync(`${folder.path}/.snap/HEAD`);
+    ok(['-C', folder.path, 'commit', '-m', 'on']);
+    ok(['-C', folder.path, 'verify', '--data']);
+  });
+});
+
 describe('at the same time', () => {
   test('a second commit waits, then says who holds the workspace (exit 11)', () => {
     commitOne();

@@ -1,0 +1,65 @@
+/**
+ * The state of the store as a workspace finds it at the start: the journal's fold, or, where the journal is damaged or
+ * shorter than it was, the best that is known of it, for reading only. SPEC.md "State and checkpoints".
+ */
+import { hasCode, SnapError } from '../errors.ts';
+import type { StoreState } from '../object/store-state.ts';
+import { applyEntry } from '../object/store-state.ts';
+import type { Backend } from '../storage/backend.ts';
+import type { NumberedEntry } from './journal.ts';
+import { newestCheckpoint, readEntry, readState } from './journal.ts';
+
+export interface KnownState {
+  readonly state: StoreState;
+  /** The state that the entries were applied to. */
+  readonly from: StoreState;
+  readonly entries: readonly NumberedEntry[];
+  /** Set if the journal is damaged: nothing may be published then. */
+  readonly damage: SnapError | undefined;
+}
+
+/** `remembered`: the state of the index. `seenNumber`: the newest entry that this workspace is known to have seen. */
+export async function readKnownState(
+  backend: Backend,
+  remembered: StoreState,
+  seenNumber: number,
+): Promise<KnownState> {
+  let failure: SnapError;
+  try {
+    const read = await readState(backend, remembered);
+    const seen = Math.max(remembered.number, seenNumber);
+    if (read.state.number >= seen) return { ...read, damage: undefined };
+    failure = new SnapError(
+      'corrupt-data',
+      `the journal of the store ends at entry ${read.state.number}, but this workspace has seen entry ${seen}`,
+    );
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    failure = error;
+  }
+  const from = remembered.number > 0 ? remembered : await newestCheckpoint(backend);
+  const state = await foldIntact(backend, from);
+  const damage = new SnapError('corrupt-data', failure.message, {
+    hint:
+      `The store was not changed. Reading still works, from what is known up to entry ${state.number}: snap log, diff, ls, cat, ` +
+      'and snap checkout <rev> --to <folder>. Put the damaged or missing files of journal/ back from a copy of the ' +
+      'store; `snap verify` names them. If an older store was put back on purpose: `snap reindex`, and remove .snap/HEAD.',
+    context: { ...failure.context, knownTo: state.number },
+    cause: failure,
+  });
+  return { state, from, entries: [], damage };
+}
+
+/** Applies the entries after `from` as long as they are whole and follow each other. */
+async function foldIntact(backend: Backend, from: StoreState): Promise<StoreState> {
+  for (let state = from; ; ) {
+    try {
+      const next = await readEntry(backend, state.number + 1);
+      if (next === undefined) return state;
+      state = applyEntry(state, next.entry, next.hash);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      return state;
+    }
+  }
+}
