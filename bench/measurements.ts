@@ -14,8 +14,6 @@ export type Cell = {
   value: number;
   cpuMs?: number | null;
   rssBytes?: number | null;
-  /** Seconds by step, as the command itself reports them. */
-  trace?: Readonly<Record<string, number>>;
 };
 
 export type Measurements = {
@@ -72,25 +70,6 @@ export function median(values: readonly number[]): number | undefined {
   return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
 }
 
-/** The measured sample as a cell, with the trace line that the command may have printed. */
 export function timeCell(sample: Sample): Cell {
-  const trace = readTrace(sample.stderr);
-  return { value: sample.wallMs, cpuMs: sample.cpuMs, rssBytes: sample.rssBytes, ...(trace && { trace }) };
-}
-
-function readTrace(stderr: string): Record<string, number> | undefined {
-  const line = stderr
-    .split('\n')
-    .reverse()
-    .find((text) => text.startsWith('{') && text.endsWith('}'));
-  if (line === undefined) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed !== 'object' || parsed === null) return undefined;
-    const numbers = Object.entries(parsed).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
-    return numbers.length === 0 ? undefined : Object.fromEntries(numbers);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  return { value: sample.wallMs, cpuMs: sample.cpuMs, rssBytes: sample.rssBytes };
 }

@@ -100,25 +100,6 @@ export function memoryTable({ measurements, rows }: Summary): string {
   return align(lines, new Set([0]));
 }
 
-/** Where snap's time goes, when it says so; undefined when no command did. */
-export function traceTable({ measurements, rows }: Summary): string | undefined {
-  const steps = new Set<string>();
-  const traced = rows.flatMap((row) => {
-    const traces = measurements.cells(row.id, 'snap').flatMap((cell) => (cell.trace === undefined ? [] : [cell.trace]));
-    for (const trace of traces) for (const step of Object.keys(trace)) steps.add(step);
-    return traces.length === 0 || row.id.startsWith('start-') ? [] : [{ row, traces }];
-  });
-  if (traced.length === 0) return undefined;
-  const lines = traced.map(({ row, traces }) => [
-    row.label,
-    ...[...steps].map((step) => {
-      const value = median(traces.flatMap((trace) => (trace[step] === undefined ? [] : [trace[step]])));
-      return value === undefined ? '' : value.toFixed(2);
-    }),
-  ]);
-  return align([['seconds by step, as snap says', ...steps], ...lines], new Set([0]));
-}
-
 /** The demands that are about more than one row. */
 export function notes({ measurements, rows, fileCounts }: Summary): string[] {
   const found: string[] = [];
@@ -186,9 +167,8 @@ function programsOf(measurements: Measurements, row: Row): object {
     if (failure !== undefined) return [[name, { failed: failure, values }]];
     if (cells.length === 0) return [];
     const cpuMs = median(cells.flatMap((cell) => (typeof cell.cpuMs === 'number' ? [cell.cpuMs] : [])));
-    const trace = cells.findLast((cell) => cell.trace !== undefined)?.trace;
     const range = { median: median(values), min: Math.min(...values), max: Math.max(...values), values };
-    return [[name, { ...range, cpuMs, peakRssBytes: peakRss(measurements, row.id, name), trace }]];
+    return [[name, { ...range, cpuMs, peakRssBytes: peakRss(measurements, row.id, name) }]];
   });
   return Object.fromEntries(entries);
 }

@@ -10,7 +10,7 @@ import type { Bench } from './jobs.ts';
 import { createRunner, Interrupted, type Runner } from './measure.ts';
 import { createMeasurements, type Row } from './measurements.ts';
 import { describeMachine, type Machine, type Options, readOptions, usage } from './options.ts';
-import { mainTable, memoryTable, notes, type Summary, toJson, traceTable } from './report.ts';
+import { mainTable, memoryTable, notes, type Summary, toJson } from './report.ts';
 import { scenarios } from './scenarios.ts';
 import { borgTool, copyTool, gitTool, nodeTool, resticTool, snapTool, type Tool, tarTool } from './tools.ts';
 
@@ -90,8 +90,6 @@ async function report(
 ): Promise<void> {
   write(`\n${mainTable(summary)}`);
   write(`\n${memoryTable(summary)}`);
-  const trace = traceTable(summary);
-  if (trace !== undefined) write(`\n${trace}`);
   write(`\n${notes(summary).join('\n')}`);
   write('restic encrypts and snap, borg (-e none) and git do not; git runs without automatic gc.');
   if (options.out === undefined) return;

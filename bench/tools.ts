@@ -43,7 +43,7 @@ export function snapTool(runner: Runner, setup: { name: string; node: string; bi
   const run = (site: Site, ...args: string[]): Promise<Sample> =>
     runner.run({
       argv: [setup.node, setup.bin, '-C', site.tree, ...args],
-      env: { ...homeEnv(site), SNAP_TRACE_TIMES: '1' },
+      env: homeEnv(site),
     });
   return {
     name: setup.name,
