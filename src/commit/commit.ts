@@ -3,7 +3,7 @@
  * it is visible, and everything after it is caught up at the next open if the process dies. SPEC.md "Commit".
  */
 import type { CompressionLevel } from '../compress/block-codec.ts';
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
 import type { RefName } from '../object/ref-name.ts';
@@ -21,6 +21,7 @@ import { textSetting } from '../repo/settings.ts';
 import type { ScanResult } from '../scan/scan.ts';
 import { scanWorkspace } from '../scan/scan.ts';
 import type { Selection } from '../scan/selection.ts';
+import { everything } from '../scan/selection.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { IndexFeed } from './index-feed.ts';
 import { storingSink } from './storing-sink.ts';
@@ -65,11 +66,15 @@ const ATTEMPTS_MAX = 5;
 export async function commit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
   const session = beginSession(repository.environment, repository.backend);
   try {
+    let trustsTrees = true;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await attemptCommit(repository, workers, options);
+        return await attemptCommit(repository, workers, options, trustsTrees);
       } catch (error) {
-        if (!(error instanceof Swept) || attempt >= ATTEMPTS_MAX) throw error;
+        if (attempt >= ATTEMPTS_MAX) throw error;
+        // The last snapshot or a tree of it cannot be read: what is in the folder can be stored all the same.
+        if (trustsTrees && hasCode(error, 'corrupt-data') && options.selection === everything) trustsTrees = false;
+        else if (!(error instanceof Swept)) throw error;
       }
     }
   } finally {
@@ -77,21 +82,28 @@ export async function commit(repository: Repository, workers: Workers, options: 
   }
 }
 
-async function attemptCommit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
+/** `trustsTrees`: false to compare with nothing, and to store every tree and list again. */
+async function attemptCommit(
+  repository: Repository,
+  workers: Workers,
+  options: CommitOptions,
+  trustsTrees: boolean,
+): Promise<CommitResult> {
   const { environment, backend, index } = repository;
   const started = environment.elapsed();
-  const parent = await readParent(repository);
+  const parent = await readParent(repository, trustsTrees);
   const missing = await missingPacks(backend, repository.state());
   const level =
     options.compression ??
     (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ??
     'balanced';
   const feed = new IndexFeed(index);
+  const isKnown = knownInIndex(index, missing);
   const writer = new BlobWriter({
     environment,
     backend,
     workers,
-    isKnown: knownInIndex(index, missing),
+    isKnown: (kind, id) => (trustsTrees || kind === BLOB_KIND.data) && isKnown(kind, id),
     level,
     packBytes: repository.config.packBytes,
     placed: (pack, block) => feed.addBlock(pack, block),
@@ -100,9 +112,9 @@ async function attemptCommit(repository: Repository, workers: Workers, options: 
     const scan = await scanWorkspace({
       repository,
       workers,
-      base: parent?.snapshot.tree,
+      base: parent?.tree,
       selection: options.selection,
-      useRecords: !options.rescan && missing.size === 0,
+      useRecords: !options.rescan && missing.size === 0 && trustsTrees,
       exclude: options.exclude,
       keep: (kind, id, bytes) => {
         writer.store(kind, id, bytes);
@@ -160,10 +172,14 @@ async function flushData(writer: BlobWriter): Promise<{ newBytes: number; stored
   return { newBytes: writer.newBytes, storedBytes: writer.storedBytes };
 }
 
-async function readParent(repository: Repository): Promise<{ id: BlobId; snapshot: Snapshot } | undefined> {
+/** HEAD's snapshot, if it is still there; `tree` is undefined if it is not to be trusted. */
+async function readParent(
+  repository: Repository,
+  trustsTrees: boolean,
+): Promise<{ id: BlobId; tree: BlobId | undefined } | undefined> {
   const id = repository.head().snapshot;
   if (id === null || !repository.state().refs.has(snapshotRef(id))) return undefined;
-  return { id, snapshot: await repository.trees.snapshot(id) };
+  return { id, tree: trustsTrees ? (await repository.trees.snapshot(id)).tree : undefined };
 }
 
 function describe(

@@ -50,6 +50,11 @@ export class BlobReader {
       const cached = this.#index.object(kind, id);
       if (cached !== undefined && blobIdOf(cached) === id) return cached;
     }
+    return this.readStored(kind, id);
+  }
+
+  /** As `read`, from the store, whatever the index keeps. */
+  async readStored(kind: BlobKind, id: BlobId): Promise<Buffer> {
     const location = await this.locate(kind, id);
     const bytes = blobIn(
       await this.#block(location),

@@ -2,7 +2,10 @@
  * Verify: replays the journal, checks the structure, and, if asked, every byte, at the same time in worker threads. Tells
  * what is damaged and what that hits; changes nothing. Damage is a result, not an error.
  */
-import type { BlobId } from '../object/blob-id.ts';
+import { hasCode } from '../errors.ts';
+import { BlobTable } from '../index/blob-table.ts';
+import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
@@ -57,10 +60,8 @@ export async function verify(repository: Repository, workers: Workers, options: 
         : undefined,
       checkStructure(repository, state, faults, options.signal),
     ]);
-    const hits =
-      faults.blobs.size === 0
-        ? undefined
-        : await findHits(repository, faults.blobs, newestFirst(state), options.signal);
+    const lost = await withoutGoodCopy(repository, faults.blobs);
+    const hits = lost.size === 0 ? undefined : await findHits(repository, lost, newestFirst(state), options.signal);
     return {
       journal,
       structure,
@@ -73,6 +74,27 @@ export async function verify(repository: Repository, workers: Workers, options: 
     };
   } finally {
     session.end();
+  }
+}
+
+/** Of damaged blobs those that nothing can be read from: a later commit may have stored a tree or list again. */
+async function withoutGoodCopy(repository: Repository, damaged: BlobTable): Promise<BlobTable> {
+  const lost = new BlobTable();
+  for (let number = 0; number < damaged.size; number++) {
+    const kind = damaged.kindOf(number);
+    const id = damaged.idOf(number);
+    if (kind === BLOB_KIND.data || !(await isReadable(repository, kind, id))) lost.add(kind, id);
+  }
+  return lost;
+}
+
+async function isReadable(repository: Repository, kind: BlobKind, id: BlobId): Promise<boolean> {
+  try {
+    await repository.blobs.readStored(kind, id);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+    return false;
   }
 }
 

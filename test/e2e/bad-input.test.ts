@@ -136,6 +136,28 @@ describe('damage', () => {
     ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
     expect(fs.readFileSync(`${folder.path}/.snap/out/sub/b`).equals(noise(200_000, 3))).toBe(true);
   });
+  test('when the tree of HEAD cannot be read, a commit stores what is in the folder, trees and all', () => {
+    fs.mkdirSync(`${folder.path}/sub`);
+    fs.writeFileSync(`${folder.path}/sub/b`, 'unchanged');
+    fs.writeFileSync(`${folder.path}/noise`, noise(200_000, 5));
+    commitOne();
+    const [pack = ''] = packPaths();
+    const bytes = fs.readFileSync(pack);
+    // The trees lie in the block after that of the files' bytes.
+    const trees = bytes.indexOf('SBLK', 200_000);
+    bytes[trees + 60] = (bytes[trees + 60] ?? 0) ^ 1;
+    fs.chmodSync(pack, 0o600);
+    fs.writeFileSync(pack, bytes);
+    fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
+    expect(snap(['-C', folder.path, 'status']).code).toBe(20);
+    const { id } = json<{ id: string }>(['-C', folder.path, 'commit', '-m', 'after']);
+    ok(['-C', folder.path, 'checkout', id, '--to', `${folder.path}/.snap/out`]);
+    expect(fs.readFileSync(`${folder.path}/.snap/out/sub/b`, 'utf8')).toBe('unchanged');
+    const verified = snap(['-C', folder.path, 'verify', '--data']);
+    expect(verified.code).toBe(20);
+    expect(verified.stdout).not.toContain(id.slice(0, 10));
+    ok(['-C', folder.path, 'commit', '-m', 'and on', '--allow-empty']);
+  });
   test('an altered journal entry is refused', () => {
     commitOne();
     const path = `${folder.path}/.snap/store/journal/000000000001.json`;
