@@ -49,6 +49,9 @@ const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
 /** Files from this size on are read by stretches. */
 const LARGE_BYTES = 2 * 1024 * 1024;
+/** Each has some stretches under way, and two keep all cores busy. */
+const LARGE_AT_ONCE = 2;
+const LARGE_WAITING_MAX = 64;
 const READ_ATTEMPTS = 3;
 
 /** Stretches of one file that are hashed, or wait to be, while the next one is read. */
@@ -83,6 +86,8 @@ export class FileReader {
   readonly #sink: ChunkSink;
   readonly #signal: AbortSignal | undefined;
   readonly #running = new Set<Promise<void>>();
+  readonly #large: { readonly request: FileRequest; readonly seen: BigInt64Array | undefined }[] = [];
+  #largeRunning = 0;
   #batch = new Batch();
   #eager = false;
   #bytesRead = 0;
@@ -114,7 +119,8 @@ export class FileReader {
 
   /** Waits while as much is under way as the workers take. */
   async ready(): Promise<void> {
-    while (this.#running.size > this.#workers.capacity / 2) await Promise.race(this.#running);
+    while (this.#running.size > this.#workers.capacity / 2 || this.#large.length > LARGE_WAITING_MAX)
+      await Promise.race(this.#running);
     await this.#sink.ready();
     this.#signal?.throwIfAborted();
   }
@@ -129,7 +135,7 @@ export class FileReader {
   #add(request: FileRequest, tries: number, seen: BigInt64Array | undefined): void {
     const size = seen === undefined ? request.size : Number(seen[0]);
     if (size >= LARGE_BYTES) {
-      this.#track(this.#readLarge(request, seen), [request]);
+      this.#addLarge(request, seen);
       return;
     }
     this.#batch.add(request, tries, seen);
@@ -198,13 +204,31 @@ export class FileReader {
         this.#add(request, tries + 1, now());
         return;
       case READ_STATUS.stream:
-        this.#track(this.#readLarge(request, undefined), [request]);
+        this.#addLarge(request, undefined);
         return;
       case READ_STATUS.failed:
         request.settle({ kind: 'failed', reason: reply.errors[i] ?? 'unknown error' });
         return;
       default:
         request.settle({ kind: 'gone' });
+    }
+  }
+
+  #addLarge(request: FileRequest, seen: BigInt64Array | undefined): void {
+    this.#large.push({ request, seen });
+    this.#startLarge();
+  }
+
+  #startLarge(): void {
+    while (this.#largeRunning < LARGE_AT_ONCE) {
+      const next = this.#large.shift();
+      if (next === undefined) return;
+      this.#largeRunning++;
+      const reading = this.#readLarge(next.request, next.seen).finally(() => {
+        this.#largeRunning--;
+        this.#startLarge();
+      });
+      this.#track(reading, [next.request]);
     }
   }
 

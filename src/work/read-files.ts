@@ -3,6 +3,7 @@
  * without following a link and without waiting for a FIFO, and its stat after reading must be the one the walk saw;
  * otherwise the main thread decides what to do.
  */
+import { release } from '../bytes/release.ts';
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { createCutter } from '../chunk/cutter.ts';
@@ -16,6 +17,9 @@ import { READ_STATUS, STAT_NUMBERS } from './jobs.ts';
 
 /** How much of a large file one job reads. */
 export const STRETCH_BYTES = 4 * 1024 * 1024;
+
+/** Enough for most batches of small files, so that their buffers can be used again. */
+const BATCH_BUFFER_BYTES = 2.25 * 1024 * 1024;
 
 /** Reads the files of a job, one after the other. Never throws for a file: its status tells. */
 export function readFiles(disk: Disk, job: ReadJob): ReadReply {
@@ -187,7 +191,9 @@ function cutterFor(params: ChunkParams): Cutter {
   return cutter;
 }
 
-/** A buffer of at least `bytes`: the one given, if it is large enough. */
+/** A buffer of at least `bytes`: the one given, if it is large enough. A new one holds whatever was in the memory. */
 function bufferFor(given: ArrayBuffer | undefined, bytes: number): ArrayBuffer {
-  return given !== undefined && given.byteLength >= bytes ? given : new ArrayBuffer(Math.max(bytes, STRETCH_BYTES));
+  if (given !== undefined && given.byteLength >= bytes) return given;
+  if (given !== undefined) release(new Uint8Array(given));
+  return Buffer.allocUnsafeSlow(Math.max(bytes, BATCH_BUFFER_BYTES)).buffer;
 }
