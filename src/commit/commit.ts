@@ -130,14 +130,7 @@ async function attemptCommit(
     if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined && !heals) {
       await writer.abandon();
       await rememberUnchanged(repository, scan);
-      return {
-        id: undefined,
-        snapshot: undefined,
-        scan,
-        newBytes: 0,
-        storedBytes: 0,
-        milliseconds: environment.elapsed() - started,
-      };
+      return nothingRecorded(scan, environment.elapsed() - started);
     }
     const { newBytes, storedBytes } = await flushData(writer);
     const snapshot = describe(repository, options, parent?.id ?? null, scan, newBytes, storedBytes);
@@ -158,6 +151,10 @@ async function attemptCommit(
     await writer.abandon();
     throw error;
   }
+}
+
+function nothingRecorded(scan: ScanResult, milliseconds: number): CommitResult {
+  return { id: undefined, snapshot: undefined, scan, newBytes: 0, storedBytes: 0, milliseconds };
 }
 
 /** Nothing is recorded, but what was read again need not be read once more: records of trees that are stored are kept. */
