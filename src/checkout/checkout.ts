@@ -3,7 +3,8 @@
  * just saved, so it writes only what differs and removes only what is stored. SPEC.md "Checkout".
  */
 
-import { ensureFolder } from '../disk/files.ts';
+import type { Disk } from '../disk/disk.ts';
+import { ensureFolder, removeTree } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -11,7 +12,7 @@ import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
-import { beginSession } from '../repo/session.ts';
+import { beginSession, liveSessions } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import type { FileReading } from '../scan/file-reader.ts';
 import { FileReader } from '../scan/file-reader.ts';
@@ -23,7 +24,7 @@ import { applySteps } from './apply.ts';
 import type { PlanOptions, Step, TakeStep } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
-import { Target } from './target.ts';
+import { isTemporaryFolder, Target } from './target.ts';
 
 export interface CheckoutOptions {
   /** The tree that the folder has now, all of it stored; undefined for an empty folder. */
@@ -109,6 +110,7 @@ export async function checkoutTo(
   const session = beginSession(repository.environment, repository.backend);
   try {
     ensureFolder(disk, folder);
+    if (liveSessions(repository.environment, repository.backend).length === 0) removeInterrupted(disk, folder);
     const empty = disk.list(folder).length === 0;
     if (!empty && !force)
       throw new SnapError('refused', `${folder} is not empty`, {
@@ -146,6 +148,11 @@ export async function checkoutTo(
   } finally {
     session.end();
   }
+}
+
+/** Folders of files that checkouts which were killed had not put in their places. */
+function removeInterrupted(disk: Disk, folder: string): void {
+  for (const name of disk.list(folder)) if (isTemporaryFolder(name)) removeTree(disk, `${folder}/${name}`);
 }
 
 function finishRoot(

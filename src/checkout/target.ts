@@ -11,6 +11,13 @@ import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
 import type { WriteRoot } from '../work/write-files.ts';
 
+const TEMPORARY_PREFIX = '.snap-checkout-';
+
+/** True for the name of a folder that a Target makes for its temporary files. */
+export function isTemporaryFolder(name: string): boolean {
+  return name.startsWith(TEMPORARY_PREFIX) && /^[0-9a-f]{32}$/.test(name.slice(TEMPORARY_PREFIX.length));
+}
+
 export class Target {
   readonly path: string;
   readonly writeRoot: WriteRoot;
@@ -30,7 +37,7 @@ export class Target {
     this.path = path;
     const token = environment.uniqueName();
     this.#ownTemporary = temporary === undefined;
-    const temporaryPath = temporary ?? `${path}/.snap-checkout-${token}`;
+    const temporaryPath = temporary ?? `${path}/${TEMPORARY_PREFIX}${token}`;
     if (this.#ownTemporary) this.#disk.makeFolder(temporaryPath, 0o700);
     const fd = this.#disk.open(path, OPEN.folderThroughLink);
     const temporaryFd = this.#disk.open(temporaryPath, OPEN.folder);

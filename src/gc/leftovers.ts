@@ -7,7 +7,7 @@ import { removeIfThere } from '../disk/files.ts';
 import { fromSystemError } from '../errors.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { parsePackId } from '../object/pack-id.ts';
-import { PACKS } from '../repo/layout.ts';
+import { PACKS, WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { liveSessions } from '../repo/session.ts';
 import type { StoredObject } from '../storage/backend.ts';
@@ -20,6 +20,9 @@ export interface Leftovers {
 
 /** Commands without a session (tag, undo) stage a file for a moment; older ones were left behind. */
 const STAGED_AGE_MS_MIN = 10 * 60_000;
+
+/** Commits and checkouts have a session: what they staged is nobody's when none is alive. */
+const CHECKOUT_FILE = /^[0-9a-f]{32}-/;
 
 /** Removes what certainly nobody needs. Never a pack of the journal's state. */
 export async function removeLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
@@ -54,16 +57,19 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
   return { files, bytes };
 }
 
-function listStaged({ environment, backend }: Repository): { path: string; size: number }[] {
+/** Staged packs, and files that a checkout of this workspace had not put in their places. */
+function listStaged({ environment, backend, folder }: Repository): { path: string; size: number }[] {
   const { disk } = environment;
-  const folder = backend.stagingFolder();
   const limit = environment.now().getTime() - STAGED_AGE_MS_MIN;
   const staged: { path: string; size: number }[] = [];
-  for (const name of disk.list(folder)) {
-    const path = `${folder}/${name}`;
-    const stat = disk.lstat(path);
-    if (stat?.isFile() !== true) continue;
-    if (name.endsWith('.pack') || Number(stat.mtimeMs) < limit) staged.push({ path, size: Number(stat.size) });
+  for (const where of [backend.stagingFolder(), `${folder}/${WORKSPACE.temporary}`]) {
+    for (const name of disk.list(where)) {
+      const path = `${where}/${name}`;
+      const stat = disk.lstat(path);
+      if (stat?.isDirectory() !== false) continue;
+      if (name.endsWith('.pack') || CHECKOUT_FILE.test(name) || Number(stat.mtimeMs) < limit)
+        staged.push({ path, size: Number(stat.size) });
+    }
   }
   return staged;
 }

@@ -309,6 +309,18 @@ describe('at the same time', () => {
   });
 });
 
+test('what a killed checkout staged goes with the next one into the same folder, and with gc', () => {
+  commitOne();
+  const token = '0123456789abcdef'.repeat(2);
+  fs.mkdirSync(`${folder.path}/.snap/out/.snap-checkout-${token}`, { recursive: true });
+  fs.writeFileSync(`${folder.path}/.snap/out/.snap-checkout-${token}/${token}-1-0`, 'half');
+  fs.writeFileSync(`${folder.path}/.snap/tmp/${token}-m0`, 'half');
+  ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
+  expect(fs.readdirSync(`${folder.path}/.snap/out`).sort()).toEqual(['.snapignore', 'a']);
+  ok(['-C', folder.path, 'gc']);
+  expect(fs.readdirSync(`${folder.path}/.snap/tmp`)).toEqual([]);
+});
+
 test('stdout closed early is no error', async () => {
   commitOne();
   const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '--help'], {
