@@ -176,9 +176,18 @@ export class FolderWalk {
     base: BlobId | undefined,
   ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
     const path = join(folder.path, name);
-    const { disk } = this.#context.environment;
-    const hasRules = disk.lstat(`${absolute(this.#context.root, path)}/${IGNORE_FILE}`)?.isFile() === true;
-    return this.walk(path, folder.rules.enter(path, hasRules), base);
+    return this.walk(path, folder.rules.enter(path, this.#hasIgnoreFile(path)), base);
+  }
+
+  /** Of a folder that may not be entered: no; listing it says so then. */
+  #hasIgnoreFile(folder: string): boolean {
+    const { root, environment } = this.#context;
+    try {
+      return environment.disk.lstat(`${absolute(root, folder)}/${IGNORE_FILE}`)?.isFile() === true;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
   }
 
   /** Marks what ignore rules leave out; decisions remembered under the same rules are taken over. */
