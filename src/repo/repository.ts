@@ -5,7 +5,7 @@
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
@@ -74,12 +74,22 @@ export interface Repository {
 /** Finds the workspace that `start` (absolute) lies in. Throws `no-workspace`. */
 export function findWorkspace(environment: Environment, start: string): string {
   for (let path = start; ; path = path.slice(0, path.lastIndexOf('/'))) {
-    if (environment.disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true) return path === '' ? '/' : path;
+    if (isWorkspace(environment, path)) return path === '' ? '/' : path;
     if (path === '' || !path.includes('/')) break;
   }
   throw new SnapError('no-workspace', `${start} is not in a snap workspace`, {
     hint: 'Run `snap init` in the folder you want snapshots of, or name one with -C <dir>.',
   });
+}
+
+function isWorkspace({ disk }: Environment, path: string): boolean {
+  try {
+    return disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true;
+  } catch (error) {
+    // `-C` may name a file.
+    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    return false;
+  }
 }
 
 /** Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings. */
