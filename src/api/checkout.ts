@@ -4,6 +4,7 @@ import type { PlanSummary } from '../checkout/checkout.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout } from '../checkout/checkout.ts';
 import { commit } from '../commit/commit.ts';
 import type { BlobId } from '../object/blob-id.ts';
+import { shortId } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import { appendOperation } from '../repo/operation-log.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
@@ -137,7 +138,7 @@ async function autosave(workspace: Workspace, revision: string): Promise<BlobId 
   const { repository, workers } = workspace;
   const head = repository.head().snapshot;
   const { id } = await commit(repository, workers, {
-    message: `saved before checkout of ${revision}`,
+    message: `saved before checkout of ${/^[0-9a-f]{64}$/.test(revision) ? shortId(revision) : revision}`,
     origin: 'autosave',
     selection: everything,
     exclude: [],

@@ -23,7 +23,7 @@ import type { ChangeSettings } from './history.ts';
 import { livingHead, requireNamed, resolveRevisionPath, withDefaults } from './history.ts';
 import type { Workspace } from './workspace.ts';
 
-export const TEXT_BYTES_MAX = 1024 * 1024;
+export const TEXT_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface DiffSettings extends ChangeSettings {
   /** Default: HEAD. */

@@ -131,6 +131,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
+/** "1 file", "2,000 files". */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /**
  * `time` minus `duration`, in the calendar of UTC: one month before 31 March is the last day of February. A result
  * before the first Date there is becomes that first Date, so "9999999y" reaches back to everything.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import type { DiffSettings } from '../../src/api/diff.ts';
-import { diff } from '../../src/api/diff.ts';
+import { diff, TEXT_BYTES_MAX } from '../../src/api/diff.ts';
 import { patchLines, patchParts, terminalText } from '../../src/cli/patch-lines.ts';
 import type { TextDiff } from '../../src/history/text-diff.ts';
 import { diffText } from '../../src/history/text-diff.ts';
@@ -75,7 +75,7 @@ test('git apply turns the one snapshot into the other, byte for byte', async () 
 
 test('binary files (NUL in the first 8 KiB) and large ones are only said to differ, and read no further', async () => {
   made.write('bin', Buffer.concat([Buffer.from('text\n'.repeat(1000)), Buffer.of(0)]));
-  made.write('large', 'x\n'.repeat(600_000));
+  made.write('large', 'x\n'.repeat(TEXT_BYTES_MAX / 2 + 1));
   made.write('late nul', `${'y\n'.repeat(5000)}\0\n`);
   await made.commit('first');
   for (const name of ['bin', 'large', 'late nul']) made.write(name, `${made.read(name)}z\n`);

@@ -103,7 +103,10 @@ describe.each([
 
   test('and changes every time is taken as it was read last, and marked', async () => {
     fs.writeFileSync(`${root}/f`, version(0));
-    const [reading] = await readAll(changing(`${root}/f`, 100, (n) => noise(size, n)), ['f']);
+    const [reading] = await readAll(
+      changing(`${root}/f`, 100, (n) => noise(size, n)),
+      ['f'],
+    );
     expect(reading).toMatchObject({ kind: 'read', unsteady: true });
   });
 

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { CheckoutSettings } from '../../api/checkout.ts';
-import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
@@ -114,7 +114,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     );
   const where = to === undefined ? '' : ` into ${face.safe(to)}`;
   face.say(
-    ` ${formatCount(result.written)} files written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
+    ` ${counted(result.written, 'file')} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
   );
   for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);

@@ -45,7 +45,7 @@ export const diffCommand: DefineCommand = (action) => {
     .option('--name-status', 'names with letters: A added, M modified, R renamed, D deleted, T another kind')
     .option('-p, --patch', 'with --json: add the patch of each text file')
     .option('-U, --unified <lines>', 'lines of context', parseCount)
-    .option('--text', 'compare text files of any size (default: up to 1 MiB)')
+    .option('--text', 'compare text files of any size (default: up to 8 MiB)')
     .option('--no-renames', 'show renames as deleted and added')
     .option('--touched', 'also files with only other times or another owner')
     .option('--exit-code', 'exit with 1 if anything differs')

@@ -1,7 +1,7 @@
 /** `snap show` */
 import { Command } from 'commander';
 import type { Workspace } from '../../api/workspace.ts';
-import { formatCount, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatSize } from '../../bytes/quantity.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
 import type { LoggedSnapshot } from '../../history/log.ts';
 import { shortId } from '../../object/blob-id.ts';
@@ -83,7 +83,7 @@ function printRecord(face: Face, { id, snapshot, tags, isHead, parent }: LoggedS
   field('tree', snapshot.tree);
   field(
     'holds',
-    `${formatCount(totals.files)} files, ${formatCount(totals.folders)} folders${totals.others === 0 ? '' : `, ${formatCount(totals.others)} others`}, ${formatSize(totals.bytes)}`,
+    `${counted(totals.files, 'file')}, ${counted(totals.folders, 'folder')}${totals.others === 0 ? '' : `, ${counted(totals.others, 'other')}`}, ${formatSize(totals.bytes)}`,
   );
   field(
     'changes',
