@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { levelMemory } from './memory.ts';
 
 interface Profile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: { functionName: string }; children?: number[] }[];
@@ -19,7 +20,7 @@ const steps: Readonly<Record<string, readonly string[]>> = {
   cut: ['findCandidate', 'searchCut', 'cutAll'],
   hash: ['hashChunks'],
   compress: ['compress', 'encodeBlock', 'sealBlock'],
-  'decode and check': ['decompress', 'scanBlock', 'openBlock', 'blobIn', 'checkSealed'],
+  'decode and check': ['decompress', 'scanBlock', 'openBlock', 'blobIn', 'checkSealed', 'checkPack'],
   'write packs': ['append', 'seal', 'publish', '#append'],
   'write files': ['writeOne', 'writeFiles', 'makeFolder', 'setMetadata', 'rename'],
   index: [
@@ -70,7 +71,11 @@ try {
     ['checkout to an empty folder', ['checkout', 'HEAD', '--to', join(work, 'out')]],
     ['verify --data', ['verify', '--data']],
   ];
-  const columns = jobs.map(([name, args]) => ({ name, seconds: profiled(tree, args) }));
+  const columns: { name: string; seconds: Map<string, number> }[] = [];
+  for (const [name, args] of jobs) {
+    await levelMemory(work);
+    columns.push({ name, seconds: profiled(tree, args) });
+  }
   const rows = [...Object.keys(steps), 'everything else'];
   process.stdout.write(`${''.padEnd(20)}${columns.map(({ name }) => name.padStart(name.length + 3)).join('')}\n`);
   for (const row of rows) {

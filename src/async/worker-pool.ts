@@ -9,7 +9,7 @@ import { SnapError } from '../errors.ts';
 
 const JOBS_PER_WORKER = 2;
 /** A thread takes 100 ms to start: another one is, once this many jobs found all of them busy. */
-const CROWDED_MAX = 3;
+const CROWDED_MAX = 1;
 /** Small, so that buffers of a megabyte each are collected often: what they hold is outside the heap. */
 const YOUNG_GENERATION_MB = 4;
 

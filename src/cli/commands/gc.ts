@@ -18,6 +18,9 @@ interface Options extends RetentionRules {
   readonly all?: boolean;
 }
 
+/** Of a line before its reasons. */
+const VERDICT_COLUMNS = 37;
+
 type Verdict = GcPreview['verdicts'][number];
 
 const PERIODS = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
@@ -164,13 +167,15 @@ function sayResult(face: Face, result: GcResult): void {
   }
 }
 
-/** Aligned: keep or prune, id, when, why. */
+/** Aligned: keep or prune, id, when, why; on a narrow terminal the reasons come below. */
 function sayVerdicts(face: Face, verdicts: readonly Verdict[]): void {
   for (const { id, snapshot, keep, reasons } of verdicts) {
     const verdict = keep ? face.style('good', 'keep ') : face.style('bad', 'prune');
-    face.say(
-      ` ${verdict}  ${face.style('id', shortId(id))}  ${formatWhen(new Date(snapshot.time), face.now).padEnd(15)}  ${face.safe(reasons.join(', '))}`,
-    );
+    const when = formatWhen(new Date(snapshot.time), face.now).padEnd(15);
+    const why = face.safe(reasons.join(', '));
+    const fits = VERDICT_COLUMNS + why.length <= face.width;
+    face.say(` ${verdict}  ${face.style('id', shortId(id))}  ${fits ? `${when}  ${why}` : when.trimEnd()}`);
+    if (!fits) face.say(`   ${why}`);
   }
 }
 

@@ -1,0 +1,164 @@
+/**
+ * A workspace against a model: what a person may do, in random order, with a picture of the folder kept for every
+ * snapshot. Whatever happened in between, a snapshot that is kept gives its picture back, and undo gives back what was.
+ * SNAP_MODEL_SEEDS=100 makes it a longer search.
+ */
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { commit } from '../../src/api/commit.ts';
+import { gc } from '../../src/api/gc.ts';
+import { log } from '../../src/api/history.ts';
+import { reindex } from '../../src/api/reindex.ts';
+import { undo } from '../../src/api/undo.ts';
+import { verify } from '../../src/api/verify.ts';
+import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
+import type { TestWorkspace } from '../kit/workspace.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
+
+const STEPS = 60;
+
+/** Folder times are no change by themselves, so a picture has none. */
+function picture(root: string): string {
+  return fingerprint(root)
+    .map((line) => line.replace(/^d (\d+) -?\d+ /, 'd $1 '))
+    .join('\n');
+}
+
+class Run {
+  readonly #made: TestWorkspace;
+  readonly #pictures = new Map<string, string>();
+  #seed: number;
+
+  constructor(made: TestWorkspace, seed: number) {
+    this.#made = made;
+    this.#seed = seed;
+  }
+
+  /** A whole number from 0 to below `count`. */
+  #random(count: number): number {
+    this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.#seed / 2 ** 32) * count);
+  }
+
+  #pick<T>(items: readonly T[]): T | undefined {
+    return items[this.#random(items.length)];
+  }
+
+  #paths(kind: (stat: fs.Stats) => boolean): string[] {
+    return fs
+      .readdirSync(this.#made.root, { recursive: true, encoding: 'utf8' })
+      .filter((path) => !/^\.snap(\/|$)/.test(path) && kind(fs.lstatSync(join(this.#made.root, path))));
+  }
+
+  #newPath(): string {
+    const folders = ['', ...this.#paths((stat) => stat.isDirectory())];
+    return join(this.#made.root, this.#pick(folders) ?? '', `n${this.#random(12)}`);
+  }
+
+  /** One change of the folder, by hand. */
+  #change(): void {
+    const { root } = this.#made;
+    const anything = this.#paths(() => true).filter((path) => path !== '.snapignore');
+    const target = this.#pick(anything);
+    const file = this.#pick(this.#paths((stat) => stat.isFile()));
+    const path = this.#newPath();
+    const free = !fs.existsSync(path) && fs.lstatSync(path, { throwIfNoEntry: false }) === undefined;
+    const size = [0, 10, 3000, 100_000, 3_000_000][this.#random(5)] ?? 0;
+    switch (this.#random(9)) {
+      case 0:
+      case 1:
+      case 2:
+        if (free) fs.writeFileSync(path, noise(size, this.#random(1000) + 1));
+        return;
+      case 3:
+        if (file !== undefined) fs.appendFileSync(join(root, file), noise(1 + this.#random(500), this.#random(99) + 1));
+        return;
+      case 4:
+        if (target !== undefined) fs.rmSync(join(root, target), { recursive: true });
+        return;
+      case 5:
+        if (free) fs.mkdirSync(path);
+        return;
+      case 6:
+        if (free) fs.symlinkSync(this.#pick(anything) ?? 'nowhere', path);
+        return;
+      case 7:
+        if (free && file !== undefined) fs.linkSync(join(root, file), path);
+        return;
+      default:
+        if (free && target !== undefined && !path.startsWith(`${join(root, target)}/`))
+          fs.renameSync(join(root, target), path);
+        else if (file !== undefined) fs.chmodSync(join(root, file), [0o600, 0o644, 0o755][this.#random(3)] ?? 0o600);
+    }
+  }
+
+  #note(id: string | undefined): void {
+    if (id !== undefined) this.#pictures.set(id, picture(this.#made.root));
+  }
+
+  async step(): Promise<void> {
+    const { root, workspace } = this.#made;
+    const action = this.#random(12);
+    if (action < 5) {
+      for (let n = this.#random(6); n >= 0; n--) this.#change();
+      // The same second and often the same size as before: only the change time tells.
+      roundTimes(root);
+    } else if (action < 8) this.#note((await commit(workspace, { message: 'step' })).id);
+    else if (action === 8) await this.#checkOut();
+    else if (action === 9) {
+      await gc(workspace, { rules: { keepLast: 6 } });
+      await this.#forgetPruned();
+    } else if (action === 10) {
+      await workspace.close();
+      if (this.#random(2) === 0) await reindex(root);
+      else fs.rmSync(join(root, '.snap/index'), { recursive: true });
+      await this.#made.reopen();
+    } else await this.#made.reopen();
+  }
+
+  async #checkOut(): Promise<void> {
+    const { root, workspace } = this.#made;
+    const id = this.#pick([...this.#pictures.keys()]);
+    if (id === undefined) return;
+    const before = picture(root);
+    const result = await checkout(workspace, { revision: id });
+    expect(result.failures).toEqual([]);
+    expect(picture(root)).toBe(this.#pictures.get(id));
+    if (result.saved !== undefined) this.#pictures.set(result.saved, before);
+    if (this.#random(2) === 0) return;
+    const undone = await undo(workspace);
+    expect(undone.checkout).toBeDefined();
+    expect(picture(root)).toBe(before);
+  }
+
+  async #forgetPruned(): Promise<void> {
+    const kept = new Set<string>();
+    for await (const { id } of log(this.#made.workspace)) kept.add(id);
+    for (const id of this.#pictures.keys()) if (!kept.has(id)) this.#pictures.delete(id);
+  }
+
+  /** Every kept snapshot gives its picture back, and nothing is damaged. */
+  async finish(): Promise<number> {
+    const { workspace } = this.#made;
+    await this.#forgetPruned();
+    for (const [id, expected] of this.#pictures) {
+      const to = join(this.#made.root, '..', `out-${id.slice(0, 8)}`);
+      await checkout(workspace, { revision: id, to });
+      expect(picture(to)).toBe(expected);
+    }
+    const { faultCount } = await verify(workspace, { data: true });
+    expect(faultCount).toBe(0);
+    return this.#pictures.size;
+  }
+}
+
+const seeds = Array.from({ length: Number(process.env.SNAP_MODEL_SEEDS ?? 5) }, (_, n) => n + 1);
+
+test.each(seeds)('seed %i', { timeout: 60_000 }, async (seed) => {
+  await using made = await makeWorkspace();
+  const run = new Run(made, seed);
+  for (let n = 0; n < STEPS; n++) await run.step();
+  expect(await run.finish()).toBeGreaterThan(0);
+});
