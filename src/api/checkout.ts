@@ -68,8 +68,8 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     const now = saved ?? headBefore;
     const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
     const whole = selection === everything;
-    const begin = async (): Promise<void> => {
-      if (settings.record === false) return;
+    const begin = async (changes: boolean): Promise<void> => {
+      if (settings.record === false || !(changes || (whole && headBefore !== id))) return;
       const paths = whole ? null : [...(settings.paths ?? [])];
       await appendOperation(repository, {
         operation: 'checkout',

@@ -41,7 +41,10 @@ export interface ApplyOptions {
 }
 
 export interface ApplyResult {
+  /** Files and links. */
   readonly written: number;
+  /** Of those the symbolic links and the further names of files. */
+  readonly links: number;
   readonly bytesWritten: number;
   readonly removed: number;
   readonly alreadyRight: number;
@@ -82,6 +85,7 @@ class Apply {
   readonly #new: NewFolders;
   readonly #comparing = new Set<Promise<void>>();
   #written = 0;
+  #linked = 0;
   #bytes = 0;
   #removed = 0;
   #right = 0;
@@ -133,6 +137,7 @@ class Apply {
     }
     return {
       written: this.#written,
+      links: this.#linked,
       bytesWritten: this.#bytes,
       removed: this.#removed,
       alreadyRight: this.#right,
@@ -179,6 +184,11 @@ class Apply {
     const { path, entry } = step;
     const there = target.look(path);
     if (there === undefined) return this.#write(step);
+    if (existing !== undefined && step.kind === 'symlink' && target.leadsTo(path, step.entry.target)) {
+      this.#right++;
+      if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
+      return undefined;
+    }
     if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile())
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
@@ -213,6 +223,7 @@ class Apply {
     } else if (step.kind === 'symlink') {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
+      this.#linked++;
     } else this.#notMade.push(path);
     return undefined;
   }
@@ -220,6 +231,7 @@ class Apply {
   #link(first: string, path: string): void {
     this.#options.target.link(first, path);
     this.#written++;
+    this.#linked++;
   }
 
   #mayOverwrite(path: string, entry: TreeEntry, mtime: bigint): boolean {

@@ -48,21 +48,21 @@ export interface PlanSummary {
 }
 
 /**
- * Checks out in place. `begin` is called when nothing stands in the way, just before the first change. The caller holds the workspace's lock and has saved what was not committed. Throws `refused` for paths in
+ * Checks out in place. `begin` is called when nothing stands in the way, just before the first change, if there is any. The caller holds the workspace's lock and has saved what was not committed. Throws `refused` for paths in
  * the way.
  */
 export async function checkoutInPlace(
   repository: Repository,
   workers: Workers,
   options: CheckoutOptions,
-  begin: () => Promise<void>,
+  begin: (changes: boolean) => Promise<void>,
 ): Promise<ApplyResult> {
   const session = beginSession(repository.environment, repository.backend);
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
     const plan = await preview(repository, repository.trees, options, target);
     if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
-    await begin();
+    await begin(plan.steps.length > 0);
     const seen = new SeenFolders(repository);
     const result = await applySteps(stepsOf(plan.steps), {
       repository,

@@ -61,6 +61,12 @@ export class Target {
     }
   }
 
+  /** True if at the path there is a link with this very target. */
+  leadsTo(path: string, target: string): boolean {
+    const there = this.look(path);
+    return there?.isSymbolicLink() === true && this.#disk.readLink(this.at(path)) === target;
+  }
+
   /** A path for system calls; good until the next call. */
   at(path: string): string {
     if (path === '') return `${this.#anchor.enter('')}/.`;

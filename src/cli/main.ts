@@ -42,7 +42,7 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     program.addCommand(command);
   }
   try {
-    await program.parseAsync([...argv]);
+    await program.parseAsync(withLogCounts(argv));
   } catch (error) {
     if (error instanceof CommanderError) {
       face.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -57,6 +57,15 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM'
       ? EXIT.terminated
       : face.exitCode;
+}
+
+/** `snap log -3` is `snap log -n 3`, as in git. */
+function withLogCounts(argv: readonly string[]): string[] {
+  if (!argv.includes('log')) return [...argv];
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
+  return argv.flatMap((word, i) =>
+    i < end && /^-[0-9]{1,9}$/.test(word) && argv[i - 1] !== '-n' ? ['-n', word.slice(1)] : [word],
+  );
 }
 
 /** Commands made elsewhere take over how errors and help are shown, and so do theirs. */

@@ -15,7 +15,7 @@ import { beginSession, liveSessions } from '../repo/session.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { condemn, extendTable } from './condemn.ts';
 import type { Leftovers } from './leftovers.ts';
-import { removeLeftovers } from './leftovers.ts';
+import { countLeftovers, removeLeftovers } from './leftovers.ts';
 import type { CondemnPlan } from './plan-condemn.ts';
 import { planCondemn } from './plan-condemn.ts';
 import type { PruneDecision, SnapshotVerdict } from './prune.ts';
@@ -88,13 +88,14 @@ export async function previewGc(
     options.progress('mark', 0, 0);
     const reach = await markReach(repository.backend, view.state, rootsOf(view.state, pruned), options.signal);
     const plan = planFor(repository, view, reach, options.rules);
-    const storeBytes = packBytesOf(view.state);
+    const packBytes = packBytesOf(view.state);
+    const leftovers = await countLeftovers(repository, view);
     const unreadable = [...reach.damaged.keys()].reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
     const { storedBytes } = await reach.marker.mark(pruned);
     return {
       ...decision,
-      storeBytes,
-      freeBytes: Math.max(0, Math.round(storeBytes - unreadable - plan.bytesAfter)),
+      storeBytes: packBytes + leftovers.bytes,
+      freeBytes: Math.max(0, Math.round(packBytes - unreadable - plan.bytesAfter)) + leftovers.bytes,
       heldBytes: Math.round(storedBytes),
     };
   } finally {
@@ -121,7 +122,7 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
       ...decision,
       ...reclaimed,
       pruned: decision.verdicts.filter((verdict) => !verdict.keep),
-      storeBytes,
+      storeBytes: storeBytes + leftovers.bytes,
       freedBytes: Math.max(0, storeBytes - packBytesOf(view.state) + leftovers.bytes),
       leftovers,
       milliseconds: environment.elapsed() - started,

@@ -24,20 +24,29 @@ const STAGED_AGE_MS_MIN = 10 * 60_000;
 /** Commits and checkouts have a session: what they staged is nobody's when none is alive. */
 const CHECKOUT_FILE = /^[0-9a-f]{32}-/;
 
+interface Found {
+  readonly packs: readonly { readonly object: StoredObject; readonly id: PackId }[];
+  readonly staged: readonly { readonly path: string; readonly size: number }[];
+  /** No other process reads or writes. */
+  readonly alone: boolean;
+}
+
+/** What `removeLeftovers` would remove now. */
+export async function countLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
+  const { packs, staged, alone } = await findLeftovers(repository, view);
+  const sizes = packs.filter(({ id }) => alone || view.swept.has(id)).map(({ object }) => object.size);
+  if (alone) for (const { size } of staged) sizes.push(size);
+  return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
 /** Removes what certainly nobody needs. Never a pack of the journal's state. */
 export async function removeLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
   const { environment, backend } = repository;
-  const found: { readonly object: StoredObject; readonly id: PackId }[] = [];
-  for await (const object of backend.list(PACKS)) {
-    const id = packIdOfName(object.name);
-    if (id !== undefined && !view.state.packs.has(id)) found.push({ object, id });
-  }
-  const staged = listStaged(repository);
-  const alone = liveSessions(environment, backend).length === 0;
+  const { packs, staged, alone } = await findLeftovers(repository, view);
   await view.refresh();
   let files = 0;
   let bytes = 0;
-  for (const { object, id } of found) {
+  for (const { object, id } of packs) {
     if (view.state.packs.has(id) || !(alone || view.swept.has(id))) continue;
     await backend.remove(object.name);
     files++;
@@ -55,6 +64,16 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
     }
   }
   return { files, bytes };
+}
+
+async function findLeftovers(repository: Repository, view: StoreView): Promise<Found> {
+  const { environment, backend } = repository;
+  const packs: { readonly object: StoredObject; readonly id: PackId }[] = [];
+  for await (const object of backend.list(PACKS)) {
+    const id = packIdOfName(object.name);
+    if (id !== undefined && !view.state.packs.has(id)) packs.push({ object, id });
+  }
+  return { packs, staged: listStaged(repository), alone: liveSessions(environment, backend).length === 0 };
 }
 
 /** Staged packs, and files that a checkout of this workspace had not put in their places. */

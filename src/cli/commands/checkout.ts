@@ -114,7 +114,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     );
   const where = to === undefined ? '' : ` into ${face.safe(to)}`;
   face.say(
-    ` ${counted(result.written, 'file')} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
+    ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
   );
   for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
