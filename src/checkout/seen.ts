@@ -70,8 +70,10 @@ export async function recordsAfter(
 ): Promise<{ path: string; record: Uint8Array }[]> {
   const records: { path: string; record: Uint8Array }[] = [];
   const totals = new Map<string, FolderTotals>();
+  // What the plan wanted changed and was not: the same stat as before says nothing about the new tree.
+  const left = new Set([...result.kept, ...result.notMade, ...result.failures.map((failure) => failure.path)]);
   for (const { path, tree } of [...result.folders].sort((a, b) => depth(b.path) - depth(a.path))) {
-    const made = await recordOf(repository, seen, result, totals, path, tree);
+    const made = await recordOf(repository, seen, result, left, totals, path, tree);
     if (made !== undefined) records.push({ path, record: made });
   }
   return records;
@@ -81,6 +83,7 @@ async function recordOf(
   repository: Repository,
   seen: SeenFolders,
   result: ApplyResult,
+  left: ReadonlySet<string>,
   totals: Map<string, FolderTotals>,
   path: string,
   tree: BlobId,
@@ -109,7 +112,8 @@ async function recordOf(
       folderTrees.push(entry.tree);
       continue;
     }
-    const ours = result.stats.get(path === '' ? name : `${path}/${name}`);
+    const entryPath = path === '' ? name : `${path}/${name}`;
+    const ours = result.stats.get(entryPath);
     const now = readStat(listing.stats, position);
     const isOurs =
       ours !== undefined &&
@@ -121,6 +125,7 @@ async function recordOf(
       old !== undefined &&
       before !== undefined &&
       ours === undefined &&
+      !left.has(entryPath) &&
       sameStatAt(listing.stats, position, before.record.stats, old);
     if (!isOurs && !unchanged) smudge(listing.stats, position);
   }
