@@ -1,12 +1,15 @@
 /** Checking out from outside. */
 import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
-import type { PlanSummary } from '../checkout/checkout.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout } from '../checkout/checkout.ts';
+import type { PlanSummary } from '../checkout/preview.ts';
 import { commit } from '../commit/commit.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
+import type { EntryDraft } from '../repo/journal.ts';
+import { moveHead } from '../repo/move-head.ts';
 import { appendOperation } from '../repo/operation-log.ts';
+import type { Repository } from '../repo/repository.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
 import { everything, fromPaths } from '../scan/selection.ts';
 import { previewCommit } from './commit.ts';
@@ -68,7 +71,10 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     const now = saved ?? headBefore;
     const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
     const whole = selection === everything;
+    const savedBy = repository.state().number;
+    let begun = false;
     const begin = async (changes: boolean): Promise<void> => {
+      begun = true;
       if (settings.record === false || !(changes || (whole && headBefore !== id))) return;
       const paths = whole ? null : [...(settings.paths ?? [])];
       await appendOperation(repository, {
@@ -83,12 +89,13 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     try {
       result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
     } catch (error) {
-      // What was not committed before shall show as not committed again; it is saved all the same.
-      repository.setHead(headBefore);
+      // What was not committed before shall show as not committed again; once something was changed it stays saved.
+      if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy, headBefore);
+      else repository.setHead(headBefore);
       throw error;
     }
     const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
-    repository.setHead(result.failures.length === 0 ? headAfter : headBefore);
+    await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
     return { ...result, id, saved, files, milliseconds: repository.environment.elapsed() - started };
   });
 }
@@ -98,10 +105,10 @@ export async function planCheckout(
   workspace: Workspace,
   settings: CheckoutSettings,
 ): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
-  const { repository } = workspace;
+  const { repository, workers } = workspace;
   const { id, snapshot, selection } = await resolve(workspace, settings);
   const live = await previewCommit(workspace);
-  const plan = await previewCheckout(repository, live.trees, {
+  const plan = await previewCheckout(repository, workers, live.trees, {
     before: live.scan.tree,
     after: snapshot,
     selection,
@@ -132,6 +139,26 @@ async function resolve(
   if (settings.removeMissing !== true)
     for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
   return { id, snapshot, selection: paths.length === 0 ? everything : fromPaths(new Set(paths)) };
+}
+
+/** Nothing was changed: the snapshot that was made for the checkout, by journal entry `undoes`, goes again. */
+async function takeBack(
+  repository: Repository,
+  saved: BlobId,
+  undoes: number,
+  headBefore: BlobId | null,
+): Promise<void> {
+  const name = snapshotRef(saved);
+  const draft = (): EntryDraft => ({
+    operation: 'undo',
+    note: `j${undoes}: saved for a checkout that changed nothing`,
+    workspace: repository.workspaceId,
+    head: { from: saved, to: headBefore },
+    refs: repository.state().refs.has(name) ? [{ name, from: saved, to: null }] : [],
+    undoes,
+  });
+  await repository.publish(draft(), {}, draft);
+  repository.setHead(headBefore);
 }
 
 async function autosave(workspace: Workspace, revision: string): Promise<BlobId | undefined> {

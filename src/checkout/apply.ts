@@ -57,7 +57,7 @@ export interface ApplyResult {
   readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
 }
 
-type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
+export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
 
 /** `steps` gives each step to what it is called with, one after the other. */
 export async function applySteps(
@@ -172,7 +172,7 @@ class Apply {
         }
         return undefined;
       case 'metadata':
-        if (this.#mayChange(path)) target.setMetadata(path, step.entry);
+        if (step.before === undefined || this.#mayChange(path)) target.setMetadata(path, step.entry);
         return undefined;
       default:
         return vacant ? this.#write(step) : this.#place(step);

@@ -27,12 +27,12 @@ export type Step =
       readonly entry: SpecialEntry;
       readonly before: TreeEntry | undefined;
     }
-  /** The bytes are right; mode, owner or time are not. */
+  /** The bytes are right; mode, owner or time are not. Without `before` it is a file that no snapshot knew. */
   | {
       readonly kind: 'metadata';
       readonly path: string;
       readonly entry: FileEntry | SymlinkEntry | SpecialEntry;
-      readonly before: TreeEntry;
+      readonly before: TreeEntry | undefined;
     }
   /** A folder that differs somewhere inside or in itself; `entry` undefined is the root. */
   | { readonly kind: 'folder'; readonly path: string; readonly entry: FolderEntry | undefined; readonly tree: BlobId };

@@ -15,8 +15,8 @@ import { parseRefName } from './ref-name.ts';
 
 export const JOURNAL_FORMAT = 1;
 
-export type Operation = 'init' | 'commit' | 'tag' | 'prune' | 'condemn' | 'sweep' | 'undo';
-const OPERATIONS: readonly string[] = ['init', 'commit', 'tag', 'prune', 'condemn', 'sweep', 'undo'];
+const OPERATIONS = ['init', 'commit', 'checkout', 'tag', 'prune', 'condemn', 'sweep', 'undo'] as const;
+export type Operation = (typeof OPERATIONS)[number];
 
 /** A ref before and after; null is "not there". The entry thus names its inverse. */
 export interface RefChange {
@@ -97,15 +97,16 @@ export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEn
       hint: 'It was written by a newer version of snap; update this one.',
     });
   if (fields.count('number') !== number) fields.fail('number');
-  const operation = fields.text('operation');
-  if (!OPERATIONS.includes(operation))
-    throw new SnapError('unsupported-format', `${what} has the unknown operation "${operation}"`, {
+  const name = fields.text('operation');
+  const operation = OPERATIONS.find((known) => known === name);
+  if (operation === undefined)
+    throw new SnapError('unsupported-format', `${what} has the unknown operation "${name}"`, {
       hint: 'It was written by a newer version of snap; update this one.',
     });
   const entry: JournalEntry = {
     number,
     previous: fields.textOrNull('previous'),
-    operation: operation as Operation,
+    operation,
     note: fields.text('note'),
     writer: fields.text('writer'),
     time: fields.text('time'),

@@ -66,6 +66,8 @@ export async function* pastOperations(repository: Repository): AsyncGenerator<Pa
     }
     if (number === 0) return;
     const entry = await entryAt(repository, number);
+    // The workspace's own record says more of a checkout than where HEAD went.
+    if (entry.operation === 'checkout' && entry.workspace === repository.workspaceId) continue;
     const isAutosave =
       entry.operation === 'commit' &&
       entry.workspace === repository.workspaceId &&

@@ -74,6 +74,7 @@ async function findOperation(repository: Repository, target: OperationId): Promi
 
 function reasonAgainst(entry: JournalEntry): string | undefined {
   if (entry.operation === 'init') return 'it made the store';
+  if (entry.operation === 'checkout') return 'it is the checkout of another workspace, to be undone there';
   if (entry.operation === 'condemn') return 'it only marked packs that no snapshot needs; nothing was lost by it';
   if (entry.operation === 'sweep') return 'it removed data that no snapshot needed, and that is gone';
   return undefined;
@@ -186,7 +187,8 @@ function planCheckout(repository: Repository, target: OperationId, record: Opera
       `${target} cannot be undone any more: the snapshot ${shortId(revision)} was pruned`,
       { hint: 'If gc has not swept it, `snap undo` of that prune brings it back first.' },
     );
-  return { kind: 'checkout', target, record, revision, head: record.from, paths: record.paths };
+  const head = record.from === null ? null : (livingParent(repository, record.from) ?? null);
+  return { kind: 'checkout', target, record, revision, head, paths: record.paths };
 }
 
 function inShort(reasons: readonly string[]): string {

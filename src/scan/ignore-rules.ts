@@ -57,7 +57,7 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
       const file = files[i];
       if (file === undefined || !path.startsWith(file.base)) continue;
       const relative = path.slice(file.base.length) + (isFolder ? '/' : '');
-      const result = file.matcher().checkIgnore(relative);
+      const result = file.matcher().test(relative);
       if (!result.ignored && !result.unignored) continue;
       const pattern = result.rule?.pattern ?? takenBackBy(file, relative);
       const line = pattern === undefined ? -1 : file.lines.lastIndexOf(pattern);

@@ -296,7 +296,7 @@ describe('checkout', () => {
       code: 'refused',
       message: expect.stringContaining('HEAD'),
     });
-    expect((await undo(made.workspace)).plan.target).toBe('j4');
+    expect((await undo(made.workspace)).plan.target).toBe('j5');
     expect((await undo(made.workspace)).plan.target).toBe('w1');
     expect(head()).toBe(second);
     expect(made.read('f')).toBe('2');

@@ -80,6 +80,7 @@ describe('pruning', () => {
       'prune',
       'condemn',
       'sweep',
+      'checkout',
     ]);
   });
 

@@ -61,7 +61,9 @@ function whatItDid(operation: PastOperation): string {
   }
   const { entry } = operation;
   const snapshot =
-    entry.operation === 'commit' && typeof entry.head?.to === 'string' ? `${shortId(entry.head.to)}  ` : '';
+    (entry.operation === 'commit' || entry.operation === 'checkout') && typeof entry.head?.to === 'string'
+      ? `${shortId(entry.head.to)}  `
+      : '';
   const note = entry.note === '' && entry.operation === 'commit' ? '(no message)' : entry.note;
   const others = entry.operation === 'prune' ? `${entry.note === '' ? '' : '  '}${refsInWords(entry.refs)}` : '';
   return `${snapshot}${note}${others}${operation.isAutosave ? '  (part of a checkout)' : ''}`;

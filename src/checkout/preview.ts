@@ -1,0 +1,169 @@
+/**
+ * What a checkout would do, and what stands in its way: files that no snapshot knows. Those that hold just what the
+ * snapshot has are no obstacle.
+ */
+
+import { SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import type { Snapshot } from '../object/snapshot.ts';
+import type { FileEntry } from '../object/tree-entry.ts';
+import { ENTRY_KIND } from '../object/tree-entry.ts';
+import type { Repository } from '../repo/repository.ts';
+import type { TreeReader } from '../repo/tree-reader.ts';
+import type { FileReading } from '../scan/file-reader.ts';
+import { FileReader } from '../scan/file-reader.ts';
+import type { Selection } from '../scan/selection.ts';
+import { numbersOf } from '../work/read-files.ts';
+import type { Workers } from '../work/start-workers.ts';
+import type { ExistingFiles, OverwritePolicy, PlaceStep } from './apply.ts';
+import type { PlanOptions, Step } from './plan.ts';
+import { changedLinkKeys, planCheckout } from './plan.ts';
+import type { Target } from './target.ts';
+
+export interface CheckoutOptions {
+  /** The tree that the folder has now, all of it stored; undefined for an empty folder. */
+  readonly before: BlobId | undefined;
+  readonly after: Snapshot;
+  readonly selection: Selection;
+  readonly keepExtra: boolean;
+  readonly overwrite: OverwritePolicy;
+  readonly signal: AbortSignal | undefined;
+  readonly progress: (files: number, bytes: number) => void;
+}
+
+/** Counts of what a plan would do. */
+export interface PlanSummary {
+  readonly steps: readonly Step[];
+  readonly writes: number;
+  readonly bytes: number;
+  readonly removals: number;
+  /** Paths where something stands that is in no snapshot: ignored files in the way. */
+  readonly blocked: readonly string[];
+}
+
+export async function preview(
+  repository: Repository,
+  workers: Workers,
+  trees: TreeReader,
+  options: CheckoutOptions,
+  target: Target,
+): Promise<PlanSummary> {
+  const base = planOptions(repository.trees, options, trees);
+  const relink = await changedLinkKeys(base);
+  const steps: Step[] = [];
+  const inWay: number[] = [];
+  await planCheckout({ ...base, relink }, (step) => {
+    steps.push(step);
+    const mayBlock =
+      step.kind === 'make-folder'
+        ? target.look(step.path)?.isDirectory() === false
+        : isPlace(step) && step.before === undefined && options.overwrite === 'always';
+    if (mayBlock && standsAlone(target, steps, step.path)) inWay.push(steps.length - 1);
+    return undefined;
+  });
+  const blocked = await leaveRightOnes(
+    steps,
+    inWay,
+    target,
+    existingFiles(repository, workers, target, options.signal),
+  );
+  let writes = 0;
+  let bytes = 0;
+  let removals = 0;
+  for (const step of steps) {
+    if (isPlace(step)) writes++;
+    if (step.kind === 'write') bytes += step.entry.size;
+    if (step.kind === 'remove') removals++;
+  }
+  return { steps, writes, bytes, removals, blocked };
+}
+
+/** What stands in the way and is just what the snapshot has needs no writing; returns the paths where it is not. */
+async function leaveRightOnes(
+  steps: Step[],
+  inWay: readonly number[],
+  target: Target,
+  existing: ExistingFiles,
+): Promise<string[]> {
+  const compared = inWay.map(async (at) => {
+    const step = steps[at];
+    if (step === undefined || step.kind === 'folder') return undefined;
+    const isRight =
+      step.kind === 'symlink'
+        ? target.leadsTo(step.path, step.entry.target)
+        : step.kind === 'write' && (await existing.isRight(step.path, step.entry));
+    if (!isRight || !isPlace(step)) return step.path;
+    steps[at] = { kind: 'metadata', path: step.path, entry: step.entry, before: undefined };
+    return undefined;
+  });
+  existing.flush();
+  return (await Promise.all(compared)).filter((path) => path !== undefined);
+}
+
+function isPlace(step: Step): step is PlaceStep {
+  return step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special';
+}
+
+/** True if something is at `path` that no earlier step of the plan removes. */
+function standsAlone(target: Target, steps: readonly Step[], path: string): boolean {
+  if (target.look(path) === undefined) return false;
+  for (let i = steps.length - 2; i >= 0; i--) {
+    const step = steps[i];
+    if (step === undefined || !(step.path === path || step.path.startsWith(`${path}/`))) break;
+    if (step.path === path && (step.kind === 'remove' || step.kind === 'remove-folder')) return false;
+  }
+  return true;
+}
+
+export function planOptions(trees: TreeReader, options: CheckoutOptions, beforeTrees: TreeReader = trees): PlanOptions {
+  return {
+    before: { trees: beforeTrees, tree: options.before },
+    after: { trees, tree: options.after.tree },
+    selection: options.selection,
+    keepExtra: options.keepExtra,
+    relink: new Set(),
+  };
+}
+
+/** Reads and hashes files that are there already, to leave alone those that are right. */
+export function existingFiles(
+  repository: Repository,
+  workers: Workers,
+  target: Target,
+  signal: AbortSignal | undefined,
+): ExistingFiles {
+  const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
+  const reader = new FileReader({ workers, root: target.path, chunker: repository.config.chunker, sink, signal });
+  return {
+    flush: () => reader.flush(),
+    isRight: async (path, entry) => {
+      const there = target.look(path);
+      if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
+      await reader.ready();
+      const stat = Buffer.from(numbersOf(there).buffer);
+      const reading = await new Promise<FileReading>((settle, fail) => {
+        reader.read({ path, size: entry.size, stat, at: 0, settle, fail });
+      });
+      return (
+        reading.kind === 'read' && !reading.unsteady && (await sameChunks(repository.trees, entry, reading.chunks))
+      );
+    },
+  };
+}
+
+async function sameChunks(trees: TreeReader, entry: FileEntry, chunks: readonly { id: BlobId }[]): Promise<boolean> {
+  const wanted = await trees.chunks(entry);
+  return wanted.length === chunks.length && wanted.every((chunk, i) => chunk.id === chunks[i]?.id);
+}
+
+export function inTheWay(blocked: readonly string[]): SnapError {
+  const shown = blocked.slice(0, 5).join(', ');
+  return new SnapError(
+    'refused',
+    `${blocked.length === 1 ? 'a file is' : `${blocked.length} files are`} in the way and in no snapshot (ignored): ${shown}${blocked.length > 5 ? ', …' : ''}`,
+    {
+      hint: 'Move them away, or take them in with "!" in .snapignore and commit; nothing was changed.',
+      context: { blocked },
+    },
+  );
+}
