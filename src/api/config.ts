@@ -6,7 +6,7 @@ import { readWhole, removeIfThere, replaceFile } from '../disk/files.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
-import { parseTiers } from '../gc/retention.ts';
+import { parseTiers } from '../gc/rules.ts';
 import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace } from '../repo/repository.ts';

@@ -1,7 +1,7 @@
 /** Garbage collection from outside: retention, then reclaiming what nothing needs. */
 import type { GcPreview, GcResult, GcStep } from '../gc/gc.ts';
 import { gc as gcIn, previewGc as previewIn } from '../gc/gc.ts';
-import type { RetentionRules } from '../gc/retention.ts';
+import type { RetentionRules } from '../gc/rules.ts';
 import { rulesOfSettings } from '../gc/rules.ts';
 import type { Workspace } from './workspace.ts';
 

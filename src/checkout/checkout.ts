@@ -3,7 +3,6 @@
  * just saved, so it writes only what differs and removes only what is stored. SPEC.md "Checkout".
  */
 
-import type { Disk } from '../disk/disk.ts';
 import { ensureFolder, removeTree } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
@@ -76,7 +75,10 @@ export async function previewCheckout(
   }
 }
 
-/** Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`. */
+/**
+ * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if
+ * only a checkout that was cut short has been there: that one is gone on with.
+ */
 export async function checkoutTo(
   repository: Repository,
   workers: Workers,
@@ -88,13 +90,16 @@ export async function checkoutTo(
   const session = beginSession(repository.environment, repository.backend);
   try {
     ensureFolder(disk, folder);
-    if (liveSessions(repository.environment, repository.backend).length === 0) removeInterrupted(disk, folder);
-    const empty = disk.list(folder).length === 0;
-    if (!empty && !force)
+    const alone = liveSessions(repository.environment, repository.backend).length === 0;
+    const names = disk.list(folder);
+    const interrupted = alone ? names.filter(isTemporaryFolder) : [];
+    const empty = names.length === interrupted.length;
+    if (!empty && !force && interrupted.length === 0)
       throw new SnapError('refused', `${folder} is not empty`, {
         hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
       });
     const target = new Target(repository.environment, folder, undefined);
+    for (const name of interrupted) removeTree(disk, `${folder}/${name}`);
     try {
       const result = await applySteps((take) => planCheckout(planOptions(repository.trees, options), take), {
         repository,
@@ -118,7 +123,7 @@ export async function checkoutTo(
         ],
       };
     } catch (error) {
-      target.close();
+      target.closeInterrupted();
       throw error;
     }
   } catch (error) {
@@ -126,11 +131,6 @@ export async function checkoutTo(
   } finally {
     session.end();
   }
-}
-
-/** Folders of files that checkouts which were killed had not put in their places. */
-function removeInterrupted(disk: Disk, folder: string): void {
-  for (const name of disk.list(folder)) if (isTemporaryFolder(name)) removeTree(disk, `${folder}/${name}`);
 }
 
 /** Mode and owner of the workspace folder itself are its user's: no commit sees that they changed. */

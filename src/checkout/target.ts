@@ -13,7 +13,7 @@ import type { WriteRoot } from '../work/write-files.ts';
 
 const TEMPORARY_PREFIX = '.snap-checkout-';
 
-/** True for the name of a folder that a Target makes for its temporary files. */
+/** True for the name of a folder that a Target makes for its temporary files; one that is left says "cut short". */
 export function isTemporaryFolder(name: string): boolean {
   return name.startsWith(TEMPORARY_PREFIX) && /^[0-9a-f]{32}$/.test(name.slice(TEMPORARY_PREFIX.length));
 }
@@ -186,6 +186,14 @@ export class Target {
     this.#disk.close(this.writeRoot.fd);
     this.#disk.close(this.writeRoot.temporaryFd);
     if (this.#ownTemporary) removeTree(this.#disk, this.writeRoot.temporaryPath);
+  }
+
+  /** As `close`, but if anything was written, the empty folder of temporary files stays: it says that more is to come. */
+  closeInterrupted(): void {
+    const { path, temporaryPath } = this.writeRoot;
+    const started = this.#disk.list(path).some((name) => !isTemporaryFolder(name));
+    this.close();
+    if (this.#ownTemporary && started) this.#disk.makeFolder(temporaryPath, 0o700);
   }
 
   #serial = 0;

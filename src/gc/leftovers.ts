@@ -31,8 +31,11 @@ interface Found {
   readonly alone: boolean;
 }
 
+/** What the journal names, and what gc has swept. */
+type Named = Pick<StoreView, 'state' | 'swept'>;
+
 /** What `removeLeftovers` would remove now. */
-export async function countLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
+export async function countLeftovers(repository: Repository, view: Named): Promise<Leftovers> {
   const { packs, staged, alone } = await findLeftovers(repository, view);
   const sizes = packs.filter(({ id }) => alone || view.swept.has(id)).map(({ object }) => object.size);
   if (alone) for (const { size } of staged) sizes.push(size);
@@ -66,7 +69,7 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
   return { files, bytes };
 }
 
-async function findLeftovers(repository: Repository, view: StoreView): Promise<Found> {
+async function findLeftovers(repository: Repository, view: Named): Promise<Found> {
   const { environment, backend } = repository;
   const packs: { readonly object: StoredObject; readonly id: PackId }[] = [];
   for await (const object of backend.list(PACKS)) {

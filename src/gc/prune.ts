@@ -14,8 +14,9 @@ import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { RACES_MAX, Raced } from './raced.ts';
 import { rootsOf } from './reach.ts';
-import type { RetentionRules } from './retention.ts';
-import { decideRetention, describeRules } from './retention.ts';
+import { decideRetention } from './retention.ts';
+import type { RetentionRules } from './rules.ts';
+import { describeRules } from './rules.ts';
 import type { StoreView } from './store-view.ts';
 
 export interface SnapshotVerdict {
@@ -67,6 +68,7 @@ export async function decidePrune(
         zoneMinutes: zoneMinutes(snapshot.time),
         tags,
         isHead,
+        isAutosave: snapshot.origin === 'autosave',
         sequence,
       })),
       rules,

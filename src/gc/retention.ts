@@ -3,12 +3,15 @@
  * HEAD, tagged snapshots and those from the future (a wrong clock) are kept whatever the rules say. Buckets are hours,
  * days, ISO weeks, months and years in the zone of each snapshot; the newest of a bucket stands for it. As in restic,
  * a rule with buckets left over also keeps the oldest snapshot, so that history can grow to the length asked for.
+ * Autosaves are not counted: they take no commit's place, and are kept for a week, or by rules of age.
  * Times are claims: where the journal contradicts them, what any reading of the clocks keeps is kept.
  */
 import type { Duration } from '../bytes/quantity.ts';
-import { formatDuration, formatSize, parseDuration, subtractDuration } from '../bytes/quantity.ts';
+import { formatDuration, subtractDuration } from '../bytes/quantity.ts';
 import { SnapError } from '../errors.ts';
 import { clockReadings } from './clock-reading.ts';
+import type { Period, RetentionRules } from './rules.ts';
+import { choosesByItself, describeRules, PERIODS, rulesAreEmpty } from './rules.ts';
 
 export interface RetentionCandidate {
   readonly id: string;
@@ -17,35 +20,10 @@ export interface RetentionCandidate {
   readonly zoneMinutes: number;
   readonly tags: readonly string[];
   readonly isHead: boolean;
+  /** Made by a checkout of what was not committed, by nobody's wish. */
+  readonly isAutosave: boolean;
   /** The number of its journal entry; the higher is the newer of two with the same time. */
   readonly sequence: number;
-}
-
-/** Counts are whole numbers; a count or duration of 0 is a rule that keeps nothing; undefined is no rule. */
-export interface RetentionRules {
-  readonly keepLast?: number | undefined;
-  readonly keepHourly?: number | undefined;
-  readonly keepDaily?: number | undefined;
-  readonly keepWeekly?: number | undefined;
-  readonly keepMonthly?: number | undefined;
-  readonly keepYearly?: number | undefined;
-  readonly keepWithin?: Duration | undefined;
-  readonly keepWithinHourly?: Duration | undefined;
-  readonly keepWithinDaily?: Duration | undefined;
-  readonly keepWithinWeekly?: Duration | undefined;
-  readonly keepWithinMonthly?: Duration | undefined;
-  readonly keepWithinYearly?: Duration | undefined;
-  readonly keepTag?: readonly string[] | undefined;
-  readonly maxSnapshots?: number | undefined;
-  readonly tiers?: readonly Tier[] | undefined;
-  /** Bytes. Sizes are not known here, so it only makes rulesAreEmpty() false. */
-  readonly keepUnder?: number | undefined;
-}
-
-/** Up to the age `within`, the newest of each `every` is kept. */
-export interface Tier {
-  readonly within: Duration;
-  readonly every: 'all' | Period;
 }
 
 export interface RetentionVerdict {
@@ -55,7 +33,6 @@ export interface RetentionVerdict {
   readonly reasons: readonly string[];
 }
 
-type Period = 'hour' | 'day' | 'week' | 'month' | 'year';
 type Keep = (candidate: RetentionCandidate, reason: string) => void;
 
 const HOUR_MS = 3_600_000;
@@ -63,13 +40,8 @@ const DAY_MS = 24 * HOUR_MS;
 /** A clock may be ahead by this much before its snapshots count as made in the future. */
 const CLOCK_AHEAD_MS_MAX = DAY_MS;
 
-const PERIODS = [
-  { period: 'hour', name: 'hourly', count: 'keepHourly', within: 'keepWithinHourly' },
-  { period: 'day', name: 'daily', count: 'keepDaily', within: 'keepWithinDaily' },
-  { period: 'week', name: 'weekly', count: 'keepWeekly', within: 'keepWithinWeekly' },
-  { period: 'month', name: 'monthly', count: 'keepMonthly', within: 'keepWithinMonthly' },
-  { period: 'year', name: 'yearly', count: 'keepYearly', within: 'keepWithinYearly' },
-] as const;
+/** As long as this, what a checkout saved is there for `undo`, whatever the rules say. */
+const AUTOSAVE_MS = 7 * DAY_MS;
 
 /**
  * One verdict for each of `candidates`, newest first. "Within" counts back from the newest snapshot that is not from
@@ -86,6 +58,8 @@ export function decideRetention(
   const present = sorted.filter(({ time }) => !isFuture(time, now));
   const reasons = new Map(sorted.map((candidate) => [candidate.id, protections(candidate, now)]));
   const isProtected = new Set(sorted.filter(({ id }) => reasons.get(id)?.size !== 0).map(({ id }) => id));
+  for (const { id, isAutosave, time } of present)
+    if (isAutosave && now.getTime() - time.getTime() < AUTOSAVE_MS) reasons.get(id)?.add('autosave of the last 7d');
   const [claimed = [], ...others] = clockReadings(present, now).map(newestFirst);
   const ruled = new Set<string>();
   applyRules(claimed, rules, ({ id }, reason) => {
@@ -110,48 +84,6 @@ export function decideRetention(
   });
 }
 
-/** True if `rules` has no rule at all; an empty list is no rule, a count of 0 is one. */
-export function rulesAreEmpty(rules: RetentionRules): boolean {
-  return !choosesByItself(rules) && rules.maxSnapshots === undefined && rules.keepUnder === undefined;
-}
-
-/** Reads "7d:all,30d:day,90d:week": ages that grow, each with all, hour, day, week, month or year. Throws `usage`. */
-export function parseTiers(text: string): Tier[] {
-  const tiers: Tier[] = [];
-  let beforeMs = 0;
-  for (const part of text.split(',')) {
-    const match = /^\s*([^:]+?)\s*:\s*(all|hour|day|week|month|year)\s*$/.exec(part);
-    if (match === null) throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
-    const within = parseDuration(match[1] ?? '');
-    const reachMs = -subtractDuration(new Date(0), within).getTime();
-    if (reachMs <= beforeMs) throw badTiers(text, 'the ages must grow');
-    beforeMs = reachMs;
-    tiers.push({ within, every: match[2] as Tier['every'] });
-  }
-  return tiers;
-}
-
-/** The rules in one line: "last 5, 7 daily, within 30d, hourly within 2d, tag v1, tiers 7d:all, at most 50, under 20.0 GB". */
-export function describeRules(rules: RetentionRules): string {
-  const parts: string[] = [];
-  if (rules.keepLast !== undefined) parts.push(`last ${rules.keepLast}`);
-  for (const { count, name } of PERIODS) {
-    if (rules[count] !== undefined) parts.push(`${rules[count]} ${name}`);
-  }
-  if (rules.keepWithin !== undefined) parts.push(`within ${formatDuration(rules.keepWithin)}`);
-  for (const { within, name } of PERIODS) {
-    const span = rules[within];
-    if (span !== undefined) parts.push(`${name} within ${formatDuration(span)}`);
-  }
-  for (const tag of rules.keepTag ?? []) parts.push(`tag ${tag}`);
-  const tiers = rules.tiers ?? [];
-  if (tiers.length > 0)
-    parts.push(`tiers ${tiers.map(({ within, every }) => `${formatDuration(within)}:${every}`).join(',')}`);
-  if (rules.maxSnapshots !== undefined) parts.push(`at most ${rules.maxSnapshots}`);
-  if (rules.keepUnder !== undefined) parts.push(`under ${formatSize(rules.keepUnder)}`);
-  return parts.length === 0 ? 'no rules' : parts.join(', ');
-}
-
 /** Calls `keep` for every reason of every snapshot of `present`, which is newest first and has none after now. */
 function applyRules(present: readonly RetentionCandidate[], rules: RetentionRules, keep: Keep): void {
   const newest = present[0];
@@ -162,23 +94,26 @@ function applyRules(present: readonly RetentionCandidate[], rules: RetentionRule
     for (const candidate of present) keep(candidate, rulesAreEmpty(rules) ? 'no rules' : decider);
     return;
   }
-  const oldest = present.at(-1);
+  const hasWanted = present.some(({ isAutosave }) => !isAutosave);
+  const counts = ({ isAutosave }: RetentionCandidate): boolean => !isAutosave || !hasWanted;
+  const counted = present.filter(counts);
+  const oldest = counted.at(-1);
   const isWithin = (span: Duration): ((candidate: RetentionCandidate) => boolean) => {
     const limit = subtractDuration(newest.time, span);
     return ({ time }) => time > limit;
   };
 
-  for (const [rank, candidate] of present.slice(0, rules.keepLast ?? 0).entries()) keep(candidate, `last ${rank + 1}`);
+  for (const [rank, candidate] of counted.slice(0, rules.keepLast ?? 0).entries()) keep(candidate, `last ${rank + 1}`);
   if (rules.keepWithin !== undefined) {
     const reason = `within ${formatDuration(rules.keepWithin)}`;
     for (const candidate of present.filter(isWithin(rules.keepWithin))) keep(candidate, reason);
   }
   for (const { period, count, within } of PERIODS) {
-    keepBuckets(present, period, rules[count] ?? 0, keep, oldest);
+    keepBuckets(counted, period, rules[count] ?? 0, keep, oldest);
     const span = rules[within];
     if (span === undefined) continue;
     const keepWithin: Keep = (candidate, label) => keep(candidate, `${label} within ${formatDuration(span)}`);
-    keepBuckets(present.filter(isWithin(span)), period, Infinity, keepWithin, oldest);
+    keepBuckets(counted.filter(isWithin(span)), period, Infinity, keepWithin, oldest);
   }
   for (const candidate of present) {
     for (const tag of rules.keepTag ?? []) if (candidate.tags.includes(tag)) keep(candidate, `tag ${tag}`);
@@ -190,7 +125,14 @@ function applyRules(present: readonly RetentionCandidate[], rules: RetentionRule
     const members = rest.filter(covers);
     rest = rest.filter((candidate) => !covers(candidate));
     if (every === 'all') for (const candidate of members) keep(candidate, reason);
-    else keepBuckets(members, every, Infinity, (candidate, label) => keep(candidate, `${reason}, ${label}`), undefined);
+    else
+      keepBuckets(
+        members.filter(counts),
+        every,
+        Infinity,
+        (candidate, label) => keep(candidate, `${reason}, ${label}`),
+        undefined,
+      );
   }
 }
 
@@ -259,12 +201,6 @@ function overMaximum(kept: readonly string[], isProtected: ReadonlySet<string>, 
   return new Set(prunable.slice(Math.max(0, prunable.length - excess)));
 }
 
-/** True if a rule other than max-snapshots and keep-under is set. */
-function choosesByItself(rules: RetentionRules): boolean {
-  const { maxSnapshots: _max, keepUnder: _under, keepTag = [], tiers = [], ...others } = rules;
-  return keepTag.length > 0 || tiers.length > 0 || Object.values(others).some((value) => value !== undefined);
-}
-
 /** Throws `usage` for a number that is negative, not whole or not a number; `refused` for max-snapshots 0. */
 function checkRules(rules: RetentionRules): void {
   const { keepTag: _tags, tiers = [], ...others } = rules;
@@ -282,11 +218,5 @@ function checkRules(rules: RetentionRules): void {
 function keepsNothing(rules: RetentionRules): SnapError {
   return new SnapError('refused', `these rules would keep no snapshot: ${describeRules(rules)}`, {
     hint: 'Add a rule that always keeps some, such as keep-last 5.',
-  });
-}
-
-function badTiers(text: string, reason: string): SnapError {
-  return new SnapError('usage', `${JSON.stringify(text)} are not tiers: ${reason}`, {
-    hint: 'Write tiers from young to old, as 7d:all,30d:day,90d:week.',
   });
 }

@@ -1,10 +1,46 @@
-/** The retention rules of a workspace's settings: the keys `gc.*` of config.toml. */
+/** Retention rules: their form, how they are read from the settings `gc.*` and from text, and how they are told. */
 import type { Duration } from '../bytes/quantity.ts';
-import { parseDuration, parseSize } from '../bytes/quantity.ts';
+import { formatDuration, formatSize, parseDuration, parseSize, subtractDuration } from '../bytes/quantity.ts';
+import { SnapError } from '../errors.ts';
 import type { SettingKey, Settings } from '../repo/settings.ts';
 import { countSetting, textSetting, textsSetting } from '../repo/settings.ts';
-import type { RetentionRules } from './retention.ts';
-import { parseTiers } from './retention.ts';
+
+/** Counts are whole numbers; a count or duration of 0 is a rule that keeps nothing; undefined is no rule. */
+export interface RetentionRules {
+  readonly keepLast?: number | undefined;
+  readonly keepHourly?: number | undefined;
+  readonly keepDaily?: number | undefined;
+  readonly keepWeekly?: number | undefined;
+  readonly keepMonthly?: number | undefined;
+  readonly keepYearly?: number | undefined;
+  readonly keepWithin?: Duration | undefined;
+  readonly keepWithinHourly?: Duration | undefined;
+  readonly keepWithinDaily?: Duration | undefined;
+  readonly keepWithinWeekly?: Duration | undefined;
+  readonly keepWithinMonthly?: Duration | undefined;
+  readonly keepWithinYearly?: Duration | undefined;
+  readonly keepTag?: readonly string[] | undefined;
+  readonly maxSnapshots?: number | undefined;
+  readonly tiers?: readonly Tier[] | undefined;
+  /** Bytes. Sizes are not known here, so it only makes rulesAreEmpty() false. */
+  readonly keepUnder?: number | undefined;
+}
+
+/** Up to the age `within`, the newest of each `every` is kept. */
+export interface Tier {
+  readonly within: Duration;
+  readonly every: 'all' | Period;
+}
+
+export type Period = 'hour' | 'day' | 'week' | 'month' | 'year';
+
+export const PERIODS = [
+  { period: 'hour', name: 'hourly', count: 'keepHourly', within: 'keepWithinHourly' },
+  { period: 'day', name: 'daily', count: 'keepDaily', within: 'keepWithinDaily' },
+  { period: 'week', name: 'weekly', count: 'keepWeekly', within: 'keepWithinWeekly' },
+  { period: 'month', name: 'monthly', count: 'keepMonthly', within: 'keepWithinMonthly' },
+  { period: 'year', name: 'yearly', count: 'keepYearly', within: 'keepWithinYearly' },
+] as const;
 
 /** Throws `usage` for tiers that cannot be read; the other forms were checked when the file was read. */
 export function rulesOfSettings(settings: Settings): RetentionRules {
@@ -37,4 +73,58 @@ export function rulesOfSettings(settings: Settings): RetentionRules {
 /** How long packs stay after they were condemned: `gc.grace`. */
 export function graceOfSettings(settings: Settings): Duration {
   return parseDuration(textSetting(settings, 'gc.grace') ?? '0');
+}
+
+/** True if `rules` has no rule at all; an empty list is no rule, a count of 0 is one. */
+export function rulesAreEmpty(rules: RetentionRules): boolean {
+  return !choosesByItself(rules) && rules.maxSnapshots === undefined && rules.keepUnder === undefined;
+}
+
+/** Reads "7d:all,30d:day,90d:week": ages that grow, each with all, hour, day, week, month or year. Throws `usage`. */
+export function parseTiers(text: string): Tier[] {
+  const tiers: Tier[] = [];
+  let beforeMs = 0;
+  for (const part of text.split(',')) {
+    const match = /^\s*([^:]+?)\s*:\s*(all|hour|day|week|month|year)\s*$/.exec(part);
+    if (match === null) throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
+    const within = parseDuration(match[1] ?? '');
+    const reachMs = -subtractDuration(new Date(0), within).getTime();
+    if (reachMs <= beforeMs) throw badTiers(text, 'the ages must grow');
+    beforeMs = reachMs;
+    tiers.push({ within, every: match[2] as Tier['every'] });
+  }
+  return tiers;
+}
+
+/** The rules in one line: "last 5, 7 daily, within 30d, hourly within 2d, tag v1, tiers 7d:all, at most 50, under 20.0 GB". */
+export function describeRules(rules: RetentionRules): string {
+  const parts: string[] = [];
+  if (rules.keepLast !== undefined) parts.push(`last ${rules.keepLast}`);
+  for (const { count, name } of PERIODS) {
+    if (rules[count] !== undefined) parts.push(`${rules[count]} ${name}`);
+  }
+  if (rules.keepWithin !== undefined) parts.push(`within ${formatDuration(rules.keepWithin)}`);
+  for (const { within, name } of PERIODS) {
+    const span = rules[within];
+    if (span !== undefined) parts.push(`${name} within ${formatDuration(span)}`);
+  }
+  for (const tag of rules.keepTag ?? []) parts.push(`tag ${tag}`);
+  const tiers = rules.tiers ?? [];
+  if (tiers.length > 0)
+    parts.push(`tiers ${tiers.map(({ within, every }) => `${formatDuration(within)}:${every}`).join(',')}`);
+  if (rules.maxSnapshots !== undefined) parts.push(`at most ${rules.maxSnapshots}`);
+  if (rules.keepUnder !== undefined) parts.push(`under ${formatSize(rules.keepUnder)}`);
+  return parts.length === 0 ? 'no rules' : parts.join(', ');
+}
+
+/** True if a rule other than max-snapshots and keep-under is set. */
+export function choosesByItself(rules: RetentionRules): boolean {
+  const { maxSnapshots: _max, keepUnder: _under, keepTag = [], tiers = [], ...others } = rules;
+  return keepTag.length > 0 || tiers.length > 0 || Object.values(others).some((value) => value !== undefined);
+}
+
+function badTiers(text: string, reason: string): SnapError {
+  return new SnapError('usage', `${JSON.stringify(text)} are not tiers: ${reason}`, {
+    hint: 'Write tiers from young to old, as 7d:all,30d:day,90d:week.',
+  });
 }

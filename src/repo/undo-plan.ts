@@ -146,7 +146,10 @@ async function requireComplete(
     throw new SnapError(
       'refused',
       `${target} cannot be undone any more: gc removed data of ${gone.length} of ${back.length} snapshots (${inShort(gone)})`,
-      { hint: 'What gc swept is gone; the snapshots that remain are in `snap log`.', context: { gone } },
+      {
+        hint: 'What gc swept is gone (`snap config set gc.grace 7d` keeps it for a week). `snap undo <op>` takes back another one of `snap op log`.',
+        context: { gone },
+      },
     );
 }
 

@@ -5,14 +5,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDuration } from '../../src/bytes/quantity.ts';
 import { hasCode } from '../../src/errors.ts';
-import type { RetentionCandidate, RetentionRules } from '../../src/gc/retention.ts';
-import { decideRetention, describeRules, parseTiers, rulesAreEmpty } from '../../src/gc/retention.ts';
+import type { RetentionCandidate } from '../../src/gc/retention.ts';
+import { decideRetention } from '../../src/gc/retention.ts';
+import type { RetentionRules } from '../../src/gc/rules.ts';
+import { describeRules, parseTiers, rulesAreEmpty } from '../../src/gc/rules.ts';
 
 const NOW = new Date('2026-11-20T14:00:00Z');
 const DAY = 86_400_000;
 
 function made(time: string, more: Partial<RetentionCandidate> = {}): RetentionCandidate {
-  return { id: time, time: new Date(time), zoneMinutes: 0, tags: [], isHead: false, sequence: 0, ...more };
+  return {
+    id: time,
+    time: new Date(time),
+    zoneMinutes: 0,
+    tags: [],
+    isHead: false,
+    isAutosave: false,
+    sequence: 0,
+    ...more,
+  };
 }
 
 function madeAt(...times: string[]): RetentionCandidate[] {
@@ -274,6 +285,26 @@ describe('tiers', () => {
   });
 });
 
+it('autosaves take no place of what was committed, and stay for a week', () => {
+  const saved = { isAutosave: true };
+  const candidates = [
+    made('2026-11-20T12:00Z', saved),
+    made('2026-11-20T11:00Z'),
+    made('2026-11-20T10:00Z', saved),
+    made('2026-11-19T11:00Z'),
+    made('2026-11-10T12:00Z', saved),
+    made('2026-11-10T11:00Z'),
+  ];
+  expect(kept(candidates, { keepLast: 2, keepDaily: 3 })).toEqual({
+    '2026-11-20T12:00Z': ['autosave of the last 7d'],
+    '2026-11-20T11:00Z': ['last 1', 'day 2026-11-20'],
+    '2026-11-20T10:00Z': ['autosave of the last 7d'],
+    '2026-11-19T11:00Z': ['last 2', 'day 2026-11-19'],
+    '2026-11-10T11:00Z': ['day 2026-11-10'],
+  });
+  expect(Object.keys(kept(candidates, { keepWithin: parseDuration('30d') }))).toHaveLength(6);
+});
+
 it('describes rules in one line', () => {
   const within = parseDuration('30d');
   const all = { keepLast: 5, keepDaily: 7, keepWithin: within, keepWithinWeekly: within, keepTag: ['v1'] };
@@ -289,6 +320,7 @@ const oneCandidate = fc.record({
   zoneMinutes: fc.constantFrom(-480, 0, 60, 330),
   tags: fc.subarray(['a', 'b'], { maxLength: 1 }),
   isHead: fc.boolean(),
+  isAutosave: fc.boolean(),
   sequence: fc.nat(5),
 });
 const numbered = fc

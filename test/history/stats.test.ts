@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { gc } from '../../src/api/gc.ts';
 import { stats } from '../../src/api/stats.ts';
@@ -70,6 +71,14 @@ test('at most ten paths, the largest', async () => {
   const { largest } = await stats(made.workspace);
   expect(largest).toHaveLength(10);
   expect(largest.map(({ bytes }) => bytes)).toEqual(largest.map(({ bytes }) => bytes).toSorted((a, b) => b - a));
+});
+
+test('counts what an interrupted commit left', async () => {
+  expect((await stats(made.workspace)).leftovers).toEqual({ files: 0, bytes: 0 });
+  writeFileSync(`${made.root}/.snap/store/tmp/${'0'.repeat(32)}.pack`, 'x'.repeat(1234));
+  expect((await stats(made.workspace)).leftovers).toEqual({ files: 1, bytes: 1234 });
+  await gc(made.workspace);
+  expect((await stats(made.workspace)).leftovers).toEqual({ files: 0, bytes: 0 });
 });
 
 test('a workspace without snapshots', async () => {

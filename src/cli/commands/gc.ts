@@ -4,8 +4,8 @@ import type { GcSettings } from '../../api/gc.ts';
 import { formatCount, formatDurationMs, formatSize, parseDuration, parseSize } from '../../bytes/quantity.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
 import type { GcPreview, GcResult } from '../../gc/gc.ts';
-import type { RetentionRules } from '../../gc/retention.ts';
-import { parseTiers, rulesAreEmpty } from '../../gc/retention.ts';
+import type { RetentionRules } from '../../gc/rules.ts';
+import { parseTiers, rulesAreEmpty } from '../../gc/rules.ts';
 import { shortId } from '../../object/blob-id.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
@@ -159,6 +159,8 @@ function sayResult(face: Face, result: GcResult): void {
       ` ${formatSize(waiting.bytes)} more in ${formatCount(waiting.packs)} packs wait: ${why}; the next gc frees them, or --now does`,
     );
   }
+  if (result.pruned.length > 0 && sweptPacks > 0)
+    face.say(face.style('dim', ' what was pruned cannot come back; with gc.grace 7d, `snap undo` could bring it back'));
   sayOver(face, overBytes);
   for (const { pack, reason } of damaged) face.warn(`pack ${pack} was left as it is: ${face.safe(reason)}`);
   if (damaged.length > 0) {

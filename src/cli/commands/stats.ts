@@ -1,8 +1,8 @@
 /** `snap stats` */
 import { Command } from 'commander';
+import type { StoreStats } from '../../api/stats.ts';
 import { formatCount, formatSize } from '../../bytes/quantity.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
-import type { Stats } from '../../history/stats.ts';
 import { shortId } from '../../object/blob-id.ts';
 import type { DefineCommand } from '../commands.ts';
 import type { Face } from '../face.ts';
@@ -52,7 +52,7 @@ export const statsCommand: DefineCommand = (action) =>
 
 function say(
   face: Face,
-  stats: Stats,
+  stats: StoreStats,
   { dedupRatio, compressionRatio }: { readonly dedupRatio: number | null; readonly compressionRatio: number | null },
 ): void {
   if (stats.newest === undefined || stats.oldest === undefined) {
@@ -83,6 +83,9 @@ function say(
     formatSize(stats.storedBytes),
     `compressed${times(compressionRatio)}; the store has ${formatSize(stats.storeBytes)}`,
   );
+  const { files, bytes } = stats.leftovers;
+  if (files > 0)
+    line('left over', formatSize(bytes), `${formatCount(files)} files of interrupted commands; snap gc removes them`);
   line('only here', formatSize(stats.heldBytes), 'needed by no other snapshot');
   if (stats.largest.length > 0) {
     face.print(`\n largest in ${face.style('id', shortId(stats.newest.id))}`);

@@ -1,0 +1,55 @@
+/** A checkout into another folder that is cut short goes on when it is run again. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { hasCode } from '../../src/errors.ts';
+import { noise } from '../kit/folder.ts';
+import type { TestWorkspace } from '../kit/workspace.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
+
+const FILES = 240;
+const content = (i: number): Buffer => noise(300_000, i);
+let made: TestWorkspace;
+let to: string;
+beforeEach(async () => {
+  made = await makeWorkspace();
+  for (let i = 0; i < FILES; i++) made.write(`d${i % 20}/f${i}`, content(i));
+  await made.commit('all');
+  to = join(made.root, '..', 'elsewhere');
+});
+afterEach(() => made.cleanup());
+
+/** Stops as soon as some files are there. */
+async function stopped(): Promise<void> {
+  const stop = new AbortController();
+  await made.reopen({ signal: stop.signal });
+  const onProgress = (): void => stop.abort('SIGINT');
+  await expect(checkout(made.workspace, { revision: 'HEAD', to, onProgress })).rejects.toThrow();
+  await made.reopen();
+}
+
+test('after an interruption, without rewriting what is right', async () => {
+  await stopped();
+  const there = readdirSync(to, { recursive: true })
+    .map(String)
+    .filter((name) => /\/f\d+$|^\.snapignore$/.test(name));
+  expect(there.length).toBeGreaterThan(0);
+  expect(there.length).toBeLessThan(FILES);
+  const before = there.map((name) => statSync(join(to, name)).ino);
+  const { alreadyRight, written } = await checkout(made.workspace, { revision: 'HEAD', to });
+  expect([alreadyRight, written]).toEqual([there.length, FILES + 1 - there.length]);
+  expect(there.map((name) => statSync(join(to, name)).ino)).toEqual(before);
+  for (let i = 0; i < FILES; i++) expect(readFileSync(join(to, `d${i % 20}/f${i}`)).equals(content(i))).toBe(true);
+  expect(readdirSync(to).filter((name) => name.startsWith('.snap-'))).toEqual([]);
+});
+
+test('a folder with files of its own is still refused', async () => {
+  await stopped();
+  rmSync(to, { recursive: true });
+  mkdirSync(to);
+  writeFileSync(join(to, 'mine'), 'mine');
+  const error = await checkout(made.workspace, { revision: 'HEAD', to }).catch((thrown: unknown) => thrown);
+  expect(hasCode(error, 'refused')).toBe(true);
+  expect(readdirSync(to)).toEqual(['mine']);
+});
