@@ -38,8 +38,8 @@ export interface CheckoutResult extends ApplyResult {
   readonly id: BlobId;
   /** The snapshot that holds what was not committed before, if anything was. */
   readonly saved: BlobId | undefined;
-  /** Files of the snapshot (all of it). */
-  readonly files: number;
+  /** Files, links and the like of the snapshot; undefined if only some paths were checked out. */
+  readonly entries: number | undefined;
   readonly milliseconds: number;
 }
 
@@ -56,13 +56,14 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     signal: workspace.signal,
     progress: settings.onProgress ?? ((): void => undefined),
   };
-  const files = snapshot.totals.files;
+  const { files, others } = snapshot.totals;
+  const entries = selection === everything ? files + others : undefined;
   if (settings.to !== undefined) {
     const result = await checkoutTo(repository, workers, settings.to, settings.force ?? false, {
       ...options,
       before: undefined,
     });
-    return { ...result, id, saved: undefined, files, milliseconds: repository.environment.elapsed() - started };
+    return { ...result, id, saved: undefined, entries, milliseconds: repository.environment.elapsed() - started };
   }
   workers.warm();
   return workspace.exclusively(async () => {
@@ -96,7 +97,7 @@ export async function checkout(workspace: Workspace, settings: CheckoutSettings)
     }
     const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
     await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
-    return { ...result, id, saved, files, milliseconds: repository.environment.elapsed() - started };
+    return { ...result, id, saved, entries, milliseconds: repository.environment.elapsed() - started };
   });
 }
 

@@ -9,6 +9,7 @@ import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
+import { wrapLine } from './text-width.ts';
 
 export interface GlobalOptions {
   readonly C?: string;
@@ -29,6 +30,9 @@ const STYLES = {
   bold: 'bold',
   ref: 'cyan',
 } as const;
+
+/** Terminals of fewer columns get lines broken at blanks. */
+const NARROW = 80;
 
 export class Face {
   readonly json: boolean;
@@ -64,18 +68,23 @@ export class Face {
     return process.stdout.isTTY === true ? Math.max(20, process.stdout.columns) : 120;
   }
 
+  /** A line broken to fit a narrow terminal. */
+  fitted(line: string): string {
+    return process.stdout.isTTY === true && this.width < NARROW ? wrapLine(line, this.width) : line;
+  }
+
   get now(): Date {
     return new Date();
   }
 
   /** A line of the result for people. Not printed under --json or --quiet. */
   say(line = ''): void {
-    if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
+    if (!this.json && !this.quiet) process.stdout.write(`${this.fitted(line)}\n`);
   }
 
   /** A line of data that people asked for by name (a listing, a file's text): printed under --quiet too. */
   print(line: string): void {
-    if (!this.json) process.stdout.write(`${line}\n`);
+    if (!this.json) process.stdout.write(`${this.fitted(line)}\n`);
   }
 
   /** A notice beside the result, on stderr. Not printed under --quiet. */
@@ -95,6 +104,11 @@ export class Face {
 
   style(style: Style, text: string): string {
     return this.#color ? styleText(STYLES[style], text, { validateStream: false }) : text;
+  }
+
+  /** As `safe`, but a pattern's own backslashes stay single. */
+  safePattern(text: string): string {
+    return printable(text).replaceAll('\\\\', '\\');
   }
 
   /** A path or message from a file system or store, safe for a terminal. */
@@ -160,7 +174,7 @@ export class Face {
     const message = known.message.split('\n').map(printable).join('\n ');
     process.stderr.write(`${this.style('bad', 'error:')} ${message}\n`);
     if (known.hint !== undefined) process.stderr.write(`${printable(known.hint)}\n`);
-    if (this.verbose)
+    if (this.verbose && (known.code === 'internal' || known.cause !== undefined))
       process.stderr.write(
         `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,
       );

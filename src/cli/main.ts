@@ -10,6 +10,7 @@ import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-code.ts';
 import type { GlobalOptions } from './face.ts';
 import { Face } from './face.ts';
+import { helpLayout } from './help.ts';
 
 /** Runs the command line of this process. Never throws; sets the exit code. */
 export async function run(argv: readonly string[] = process.argv): Promise<void> {
@@ -28,7 +29,8 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     .option('--lock-timeout <seconds>', 'how long to wait for another command in this workspace', '10')
     .showHelpAfterError('Run with --help to see what there is.')
     .helpCommand('help [command]', 'explain a command')
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp(helpLayout(false))
+    .configureOutput({ writeErr: (text) => wantsJson(argv) || process.stderr.write(text) })
     .exitOverride();
   let face = new Face('snap', {}, process.cwd(), stop.signal);
   for (const define of COMMANDS) {
@@ -45,7 +47,12 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     await program.parseAsync(withLogCounts(argv));
   } catch (error) {
     if (error instanceof CommanderError) {
-      face.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+      if (error.exitCode === 0) face.exitCode = EXIT.done;
+      else {
+        face = new Face('snap', { json: wantsJson(argv) }, process.cwd(), stop.signal);
+        if (face.json) face.fail(usageError(error));
+        else face.exitCode = EXIT.usage;
+      }
     } else
       face.fail(
         stop.signal.aborted && !(error instanceof SnapError && error.code === 'corrupt-data')
@@ -68,9 +75,20 @@ function withLogCounts(argv: readonly string[]): string[] {
   );
 }
 
+/** Errors of the parser itself come before its options are known. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(0, end < 0 ? argv.length : end).includes('--json');
+}
+
+function usageError({ message }: CommanderError): SnapError {
+  const text = message.startsWith('error: ') ? message.slice('error: '.length) : 'no command was given';
+  return new SnapError('usage', text.replaceAll('\n', ' '), { hint: 'Run with --help to see what there is.' });
+}
+
 /** Commands made elsewhere take over how errors and help are shown, and so do theirs. */
 function inheritSettings(command: Command, from: Command): void {
-  command.copyInheritedSettings(from).configureHelp({ showGlobalOptions: true });
+  command.copyInheritedSettings(from).configureHelp(helpLayout(true));
   for (const inner of command.commands) inheritSettings(inner, command);
 }
 

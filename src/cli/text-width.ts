@@ -2,6 +2,8 @@
  * How wide text is on a terminal, and cutting it to fit. Wide East Asian characters and emoji take two columns,
  * combining marks none; terminals differ on the rest, so this is as near as one gets.
  */
+import { stripVTControlCharacters } from 'node:util';
+
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 const MARK = /\p{M}/u;
@@ -29,6 +31,26 @@ export function cutStart(text: string, width: number): string {
     : `${ELLIPSIS}${take([...text].reverse(), width - 1)
         .reverse()
         .join('')}`;
+}
+
+/** Breaks a line at its blanks where it is wider than `width` columns; what follows is indented. Styles take no columns. */
+export function wrapLine(line: string, width: number): string {
+  if (textWidth(stripVTControlCharacters(line)) <= width) return line;
+  const lines: string[] = [];
+  let now = '';
+  let used = 0;
+  for (const word of line.split(/(?<=\S)(?= )/)) {
+    const size = textWidth(stripVTControlCharacters(word));
+    if (used > 0 && used + size > width) {
+      lines.push(now);
+      now = `   ${word.trimStart()}`;
+      used = textWidth(stripVTControlCharacters(now));
+    } else {
+      now += word;
+      used += size;
+    }
+  }
+  return [...lines, now].join('\n');
 }
 
 export function padEnd(text: string, width: number): string {

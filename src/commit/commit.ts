@@ -51,7 +51,7 @@ export interface CommitResult {
   /** Undefined if nothing changed and nothing was recorded. */
   readonly id: BlobId | undefined;
   readonly snapshot: Snapshot | undefined;
-  readonly scan: Pick<ScanResult, 'counts' | 'totals' | 'skipped' | 'unsteady' | 'silent' | 'bytesRead'>;
+  readonly scan: Pick<ScanResult, 'differs' | 'counts' | 'totals' | 'skipped' | 'unsteady' | 'silent' | 'bytesRead'>;
   readonly newBytes: number;
   readonly storedBytes: number;
   readonly milliseconds: number;

@@ -45,7 +45,7 @@ export const checkIgnoreCommand: DefineCommand = (action) =>
             const shown = face.safe(paths[i] ?? path);
             if (face.verbose)
               face.print(
-                `${ignored ? 'ignored' : 'kept   '}  ${shown}  ${face.style('dim', `(${reason(rule, folder)})`)}`,
+                `${ignored ? 'ignored' : 'kept   '}  ${shown}  ${face.style('dim', `(${face.safePattern(reason(rule, folder))})`)}`,
               );
             else if (ignored) face.print(shown);
           }

@@ -92,8 +92,16 @@ function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/c
   for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way and in no snapshot (ignored)`);
 }
 
+/** Of a whole checkout in place: all that was not touched, and not meant to be. */
+function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined {
+  const { entries, written, kept, notMade, failures } = result;
+  if (isElsewhere) return result.alreadyRight;
+  if (entries === undefined) return undefined;
+  return Math.max(0, entries - written - kept.length - notMade.length - failures.length);
+}
+
 function report(face: Face, result: Outcome, to: string | undefined): void {
-  const right = Math.max(0, result.files - result.written);
+  const right = alreadyRight(result, to !== undefined);
   face.data({
     schema: 1,
     type: 'checkout',
@@ -114,7 +122,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     );
   const where = to === undefined ? '' : ` into ${face.safe(to)}`;
   face.say(
-    ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed, ${formatCount(right)} already right        ${formatDurationMs(result.milliseconds)}`,
+    ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed${right === undefined ? '' : `, ${formatCount(right)} already right`}        ${formatDurationMs(result.milliseconds)}`,
   );
   for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);

@@ -135,10 +135,11 @@ function reportCommit(face: Face, result: CommitResult, options: Options): void 
   reportProblems(face, scan);
 }
 
-function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals'>): void {
+function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals' | 'differs'>): void {
   const { added, changed, removed } = scan.counts;
+  const onlyFolders = scan.differs && added + changed + removed === 0 ? ' · only folders differ' : '';
   face.say(
-    ` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}`,
+    ` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${onlyFolders}${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}`,
   );
 }
 

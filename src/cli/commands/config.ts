@@ -4,6 +4,7 @@ import type { ListedSetting } from '../../api/config.ts';
 import { SnapError } from '../../errors.ts';
 import type { Action, DefineCommand } from '../commands.ts';
 import type { Face } from '../face.ts';
+import { helpLayout } from '../help.ts';
 
 interface ListOptions {
   readonly all?: boolean;
@@ -185,5 +186,5 @@ function describe(setting: ListedSetting): Record<string, unknown> {
 
 /** What main.ts sets on commands does not reach those below them. */
 function subcommand(name: string): Command {
-  return new Command(name).exitOverride().configureHelp({ showGlobalOptions: true });
+  return new Command(name).exitOverride().configureHelp(helpLayout(true));
 }

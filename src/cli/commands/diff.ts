@@ -6,7 +6,7 @@ import { formatCount, formatSize } from '../../bytes/quantity.ts';
 import type { Change } from '../../history/change.ts';
 import { ChangeTotals, changeLine, sideBySide, sizeText } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
-import { changeJson, changeLetter, changePaths, shownPath } from '../describe-entry.ts';
+import { changeJson, changeLetter, changeNote, changePaths, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
 import type { Lines } from '../output.ts';
 import { gatherLines } from '../output.ts';
@@ -177,7 +177,9 @@ async function addStat(
 ): Promise<void> {
   const width = Math.max(10, Math.min(STAT_PATH_WIDTH_MAX, face.width - 24));
   const path = padEnd(cutStart(changePaths(face, change), width), width);
+  const note = changeNote(change);
   let amount = sizeText(change);
+  if (change.kind === 'mode' && note !== '') amount = note;
   if (text?.kind === 'text') {
     counted.added += text.added;
     counted.removed += text.removed;

@@ -76,7 +76,7 @@ async function report(face: Face, found: readonly FoundPath[], withWorkspace: bo
     await lines.add(
       ` ${face.style('bold', shownPath(face, path, newest?.entry))}${withWorkspace ? face.style('dim', `  [${face.safe(workspace)}]`) : ''}`,
     );
-    for (const version of versions) await lines.add(versionLine(face, version));
+    for (const version of versions) await lines.add(face.fitted(versionLine(face, version)));
   }
   await lines.flush();
 }

@@ -32,7 +32,10 @@ export const lsCommand: DefineCommand = (action) =>
             recursive: options.recursive,
           })) {
             if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'entry', path, ...entryJson(entry) }));
-            else await lines.add(options.long === true ? longLine(face, name, entry) : shownPath(face, name, entry));
+            else
+              await lines.add(
+                options.long === true ? face.fitted(longLine(face, name, entry)) : shownPath(face, name, entry),
+              );
           }
           await lines.flush();
         }),

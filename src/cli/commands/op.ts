@@ -6,6 +6,7 @@ import type { PastOperation } from '../../repo/operation-history.ts';
 import { refInWords } from '../../repo/ref-changes.ts';
 import type { Action, DefineCommand } from '../commands.ts';
 import type { Face } from '../face.ts';
+import { helpLayout } from '../help.ts';
 
 interface Options {
   readonly number?: number;
@@ -103,5 +104,5 @@ function parseCount(text: string): number {
 
 /** What main.ts sets on commands does not reach those below them. */
 function subcommand(name: string): Command {
-  return new Command(name).exitOverride().configureHelp({ showGlobalOptions: true });
+  return new Command(name).exitOverride().configureHelp(helpLayout(true));
 }

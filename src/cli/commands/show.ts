@@ -60,7 +60,9 @@ async function showSnapshot(face: Face, workspace: Workspace, revision: string):
     await lines.add(face.json ? JSON.stringify(changeJson(change)) : changeLine(face, change));
   }
   await lines.flush();
-  if (totals.lines > 0) face.print(` ${totals.text()}`);
+  const against = logged.snapshot.parent === logged.parent ? undefined : logged.parent;
+  if (totals.lines > 0)
+    face.print(` ${totals.text()}${against === undefined ? '' : ` since ${face.style('id', shortId(against))}`}`);
 }
 
 function printRecord(face: Face, { id, snapshot, tags, isHead, parent }: LoggedSnapshot): void {
@@ -121,7 +123,7 @@ async function showEntry(
       const chunks =
         'list' in entry.content ? `a list of chunks, ${entry.content.list}` : formatCount(entry.content.chunks.length);
       field('size', `${formatSize(entry.size)} (${formatCount(entry.size)} bytes)`);
-      field('content', `${contentId(entry) ?? 'empty'}`);
+      field('id', `${contentId(entry) ?? 'empty'}`);
       field('chunks', chunks);
       if (entry.linkKey !== undefined) field('links', `one file under several names (${entry.linkKey})`);
       if (entry.sparse) field('sparse', 'it has holes');

@@ -54,7 +54,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   const isShort = options.short === true;
   const lines = gatherLines();
   const totals = new ChangeTotals();
-  if (!isShort && !face.json) await lines.add(headLine(face, status));
+  if (!isShort && !face.json) await lines.add(face.fitted(headLine(face, status)));
   for await (const change of status.changes) {
     totals.add(change);
     if (face.json) await lines.add(JSON.stringify(changeJson(change)));
@@ -65,7 +65,10 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   for (const { path, rule } of status.ignored) {
     if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
     else if (isShort) await lines.add(`${face.style('dim', '!')} ${face.safe(path)}`);
-    else await lines.add(face.style('dim', ` ${'ignored'.padEnd(10)}  ${face.safe(path)}  (${face.safe(rule ?? '')})`));
+    else
+      await lines.add(
+        face.style('dim', ` ${'ignored'.padEnd(10)}  ${face.safe(path)}  (${face.safePattern(rule ?? '')})`),
+      );
   }
   const { head, skipped, unsteady } = status;
   if (face.json)
