@@ -6,6 +6,7 @@
 import type { LockFile } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { SnapError } from '../errors.ts';
+import type { Environment } from '../repo/environment.ts';
 import type { InitResult } from '../repo/init.ts';
 import { initWorkspace as initIn } from '../repo/init.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -40,8 +41,17 @@ const LOCK_TIMEOUT_MS = 10_000;
 /** Opens the workspace that the absolute path `folder` lies in. Throws `no-workspace`, `no-store`, `corrupt-data`, … */
 export async function openWorkspace(folder: string, options: OpenOptions = {}): Promise<Workspace> {
   const environment = processEnvironment(options.command ?? 'snap');
+  return openWorkspaceIn(environment, startWorkers(environment.threads), folder, options);
+}
+
+/** As `openWorkspace`, in another environment and with other workers: `close` ends these, too. */
+export async function openWorkspaceIn(
+  environment: Environment,
+  workers: Workers,
+  folder: string,
+  options: OpenOptions = {},
+): Promise<Workspace> {
   const repository = await openRepository(environment, findWorkspace(environment, folder));
-  const workers = startWorkers(environment.threads);
   let held: LockFile | undefined;
   return {
     root: repository.root,

@@ -2,7 +2,8 @@
 import { WorkerPool } from '../async/worker-pool.ts';
 import type { Job, Reply } from './jobs.ts';
 
-export type Workers = WorkerPool<Job, Reply>;
+/** Threads that do jobs, or what stands in for them. */
+export type Workers = Pick<WorkerPool<Job, Reply>, 'run' | 'warm' | 'close' | 'capacity'>;
 
 /** Starts no thread before the first job. `threads`: how many at most. */
 export function startWorkers(threads: number): Workers {
