@@ -83,3 +83,13 @@ export function fromSystemError(error: unknown, action: string, path: string): S
     }
   }
 }
+
+/** Runs `work`; system errors come out as of `fromSystemError`. */
+export function describing<T>(action: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    throw fromSystemError(error, action, path);
+  }
+}

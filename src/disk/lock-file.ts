@@ -5,7 +5,7 @@
  */
 import { errnoOf, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
-import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
+import { createOnce, readWhole, removeQuietly } from './files.ts';
 
 /** Who holds a lock. `bootId` and `startTime` tell a living process from another with the same pid. */
 export interface Holder {
@@ -25,7 +25,7 @@ export interface LockFile {
 export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
   const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
   for (let attempt = 0; attempt < 5; attempt++) {
-    if (createOnce(disk, path, bytes, `${path}.${holder.id}`)) return { release: () => removeIfThere(disk, path) };
+    if (createOnce(disk, path, bytes, `${path}.${holder.id}`)) return { release: () => removeQuietly(disk, path) };
     const other = readHolder(disk, path);
     if (other === undefined) continue;
     if (isAlive(disk, other, holder)) return other;

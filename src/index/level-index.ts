@@ -49,6 +49,8 @@ export class LevelIndex implements BlobIndex {
   readonly #meta: Buffer;
   #state: StoreState;
   #suspect = false;
+  /** A write failed: what it should have brought is not all there. */
+  #failed = false;
 
   constructor(database: Database, storeId: string) {
     this.#database = database;
@@ -84,6 +86,34 @@ export class LevelIndex implements BlobIndex {
   }
 
   async write(changes: IndexChanges): Promise<void> {
+    await this.#attempt(() => this.#write(changes));
+    if (changes.state !== undefined) this.#state = changes.state;
+  }
+
+  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
+    await this.#attempt(async () => {
+      const batch = new Batches(this.#database);
+      for (const placed of blocks) await putBlobs(batch, placed);
+      await batch.flush();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#attempt(() => this.#database.close());
+  }
+
+  /** An index that cannot be read or written costs time, never the command: it is given up at the end. */
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    if (this.#failed) return;
+    try {
+      await work();
+    } catch {
+      this.#failed = true;
+      this.#suspect = true;
+    }
+  }
+
+  async #write(changes: IndexChanges): Promise<void> {
     if (changes.removedPacks !== undefined && changes.removedPacks.length > 0)
       await this.#removeBlobsOf(new Set(changes.removedPacks));
     const batch = new Batches(this.#database);
@@ -96,25 +126,13 @@ export class LevelIndex implements BlobIndex {
       await batch.put(STATE_KEY, encodeState(changes.state));
     }
     await batch.flush();
-    if (changes.state !== undefined) this.#state = changes.state;
-  }
-
-  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
-    const batch = new Batches(this.#database);
-    for (const placed of blocks) await putBlobs(batch, placed);
-    await batch.flush();
-  }
-
-  async close(): Promise<void> {
-    await this.#database.close();
   }
 
   #get(key: Buffer): Buffer | undefined {
     let value: Uint8Array | undefined;
     try {
       value = this.#database.getSync(key);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+    } catch {
       this.#suspect = true;
       return undefined;
     }

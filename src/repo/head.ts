@@ -4,7 +4,7 @@
  */
 import type { Disk } from '../disk/disk.ts';
 import { readWhole, replaceFile } from '../disk/files.ts';
-import { SnapError } from '../errors.ts';
+import { describing, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
 import { WORKSPACE } from './layout.ts';
@@ -17,7 +17,8 @@ export interface Head {
 
 /** Throws `corrupt-data`. A missing file is a workspace without commits whose journal is to be read from the start. */
 export function readHead(disk: Disk, folder: string): Head {
-  const bytes = readWhole(disk, `${folder}/${WORKSPACE.head}`);
+  const path = `${folder}/${WORKSPACE.head}`;
+  const bytes = describing('reading', path, () => readWhole(disk, path));
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
   const match = /^([0-9a-f]{64}|-) (\d{1,12})\n$/.exec(bytes.toString('latin1'));
   if (match?.[1] === undefined || match[2] === undefined) {
@@ -30,5 +31,8 @@ export function readHead(disk: Disk, folder: string): Head {
 
 export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: string): void {
   const text = `${head.snapshot ?? '-'} ${head.journalNumber}\n`;
-  replaceFile(disk, `${folder}/${WORKSPACE.head}`, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`);
+  const path = `${folder}/${WORKSPACE.head}`;
+  describing('writing', path, () =>
+    replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`),
+  );
 }

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { removeTree, writeMarker } from '../disk/files.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, fromSystemError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { LevelIndex } from '../index/level-index.ts';
 import type { Environment } from './environment.ts';
@@ -25,7 +25,7 @@ export async function openIndex(environment: Environment, folder: string, storeI
   try {
     return await openOnDisk(environment, folder, storeId);
   } catch (error) {
-    if (!isReadOnly(error)) throw error;
+    if (!isReadOnly(error)) throw fromSystemError(error, 'opening the index in', folder);
     return {
       index: 'locked',
       notice: 'the workspace cannot be written; working without its index',
@@ -54,8 +54,7 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   let level: LevelIndex | 'locked';
   try {
     level = await openLevel(path, storeId);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
+  } catch {
     notice = discard(environment, path, 'it could not be opened');
     level = await openLevel(path, storeId);
   }
@@ -69,8 +68,10 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
   const close = async (): Promise<void> => {
     await opened.close();
-    if (opened.suspect) discard(environment, path, '');
-    removeTree(disk, marker);
+    quietly(() => {
+      if (opened.suspect) discard(environment, path, '');
+      removeTree(disk, marker);
+    });
   };
   return { index: opened, notice, close };
 }
@@ -78,6 +79,15 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
 async function openLevel(path: string, storeId: string): Promise<LevelIndex | 'locked'> {
   const { openLevelIndex } = await import('../index/level-index.ts');
   return openLevelIndex(path, storeId);
+}
+
+/** Clean-up after the work is done: what fails here is found, and mended, by the next command. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
 }
 
 function discard(environment: Environment, path: string, reason: string): string {

@@ -5,7 +5,7 @@
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { describing, errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
@@ -107,7 +107,8 @@ export async function openRepository(environment: Environment, root: string): Pr
     });
   }
   const config = decodeStoreConfig(configBytes);
-  whereWritable(() => ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`));
+  const temporary = `${folder}/${WORKSPACE.temporary}`;
+  whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
   const opened = await openIndex(environment, folder, config.id);
   try {
     return await assemble(environment, root, folder, settings, config, backend, opened);
@@ -164,6 +165,8 @@ async function assemble(
       const read = await readState(backend, state);
       await catchUp(backend, index, state, read.entries, read.state);
       state = read.state;
+      // Who waited for another command here, or runs beside one, must not go on from where that one began.
+      head = await catchUpHead(environment, folder, workspaceId, backend, state, readHead(environment.disk, folder));
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {

@@ -3,9 +3,10 @@
  * machine a surprise: gc sweeps, and removes packs that no journal entry names, only when no session is alive. No
  * promise about data rests on them: the journal's numbers decide (SPEC.md "Garbage collection").
  */
-import { ensureFolder, removeIfThere, writeMarker } from '../disk/files.ts';
+import { ensureFolder, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
+import { describing } from '../errors.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { SESSIONS } from './layout.ts';
@@ -22,27 +23,31 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   const { disk } = environment;
   const path = `${folder}/${environment.uniqueName()}.json`;
   try {
-    ensureFolder(disk, folder);
-    writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+    describing('writing', path, () => {
+      ensureFolder(disk, folder);
+      writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+    });
   } catch (error) {
     // Reading a store that cannot be written is fine; nobody collects garbage there as this user.
     if (!isReadOnly(error)) throw error;
     return { end: () => undefined };
   }
-  return { end: () => removeIfThere(disk, path) };
+  return { end: () => removeQuietly(disk, path) };
 }
 
 /** Sessions of other living processes. Removes those of dead ones. */
 export function liveSessions(environment: Environment, backend: Backend): Holder[] {
   const folder = backend.localPath(SESSIONS);
   const { disk } = environment;
-  if (folder === undefined || disk.lstat(folder) === undefined) return [];
-  const alive: Holder[] = [];
-  for (const name of disk.list(folder)) {
-    const holder = readHolder(disk, `${folder}/${name}`);
-    if (holder === undefined || holder.id === environment.holder.id) continue;
-    if (isAlive(disk, holder, environment.holder)) alive.push(holder);
-    else removeIfThere(disk, `${folder}/${name}`);
-  }
-  return alive;
+  if (folder === undefined) return [];
+  return describing('reading', folder, () => {
+    const alive: Holder[] = [];
+    for (const name of disk.lstat(folder) === undefined ? [] : disk.list(folder)) {
+      const holder = readHolder(disk, `${folder}/${name}`);
+      if (holder === undefined || holder.id === environment.holder.id) continue;
+      if (isAlive(disk, holder, environment.holder)) alive.push(holder);
+      else removeIfThere(disk, `${folder}/${name}`);
+    }
+    return alive;
+  });
 }
