@@ -1,12 +1,14 @@
 /** Checking out from outside. */
 import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout } from '../checkout/checkout.ts';
-import type { PlanSummary } from '../checkout/preview.ts';
+import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
 import { commit } from '../commit/commit.ts';
+import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import type { EntryDraft } from '../repo/journal.ts';
+import { isWithin } from '../repo/layout.ts';
 import { moveHead } from '../repo/move-head.ts';
 import { appendOperation } from '../repo/operation-log.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -45,60 +47,61 @@ export interface CheckoutResult extends ApplyResult {
 
 /** Makes the workspace (or `to`) look like a snapshot. What was not committed is committed first. */
 export async function checkout(workspace: Workspace, settings: CheckoutSettings): Promise<CheckoutResult> {
+  const { environment } = workspace.repository;
+  const started = environment.elapsed();
+  const result =
+    settings.to === undefined
+      ? await workspace.exclusively(() => checkoutHere(workspace, settings))
+      : await checkoutElsewhere(workspace, settings, settings.to);
+  return { ...result, milliseconds: environment.elapsed() - started };
+}
+
+type Outcome = Omit<CheckoutResult, 'milliseconds'>;
+
+async function checkoutElsewhere(workspace: Workspace, settings: CheckoutSettings, to: string): Promise<Outcome> {
   const { repository, workers } = workspace;
-  const started = repository.environment.elapsed();
-  const { id, snapshot, selection } = await resolve(workspace, settings);
-  const options = {
-    after: snapshot,
-    selection,
-    keepExtra: settings.keepExtra ?? false,
-    overwrite: settings.overwrite ?? 'always',
-    signal: workspace.signal,
-    progress: settings.onProgress ?? ((): void => undefined),
-  };
-  const { files, others } = snapshot.totals;
-  const entries = selection === everything ? files + others : undefined;
-  if (settings.to !== undefined) {
-    const result = await checkoutTo(repository, workers, settings.to, settings.force ?? false, {
-      ...options,
-      before: undefined,
-    });
-    return { ...result, id, saved: undefined, entries, milliseconds: repository.environment.elapsed() - started };
-  }
+  refuseTarget(workspace, to);
+  const { id, entries, options } = await resolve(workspace, settings);
+  const result = await checkoutTo(repository, workers, to, settings.force ?? false, options);
+  return { ...result, id, saved: undefined, entries };
+}
+
+/** Under the lock: HEAD, and what the revision names, are as the command before left them. */
+async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): Promise<Outcome> {
+  const { repository, workers } = workspace;
   workers.warm();
-  return workspace.exclusively(async () => {
-    const headBefore = repository.head().snapshot;
-    const saved = await autosave(workspace, settings.revision);
-    const now = saved ?? headBefore;
-    const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
-    const whole = selection === everything;
-    const savedBy = repository.state().number;
-    let begun = false;
-    const begin = async (changes: boolean): Promise<void> => {
-      begun = true;
-      if (settings.record === false || !(changes || (whole && headBefore !== id))) return;
-      const paths = whole ? null : [...(settings.paths ?? [])];
-      await appendOperation(repository, {
-        operation: 'checkout',
-        from: headBefore,
-        saved: saved ?? null,
-        to: id,
-        paths,
-      });
-    };
-    let result: ApplyResult;
-    try {
-      result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
-    } catch (error) {
-      // What was not committed before shall show as not committed again; once something was changed it stays saved.
-      if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy, headBefore);
-      else repository.setHead(headBefore);
-      throw error;
-    }
-    const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
-    await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
-    return { ...result, id, saved, entries, milliseconds: repository.environment.elapsed() - started };
-  });
+  const { id, entries, options } = await resolve(workspace, settings);
+  const headBefore = repository.head().snapshot;
+  const saved = await autosave(workspace, settings.revision);
+  const now = saved ?? headBefore;
+  const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
+  const whole = options.selection === everything;
+  const savedBy = repository.state().number;
+  let begun = false;
+  const begin = async (changes: boolean): Promise<void> => {
+    begun = true;
+    if (settings.record === false || !(changes || (whole && headBefore !== id))) return;
+    const paths = whole ? null : [...(settings.paths ?? [])];
+    await appendOperation(repository, {
+      operation: 'checkout',
+      from: headBefore,
+      saved: saved ?? null,
+      to: id,
+      paths,
+    });
+  };
+  let result: ApplyResult;
+  try {
+    result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
+  } catch (error) {
+    // What was not committed before shall show as not committed again; once something was changed it stays saved.
+    if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy, headBefore);
+    else repository.setHead(headBefore);
+    throw error;
+  }
+  const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
+  await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
+  return { ...result, id, saved, entries };
 }
 
 /** What `checkout` in place would do; nothing is changed or stored. */
@@ -107,28 +110,16 @@ export async function planCheckout(
   settings: CheckoutSettings,
 ): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
   const { repository, workers } = workspace;
-  const { id, snapshot, selection } = await resolve(workspace, settings);
+  const { id, options } = await resolve(workspace, settings);
   const live = await previewCommit(workspace);
-  const plan = await previewCheckout(repository, workers, live.trees, {
-    before: live.scan.tree,
-    after: snapshot,
-    selection,
-    keepExtra: settings.keepExtra ?? false,
-    overwrite: settings.overwrite ?? 'always',
-    signal: workspace.signal,
-    progress: () => undefined,
-  });
+  const plan = await previewCheckout(repository, workers, live.trees, { ...options, before: live.scan.tree });
   return { ...plan, id, uncommitted: live.scan.differs };
 }
 
 async function resolve(
   workspace: Workspace,
   settings: CheckoutSettings,
-): Promise<{
-  id: BlobId;
-  snapshot: Awaited<ReturnType<Workspace['repository']['trees']['snapshot']>>;
-  selection: typeof everything;
-}> {
+): Promise<{ id: BlobId; entries: number | undefined; options: CheckoutOptions }> {
   const { repository } = workspace;
   const { revision, path } = splitRevisionPath(settings.revision);
   const id = await resolveRevision(repository, revision);
@@ -139,7 +130,33 @@ async function resolve(
   ].filter((wanted) => wanted !== '');
   if (settings.removeMissing !== true)
     for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
-  return { id, snapshot, selection: paths.length === 0 ? everything : fromPaths(new Set(paths)) };
+  const selection = paths.length === 0 ? everything : fromPaths(new Set(paths));
+  const { files, others } = snapshot.totals;
+  return {
+    id,
+    entries: selection === everything ? files + others : undefined,
+    options: {
+      before: undefined,
+      after: snapshot,
+      selection,
+      keepExtra: settings.keepExtra ?? false,
+      overwrite: settings.overwrite ?? 'always',
+      signal: workspace.signal,
+      progress: settings.onProgress ?? ((): void => undefined),
+    },
+  };
+}
+
+function refuseTarget({ repository }: Workspace, to: string): void {
+  const { root, folder, backend } = repository;
+  if (to !== root && !isWithin(to, folder) && !isWithin(to, backend.location)) return;
+  throw new SnapError(
+    'refused',
+    `${to} is ${to === root ? 'the workspace itself' : 'where snap keeps its own files'}`,
+    {
+      hint: to === root ? 'Leave --to out to check out in place.' : 'Name another folder.',
+    },
+  );
 }
 
 /** Nothing was changed: the snapshot that was made for the checkout, by journal entry `undoes`, goes again. */

@@ -7,6 +7,8 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import { linkGroup, sameTime } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Workers } from '../work/start-workers.ts';
+import type { Expected } from '../work/write-files.ts';
+import { demandExpected } from '../work/write-files.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
@@ -28,8 +30,8 @@ export interface ApplyOptions {
   readonly workers: Workers;
   readonly target: Target;
   readonly overwrite: OverwritePolicy;
-  /** False if the entry at `path` is not what was seen, and saved, before. */
-  readonly isAsSeen: (path: string) => boolean;
+  /** What was seen, and saved, at `path` before: nothing else may be replaced. */
+  readonly expected: (path: string) => Expected;
   /** Tells which files that are there hold the right bytes already; undefined if none can. */
   readonly existing: ExistingFiles | undefined;
   /** Nothing is in the target yet. */
@@ -164,6 +166,9 @@ class Apply {
         this.#unlock(path);
         if (target.look(path)?.isDirectory() === true && !target.removeFolder(path)) this.#kept.push(path);
         return undefined;
+      case 'keep':
+        this.#kept.push(path);
+        return undefined;
       case 'make-folder':
         if (!vacant && target.look(path)?.isDirectory() === true) this.#unlock(path);
         else {
@@ -175,7 +180,7 @@ class Apply {
         if (step.before === undefined || this.#mayChange(path)) target.setMetadata(path, step.entry);
         return undefined;
       default:
-        return vacant ? this.#write(step) : this.#place(step);
+        return vacant && this.#options.empty ? this.#write(step, undefined) : this.#place(step);
     }
   }
 
@@ -183,7 +188,7 @@ class Apply {
     const { target, existing } = this.#options;
     const { path, entry } = step;
     const there = target.look(path);
-    if (there === undefined) return this.#write(step);
+    if (there === undefined) return this.#write(step, this.#options.expected(path));
     if (existing !== undefined && step.kind === 'symlink' && target.leadsTo(path, step.entry.target)) {
       this.#right++;
       if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
@@ -206,18 +211,18 @@ class Apply {
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
     return this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)
-      ? this.#write(step)
+      ? this.#write(step, this.#options.expected(step.path))
       : undefined;
   }
 
-  #write(step: PlaceStep): Promise<void> | undefined {
+  #write(step: PlaceStep, expected: Expected): Promise<void> | undefined {
     const { path } = step;
     if (step.kind === 'write') {
       const key = linkGroup(step.entry);
       const group = key === undefined ? undefined : this.#links.get(key);
       if (group === undefined) {
         if (key !== undefined) this.#links.set(key, { first: path, others: [] });
-        return this.#writer.write(path, step.entry);
+        return this.#writer.write(path, step.entry, expected);
       }
       group.others.push(path);
     } else if (step.kind === 'symlink') {
@@ -229,6 +234,7 @@ class Apply {
   }
 
   #link(first: string, path: string): void {
+    if (!this.#mayChange(path)) return;
     this.#options.target.link(first, path);
     this.#written++;
     this.#linked++;
@@ -243,13 +249,13 @@ class Apply {
   }
 
   #mayChange(path: string): boolean {
-    if (this.#options.isAsSeen(path)) return true;
-    this.#failures.push({
-      path,
-      code: 'refused',
-      reason: `${path} changed while the checkout went on; it was left as it is`,
-    });
-    return false;
+    try {
+      demandExpected(this.#options.target.look(path), this.#options.expected(path), path);
+      return true;
+    } catch (error) {
+      this.#note(path, error);
+      return false;
+    }
   }
 
   #unlockParent(path: string): void {

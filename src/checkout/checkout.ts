@@ -45,7 +45,7 @@ export async function checkoutInPlace(
       target,
       overwrite: options.overwrite,
       keepStats: true,
-      isAsSeen: (path) => seen.isAsSeen(target, path),
+      expected: (path) => seen.expected(path),
       existing: undefined,
       empty: false,
       signal: options.signal,
@@ -101,13 +101,13 @@ export async function checkoutTo(
     const target = new Target(repository.environment, folder, undefined);
     for (const name of interrupted) removeTree(disk, `${folder}/${name}`);
     try {
-      const result = await applySteps((take) => planCheckout(planOptions(repository.trees, options), take), {
+      const result = await applySteps((take) => planCheckout(planOptions(repository, options), take), {
         repository,
         workers,
         target,
         overwrite: options.overwrite,
         keepStats: false,
-        isAsSeen: () => true,
+        expected: () => undefined,
         existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
         empty,
         signal: options.signal,

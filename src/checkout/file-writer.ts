@@ -13,7 +13,10 @@ import type { Repository } from '../repo/repository.ts';
 import type { BlockRef } from '../work/block-source.ts';
 import { STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { WriteChunk, WriteFile, WriteReply } from '../work/write-files.ts';
+import type { Expected, WriteFile, WriteReply } from '../work/write-files.ts';
+import { demandExpected } from '../work/write-files.ts';
+import type { Blocks, Place } from './block-places.ts';
+import { blockBase, blockKey, writeChunks } from './block-places.ts';
 import type { Target } from './target.ts';
 
 export interface FailedPath {
@@ -26,17 +29,6 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
 const LARGE_BYTES = 8 * 1024 * 1024;
 const SEGMENT_BYTES = 8 * 1024 * 1024;
-
-/** Where a chunk lies. */
-interface Place {
-  readonly key: string;
-  readonly block: BlockRef;
-  /** In the decoded block. */
-  readonly offset: number;
-}
-
-/** The blocks that a job needs, numbered in the order in which they came. */
-type Blocks = Map<string, { readonly number: number; readonly block: BlockRef }>;
 
 interface Pending {
   readonly path: string;
@@ -70,16 +62,16 @@ export class FileWriter {
   }
 
   /** Queues a file; waits only where it must. Failures of single files are collected; a full disk throws. */
-  write(path: string, entry: FileEntry): Promise<void> | undefined {
+  write(path: string, entry: FileEntry, expected: Expected): Promise<void> | undefined {
     if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
       const { chunks } = entry.content;
       const places = this.#knownPlaces(chunks);
       if (places !== undefined && !this.#isFull(places)) {
-        this.#add(path, entry, chunks, places);
+        this.#add(path, entry, chunks, places, expected);
         return undefined;
       }
     }
-    return this.#writeSlowly(path, entry).catch((error: unknown) => {
+    return this.#writeSlowly(path, entry, expected).catch((error: unknown) => {
       if (!hasCode(error, 'corrupt-data')) throw error;
       this.failures.push({ path, code: error.code, reason: error.message });
     });
@@ -92,11 +84,11 @@ export class FileWriter {
     this.#check();
   }
 
-  async #writeSlowly(path: string, entry: FileEntry): Promise<void> {
+  async #writeSlowly(path: string, entry: FileEntry, expected: Expected): Promise<void> {
     const chunks = await this.#repository.trees.chunks(entry);
     if (entry.size >= LARGE_BYTES) {
       await this.#room();
-      this.#track(this.#writeLarge(path, entry, chunks));
+      this.#track(this.#writeLarge(path, entry, chunks, expected));
       return;
     }
     const places = await this.#fetchPlaces(chunks);
@@ -104,7 +96,7 @@ export class FileWriter {
       this.#send();
       await this.#room();
     }
-    this.#add(path, entry, chunks, places);
+    this.#add(path, entry, chunks, places, expected);
   }
 
   /** Where the chunks lie, if the index knows all of them and their packs are local files. */
@@ -142,7 +134,13 @@ export class FileWriter {
   }
 
   /** Puts a file into the batch. Nothing is awaited here: the numbers of the blocks are the batch's. */
-  #add(path: string, entry: FileEntry, chunks: readonly ChunkRef[], places: readonly Place[]): void {
+  #add(
+    path: string,
+    entry: FileEntry,
+    chunks: readonly ChunkRef[],
+    places: readonly Place[],
+    expected: Expected,
+  ): void {
     const slash = path.lastIndexOf('/');
     this.#batch.push({
       path,
@@ -154,6 +152,7 @@ export class FileWriter {
         owner: this.#target.owner(entry),
         size: entry.size,
         sparse: entry.sparse,
+        expected,
         chunks: writeChunks(this.#blocks, chunks, places),
       },
     });
@@ -191,7 +190,7 @@ export class FileWriter {
     }
   }
 
-  async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[]): Promise<void> {
+  async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
     let temporary: string | undefined;
     try {
       temporary = this.#target.createTemporary(entry.size);
@@ -214,6 +213,7 @@ export class FileWriter {
       await Promise.all(segments);
       if (position !== entry.size)
         throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
+      demandExpected(this.#target.look(path), expected, path);
       this.#target.finish(temporary, path, entry);
       this.#report.written(path, undefined, entry.size);
     } catch (error) {
@@ -275,25 +275,4 @@ export class FileWriter {
   #check(): void {
     if (this.#fatal !== undefined) throw this.#fatal;
   }
-}
-
-function blockKey(location: BlobLocation): string {
-  return `${location.pack}:${location.blockOffset}`;
-}
-
-function blockBase(location: BlobLocation): Omit<BlockRef, 'source'> {
-  return { pack: location.pack, offset: location.blockOffset, storedLength: location.storedLength };
-}
-
-/** The chunks as a worker takes them; their blocks get numbers in `blocks`. */
-function writeChunks(blocks: Blocks, chunks: readonly ChunkRef[], places: readonly Place[]): WriteChunk[] {
-  return places.map(({ key, block, offset }, i) => {
-    const { id, length } = chunks[i] as ChunkRef;
-    let numbered = blocks.get(key);
-    if (numbered === undefined) {
-      numbered = { number: blocks.size, block };
-      blocks.set(key, numbered);
-    }
-    return { block: numbered.number, offset, length, id };
-  });
 }

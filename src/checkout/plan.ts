@@ -13,6 +13,8 @@ import type { Selection } from '../scan/selection.ts';
 export type Step =
   | { readonly kind: 'remove'; readonly path: string; readonly before: TreeEntry }
   | { readonly kind: 'remove-folder'; readonly path: string; readonly before: FolderEntry }
+  /** Something of another kind that is not to be replaced. */
+  | { readonly kind: 'keep'; readonly path: string; readonly before: TreeEntry }
   | { readonly kind: 'make-folder'; readonly path: string; readonly entry: FolderEntry }
   | { readonly kind: 'write'; readonly path: string; readonly entry: FileEntry; readonly before: TreeEntry | undefined }
   | {
@@ -43,6 +45,10 @@ export interface PlanOptions {
   readonly selection: Selection;
   /** Leave what the target does not have. */
   readonly keepExtra: boolean;
+  /** Leave what is of another kind in the target, such as a folder where a file is to be. */
+  readonly keepKinds: boolean;
+  /** True for what the target's own rules ignore: it stays when the target does not have it. */
+  readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
 }
@@ -103,6 +109,9 @@ function planEntry(
 ): Promise<void> | undefined {
   const { selection, take } = planning;
   if (!selection.has(path) && !(now.kind === ENTRY_KIND.folder && selection.reaches(path))) return undefined;
+  const isFolder = before?.kind === ENTRY_KIND.folder;
+  if (before !== undefined && before.kind !== now.kind && (planning.keepKinds || (planning.keepExtra && isFolder)))
+    return take({ kind: 'keep', path, before });
   if (before !== undefined && before.kind !== now.kind)
     return removeEntry(planning, path, before).then(() => planEntry(planning, path, undefined, now));
   if (now.kind === ENTRY_KIND.folder) return planSubfolder(planning, path, before, now);
@@ -131,7 +140,20 @@ async function planSubfolder(
 
 async function planRemoval(planning: Planning, folder: string, before: TreeEntry | undefined): Promise<void> {
   if (before === undefined || planning.keepExtra) return;
-  await removeEntry(planning, join(folder, before.name), before);
+  await removeUnlessIgnored(planning, join(folder, before.name), before);
+}
+
+/** What the target ignores is not its business: it was taken in by a snapshot with other rules, or by mistake. */
+async function removeUnlessIgnored(planning: Planning, path: string, before: TreeEntry): Promise<void> {
+  if (before.kind !== ENTRY_KIND.folder) {
+    if (planning.selection.has(path) && !(await planning.ignoredAfter(path, false)))
+      await planning.take({ kind: 'remove', path, before });
+    return;
+  }
+  if (await planning.ignoredAfter(path, true)) return;
+  for (const entry of await planning.before.trees.folder(before.tree))
+    await removeUnlessIgnored(planning, join(path, entry.name), entry);
+  if (planning.selection.has(path)) await planning.take({ kind: 'remove-folder', path, before });
 }
 
 async function removeEntry(planning: Planning, path: string, before: TreeEntry): Promise<void> {

@@ -8,6 +8,7 @@ import type { BlobId } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import type { FileEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { isWithin, storeInside } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import type { FileReading } from '../scan/file-reader.ts';
@@ -18,6 +19,7 @@ import type { Workers } from '../work/start-workers.ts';
 import type { ExistingFiles, OverwritePolicy, PlaceStep } from './apply.ts';
 import type { PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
+import { rulesAfter } from './rules-after.ts';
 import type { Target } from './target.ts';
 
 export interface CheckoutOptions {
@@ -48,12 +50,18 @@ export async function preview(
   options: CheckoutOptions,
   target: Target,
 ): Promise<PlanSummary> {
-  const base = planOptions(repository.trees, options, trees);
+  const base = planOptions(repository, options, trees);
   const relink = await changedLinkKeys(base);
   const steps: Step[] = [];
   const inWay: number[] = [];
+  const removed = new Set<string>();
   await planCheckout({ ...base, relink }, (step) => {
     steps.push(step);
+    if (step.kind === 'remove' || step.kind === 'remove-folder') removed.add(step.path);
+    if (isPlace(step) && removed.has(step.path) && holdsOther(target, step.path, removed)) {
+      inWay.push(steps.length - 1);
+      return undefined;
+    }
     const mayBlock =
       step.kind === 'make-folder'
         ? target.look(step.path)?.isDirectory() === false
@@ -104,6 +112,15 @@ function isPlace(step: Step): step is PlaceStep {
   return step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special';
 }
 
+/** True if in the folder at `path` there is something that the plan does not remove: ignored files. */
+function holdsOther(target: Target, path: string, removed: ReadonlySet<string>): boolean {
+  if (target.look(path)?.isDirectory() !== true) return false;
+  return target.names(path).some((name) => {
+    const inside = `${path}/${name}`;
+    return !removed.has(inside) || holdsOther(target, inside, removed);
+  });
+}
+
 /** True if something is at `path` that no earlier step of the plan removes. */
 function standsAlone(target: Target, steps: readonly Step[], path: string): boolean {
   if (target.look(path) === undefined) return false;
@@ -115,12 +132,29 @@ function standsAlone(target: Target, steps: readonly Step[], path: string): bool
   return true;
 }
 
-export function planOptions(trees: TreeReader, options: CheckoutOptions, beforeTrees: TreeReader = trees): PlanOptions {
+/** A snapshot may hold what was, or became, the workspace's own store: that is never written or removed. */
+function withoutStore({ root, backend }: Repository, selection: Selection): Selection {
+  const store = storeInside(root, backend.location);
+  if (store === undefined) return selection;
+  return {
+    has: (path) => !isWithin(path, store) && selection.has(path),
+    reaches: (path) => !isWithin(path, store) && selection.reaches(path),
+  };
+}
+
+export function planOptions(
+  repository: Repository,
+  options: CheckoutOptions,
+  beforeTrees: TreeReader = repository.trees,
+): PlanOptions {
+  const { trees } = repository;
   return {
     before: { trees: beforeTrees, tree: options.before },
     after: { trees, tree: options.after.tree },
-    selection: options.selection,
+    selection: withoutStore(repository, options.selection),
     keepExtra: options.keepExtra,
+    keepKinds: options.overwrite !== 'always',
+    ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
   };
 }
@@ -160,9 +194,9 @@ export function inTheWay(blocked: readonly string[]): SnapError {
   const shown = blocked.slice(0, 5).join(', ');
   return new SnapError(
     'refused',
-    `${blocked.length === 1 ? 'a file is' : `${blocked.length} files are`} in the way and in no snapshot (ignored): ${shown}${blocked.length > 5 ? ', …' : ''}`,
+    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
     {
-      hint: 'Move them away, or take them in with "!" in .snapignore and commit; nothing was changed.',
+      hint: 'Move them away, or take what is ignored in with "!" in .snapignore and commit; nothing was changed.',
       context: { blocked },
     },
   );

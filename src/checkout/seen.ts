@@ -19,8 +19,8 @@ import {
   smudge,
   smudgeRacy,
 } from '../scan/listing.ts';
+import type { Expected } from '../work/write-files.ts';
 import type { ApplyResult } from './apply.ts';
-import type { Target } from './target.ts';
 
 interface Remembered {
   readonly record: FolderRecord;
@@ -35,17 +35,14 @@ export class SeenFolders {
     this.#repository = repository;
   }
 
-  /** True if what is at `path` now has the stat that the last scan saw. Without a record: false. */
-  isAsSeen(target: Target, path: string): boolean {
+  /** Size, mtime and inode that the last scan saw at `path`; null if it saw nothing there, or nobody knows. */
+  expected(path: string): Expected {
     const slash = path.lastIndexOf('/');
     const remembered = this.folder(slash < 0 ? '' : path.slice(0, slash));
     const position = remembered?.positions.get(path.slice(slash + 1));
-    const now = target.look(path);
-    if (now === undefined) return true;
-    if (remembered === undefined || position === undefined) return false;
+    if (remembered === undefined || position === undefined) return null;
     const seen = readStat(remembered.record.stats, position);
-    if (now.isDirectory()) return seen.kind === ENTRY_KIND.folder;
-    return BigInt(seen.size) === now.size && seen.mtime === now.mtimeNs && BigInt.asUintN(64, seen.inode) === now.ino;
+    return [BigInt(seen.size), seen.mtime, BigInt.asUintN(64, seen.inode)];
   }
 
   folder(path: string): Remembered | undefined {

@@ -61,6 +61,11 @@ export class Target {
     }
   }
 
+  /** Names in the folder at a path. */
+  names(path: string): string[] {
+    return this.#disk.list(`${this.#anchor.enter(path)}/.`);
+  }
+
   /** True if at the path there is a link with this very target. */
   leadsTo(path: string, target: string): boolean {
     const there = this.look(path);

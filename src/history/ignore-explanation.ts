@@ -3,7 +3,7 @@
  * out a folder decides for all that is in it, because ignored folders are not entered.
  */
 import { entryNameFault } from '../object/entry-name.ts';
-import { IGNORE_FILE } from '../repo/layout.ts';
+import { IGNORE_FILE, storeInside } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textsSetting } from '../repo/settings.ts';
 import type { IgnoreRules } from '../scan/ignore-rules.ts';
@@ -28,6 +28,7 @@ export function ignoreExplainer(
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
     { source: '--exclude', patterns: exclude },
   ]);
+  const ownStore = storeInside(repository.root, repository.backend.location);
   let known = new Map<string, IgnoreRules>([['', root]]);
 
   /** Rules for the entries of a folder; only those on the way to the last one are kept. */
@@ -52,7 +53,7 @@ export function ignoreExplainer(
     for (const [depth, name] of names.entries()) {
       const at = names.slice(0, depth + 1).join('/');
       const above = at === path ? undefined : at;
-      const fault = entryNameFault(name);
+      const fault = at === ownStore ? 'the store of this workspace' : entryNameFault(name);
       if (fault !== undefined) return { path: asked, ignored: true, rule: `snap itself: ${fault}`, folder: above };
       const decision = rulesIn(names.slice(0, depth)).explain(at, above !== undefined || isFolder);
       if (decision.ignored || above === undefined) return { path: asked, ...decision, folder: above };

@@ -8,7 +8,7 @@ import { EMPTY_STATE } from '../object/store-state.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
 import { appendEntry } from './journal.ts';
-import { IGNORE_FILE, STORE_CONFIG, WORKSPACE } from './layout.ts';
+import { IGNORE_FILE, isWithin, STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
 
@@ -42,6 +42,7 @@ export async function initWorkspace(environment: Environment, options: InitOptio
     });
   }
   refuseNested(environment, options);
+  if (options.store !== undefined) refuseStoreInside(options.store, root, folder);
   const store = options.store ?? `${folder}/${WORKSPACE.store}`;
   try {
     ensureFolder(disk, root);
@@ -80,6 +81,17 @@ function refuseNested(environment: Environment, options: InitOptions): void {
   throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, {
     hint: "Use that one, or pass --nested: the outer workspace then leaves this folder's .snap alone.",
   });
+}
+
+/** A store that lies in what it holds snapshots of would be taken into them, and removed by a checkout. */
+function refuseStoreInside(store: string, root: string, folder: string): void {
+  if (isWithin(store, folder) && store !== folder) return;
+  if (isWithin(store, root))
+    throw new SnapError('refused', `the store ${store} would lie inside ${root}, which it is to hold snapshots of`, {
+      hint: 'Name a folder outside of it, or leave --store out: then the store is in .snap.',
+    });
+  if (isWithin(root, store))
+    throw new SnapError('refused', `${root} lies inside the store ${store}`, { hint: 'Name another folder.' });
 }
 
 async function openOrCreateStore(environment: Environment, store: string): Promise<boolean> {

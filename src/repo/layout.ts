@@ -43,3 +43,14 @@ export const WORKSPACE = {
 } as const;
 
 export const IGNORE_FILE = '.snapignore';
+
+/** True if the absolute path `path` is `folder` or lies in it. */
+export function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
+}
+
+/** Where a store lies in its own workspace, as a path in it; undefined if it lies elsewhere, or in `.snap`. */
+export function storeInside(root: string, store: string): string | undefined {
+  if (store === root || !isWithin(store, root) || isWithin(store, `${root}/.snap`)) return undefined;
+  return store.slice(root === '/' ? 1 : root.length + 1);
+}

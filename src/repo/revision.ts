@@ -16,6 +16,8 @@ const PREFIX_DIGITS_MIN = 4;
 
 /** The snapshot that `text` names. Throws `not-found`, `ambiguous` or `usage`, with candidates in the hint. */
 export async function resolveRevision(repository: Repository, text: string): Promise<BlobId> {
+  if (text === '')
+    throw new SnapError('usage', 'an empty text names no snapshot', { hint: 'HEAD is the last one of this folder.' });
   const match = /^(.*?)((?:~\d*|\^)*)$/s.exec(text);
   const name = match?.[1] ?? text;
   let id = await resolveName(repository, name === '' ? 'HEAD' : name, text);

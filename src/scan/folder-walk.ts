@@ -4,7 +4,7 @@
  * read: `walk` returns when a folder's files are all queued, its `done` when its tree is made.
  */
 
-import { errnoOf } from '../errors.ts';
+import { errnoOf, fromSystemError } from '../errors.ts';
 import type { FolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { entryNameFault } from '../object/entry-name.ts';
@@ -50,10 +50,14 @@ export class FolderWalk {
       listing = listFolder(context.environment.disk, absolute(context.root, path));
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === undefined || path === '') throw error;
+      if (errno === undefined) throw error;
+      if (path === '') throw fromSystemError(error, 'reading', context.root);
       if (errno !== 'ENOENT' && errno !== 'ENOTDIR') context.skipped.push({ path, reason: errno });
+      for (const entry of base === undefined ? [] : await context.trees.folder(base))
+        await this.#leaves.countRemoved(join(path, entry.name), entry);
       return settled(undefined);
     }
+    for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
     context.progress(listing.names.length);
     const record = this.#trees.recordFor(path, base);
     const sameNames = record !== undefined && record.names === listing.names.join('/');
@@ -202,9 +206,10 @@ export class FolderWalk {
     for (const [position, name] of listing.names.entries()) {
       const kind = kindAt(listing.stats, position);
       const ignored =
-        decided !== undefined && kindAt(decided.stats, position) === kind
+        (this.#context.ownStore !== undefined && join(path, name) === this.#context.ownStore) ||
+        (decided !== undefined && kindAt(decided.stats, position) === kind
           ? isIgnoredAt(decided.stats, position)
-          : entryNameFault(name) !== undefined || rules.ignores(join(path, name), kind === ENTRY_KIND.folder);
+          : entryNameFault(name) !== undefined || rules.ignores(join(path, name), kind === ENTRY_KIND.folder));
       if (!ignored) continue;
       markIgnored(listing.stats, position);
       if (entryNameFault(name) === undefined) this.#context.ignored?.(join(path, name), kind === ENTRY_KIND.folder);

@@ -35,6 +35,8 @@ export interface IgnoreRules {
   readonly digest: string;
   /** Rules for the entries of a folder below, with its own `.snapignore` if it has one. */
   enter(folderPath: string, hasIgnoreFile: boolean): IgnoreRules;
+  /** As `enter`, with the bytes of the folder's `.snapignore` given; undefined if it has none. */
+  enterWith(folderPath: string, bytes: Uint8Array | undefined): IgnoreRules;
   ignores(path: string, isFolder: boolean): boolean;
   explain(path: string, isFolder: boolean): IgnoreDecision;
 }
@@ -45,13 +47,21 @@ export function rootRules(
   root: string,
   extra: readonly { readonly source: string; readonly patterns: readonly string[] }[],
 ): IgnoreRules {
+  return outerRules((path) => readWhole(disk, `${root}/${path}`), extra).enter('', true);
+}
+
+/** The rules that come before those of any `.snapignore`, which `read` gives by its path in the workspace. */
+export function outerRules(
+  read: (path: string) => Buffer | undefined,
+  extra: readonly { readonly source: string; readonly patterns: readonly string[] }[],
+): IgnoreRules {
   const files = extra
     .filter(({ patterns }) => patterns.length > 0)
     .map(({ source, patterns }) => ruleFile('', source, patterns));
-  return rules(disk, root, files, digestOf('', files.map((file) => file.lines.join('\n')).join('\0'))).enter('', true);
+  return rules(read, files, digestOf('', files.map((file) => file.lines.join('\n')).join('\0')));
 }
 
-function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: string): IgnoreRules {
+function rules(read: (path: string) => Buffer | undefined, files: readonly RuleFile[], digest: string): IgnoreRules {
   const explain = (path: string, isFolder: boolean): IgnoreDecision => {
     for (let i = files.length - 1; i >= 0; i--) {
       const file = files[i];
@@ -66,22 +76,22 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
     }
     return { ignored: false, rule: undefined };
   };
+  const enterWith = (folderPath: string, bytes: Uint8Array | undefined): IgnoreRules => {
+    if (bytes === undefined) return rules(read, files, digest);
+    const source = sourceIn(folderPath);
+    const text = Buffer.from(bytes).toString('utf8');
+    const file = ruleFile(
+      folderPath === '' ? '' : `${folderPath}/`,
+      source,
+      text.replace(/^\uFEFF/, '').split(/\r?\n/),
+    );
+    const decides = file.lines.some((line) => line.trim() !== '' && !line.startsWith('#'));
+    return rules(read, decides ? [...files, file] : files, digestOf(digest, `${source}\0${text}`));
+  };
   return {
     digest,
-    enter: (folderPath, hasIgnoreFile) => {
-      if (!hasIgnoreFile) return rules(disk, root, files, digest);
-      const source = folderPath === '' ? IGNORE_FILE : `${folderPath}/${IGNORE_FILE}`;
-      const bytes = readWhole(disk, `${root}/${source}`);
-      if (bytes === undefined) return rules(disk, root, files, digest);
-      const text = bytes.toString('utf8');
-      const file = ruleFile(
-        folderPath === '' ? '' : `${folderPath}/`,
-        source,
-        text.replace(/^\uFEFF/, '').split(/\r?\n/),
-      );
-      const decides = file.lines.some((line) => line.trim() !== '' && !line.startsWith('#'));
-      return rules(disk, root, decides ? [...files, file] : files, digestOf(digest, `${source}\0${text}`));
-    },
+    enter: (folderPath, hasIgnoreFile) => enterWith(folderPath, hasIgnoreFile ? read(sourceIn(folderPath)) : undefined),
+    enterWith,
     ignores: (path, isFolder) => {
       for (let i = files.length - 1; i >= 0; i--) {
         const file = files[i];
@@ -94,6 +104,10 @@ function rules(disk: Disk, root: string, files: readonly RuleFile[], digest: str
     },
     explain,
   };
+}
+
+function sourceIn(folderPath: string): string {
+  return folderPath === '' ? IGNORE_FILE : `${folderPath}/${IGNORE_FILE}`;
 }
 
 function ruleFile(base: string, source: string, lines: readonly string[]): RuleFile {

@@ -59,6 +59,7 @@ export class LeafEntries {
       if (errno === undefined) throw error;
       smudge(stats, position);
       if (errno !== 'ENOENT') context.skipped.push({ path, reason: errno });
+      if (base !== undefined) context.noteChange(path, 'removed', base);
       return undefined;
     }
   }
@@ -88,6 +89,7 @@ export class LeafEntries {
     if (reading.kind !== 'read') {
       smudge(stats, position);
       if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
+      if (base !== undefined) context.noteChange(path, 'removed', base);
       return undefined;
     }
     const stat = readStat(stats, position);

@@ -2,8 +2,10 @@
  * One folder as the file system shows it now, in the form of a folder record: names sorted by bytes and a packed stat
  * for each. Two listings are the same folder state if names and stats are equal, byte for byte.
  */
+import { clampInt64, INT64_MAX } from '../bytes/int64.ts';
 import { compareNames } from '../bytes/names.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
+import { errnoOf } from '../errors.ts';
 import { CTIME_OFFSET, IGNORED_BIT, STAT_BYTES } from '../index/folder-record.ts';
 import type { EntryKind } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
@@ -15,13 +17,14 @@ export interface Listing {
   readonly linked: ReadonlyMap<number, string>;
   /** Positions of files that occupy less space than their size. */
   readonly sparse: ReadonlySet<number>;
+  /** Entries that could not even be looked at. */
+  readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
 /** How long after a change another one may leave the same times: one tick of the kernel's clock, doubled. */
 const RACY_NS = 20_000_000n;
 /** Where times come in whole seconds or coarser, as on FAT. */
 const RACY_COARSE_NS = 2_000_000_000n;
-const I64_MAX = 2n ** 63n - 1n;
 /** Smaller gaps come from compression and from data kept in inodes. */
 const SPARSE_BYTES_MIN = 32_768n;
 
@@ -32,9 +35,18 @@ export function listFolder(disk: Disk, path: string): Listing {
   const stats = Buffer.alloc(sorted.length * STAT_BYTES);
   const linked = new Map<number, string>();
   const sparse = new Set<number>();
+  const failed: { name: string; reason: string }[] = [];
   const prefix = path === '/' ? '/' : `${path}/`;
   for (const name of sorted) {
-    const stat = disk.lstat(prefix + name);
+    let stat: FileStat | undefined;
+    try {
+      stat = disk.lstat(prefix + name);
+    } catch (error) {
+      const errno = errnoOf(error);
+      // Without the right to enter the folder none can be looked at: that is said once, of the folder.
+      if (errno === undefined || errno === 'EACCES') throw error;
+      failed.push({ name, reason: errno });
+    }
     if (stat === undefined) continue;
     const position = names.push(name) - 1;
     writeStat(stats, position, stat);
@@ -42,7 +54,7 @@ export function listFolder(disk: Disk, path: string): Listing {
     if (stat.nlink > 1n) linked.set(position, `${stat.dev}:${stat.ino}`);
     if (stat.blocks * 512n + SPARSE_BYTES_MIN <= stat.size) sparse.add(position);
   }
-  return { names, stats: stats.subarray(0, names.length * STAT_BYTES), linked, sparse };
+  return { names, stats: stats.subarray(0, names.length * STAT_BYTES), linked, sparse, failed };
 }
 
 /** Packs one stat. Of folders only what trees keep: their size, links, ctime and inode change by themselves. */
@@ -56,10 +68,10 @@ export function writeStat(stats: Buffer, position: number, stat: FileStat): void
   stats.writeUInt32LE(Number(stat.uid & 0xffffffffn), at + 8);
   stats.writeUInt32LE(Number(stat.gid & 0xffffffffn), at + 12);
   if (kind === ENTRY_KIND.charDevice || kind === ENTRY_KIND.blockDevice)
-    stats.writeBigInt64LE(clamp(stat.rdev), at + 16);
-  else stats.writeBigInt64LE(folder ? 0n : clamp(stat.size), at + 16);
-  stats.writeBigInt64LE(clamp(stat.mtimeNs), at + 24);
-  stats.writeBigInt64LE(folder ? 0n : clamp(stat.ctimeNs), at + CTIME_OFFSET);
+    stats.writeBigInt64LE(clampInt64(stat.rdev), at + 16);
+  else stats.writeBigInt64LE(folder ? 0n : clampInt64(stat.size), at + 16);
+  stats.writeBigInt64LE(clampInt64(stat.mtimeNs), at + 24);
+  stats.writeBigInt64LE(folder ? 0n : clampInt64(stat.ctimeNs), at + CTIME_OFFSET);
   stats.writeBigUInt64LE(folder ? 0n : BigInt.asUintN(64, stat.ino), at + 40);
 }
 
@@ -134,7 +146,7 @@ export function sameStatAt(a: Buffer, positionA: number, b: Buffer, positionB: n
 
 /** Makes the stat of an entry equal to none that can be seen, so that it is read again next time. */
 export function smudge(stats: Buffer, position: number): void {
-  stats.writeBigInt64LE(I64_MAX, position * STAT_BYTES + CTIME_OFFSET);
+  stats.writeBigInt64LE(INT64_MAX, position * STAT_BYTES + CTIME_OFFSET);
 }
 
 /** Smudges the entries that may change once more without a new time: those changed just before `scannedNs`. */
@@ -151,9 +163,9 @@ export function smudgeRacy(stats: Buffer, scannedNs: bigint): void {
 /** Puts the numbers of a later look (size, mtime, ctime, inode) in the place of those of the listing. */
 export function updateStat(stats: Buffer, position: number, numbers: BigInt64Array): void {
   const at = position * STAT_BYTES;
-  stats.writeBigInt64LE(clamp(numbers[0] ?? 0n), at + 16);
-  stats.writeBigInt64LE(clamp(numbers[1] ?? 0n), at + 24);
-  stats.writeBigInt64LE(clamp(numbers[2] ?? 0n), at + CTIME_OFFSET);
+  stats.writeBigInt64LE(clampInt64(numbers[0] ?? 0n), at + 16);
+  stats.writeBigInt64LE(clampInt64(numbers[1] ?? 0n), at + 24);
+  stats.writeBigInt64LE(clampInt64(numbers[2] ?? 0n), at + CTIME_OFFSET);
   stats.writeBigInt64LE(BigInt.asIntN(64, numbers[3] ?? 0n), at + 40);
 }
 
@@ -165,8 +177,4 @@ function kindOf(stat: FileStat): EntryKind {
   if (stat.isCharacterDevice()) return ENTRY_KIND.charDevice;
   if (stat.isBlockDevice()) return ENTRY_KIND.blockDevice;
   return ENTRY_KIND.socket;
-}
-
-function clamp(value: bigint): bigint {
-  return value > I64_MAX ? I64_MAX : value < -I64_MAX ? -I64_MAX : value;
 }

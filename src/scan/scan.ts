@@ -10,6 +10,7 @@ import type { SkippedPath } from '../object/snapshot.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
+import { storeInside } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textsSetting } from '../repo/settings.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
@@ -63,6 +64,8 @@ export interface ScanResult {
 export interface ScanContext {
   readonly environment: Environment;
   readonly root: string;
+  /** Where the store lies in the workspace, if it does: never taken in. */
+  readonly ownStore: string | undefined;
   readonly index: BlobIndex;
   readonly trees: TreeReader;
   readonly reader: FileReader;
@@ -91,6 +94,7 @@ export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
   const context: ScanContext = {
     environment,
     root,
+    ownStore: storeInside(root, repository.backend.location),
     index: repository.index,
     trees: repository.trees,
     reader,

@@ -3,6 +3,7 @@
  * without following a link and without waiting for a FIFO, and its stat after reading must be the one the walk saw;
  * otherwise the main thread decides what to do.
  */
+import { clampInt64 } from '../bytes/int64.ts';
 import { release } from '../bytes/release.ts';
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { Cutter } from '../chunk/cutter.ts';
@@ -145,7 +146,7 @@ function failure(error: unknown): { status: number; error: string | undefined } 
 }
 
 export function numbersOf(stat: FileStat): BigInt64Array<ArrayBuffer> {
-  return BigInt64Array.of(stat.size, stat.mtimeNs, stat.ctimeNs, stat.ino);
+  return BigInt64Array.of(stat.size, clampInt64(stat.mtimeNs), clampInt64(stat.ctimeNs), stat.ino);
 }
 
 /** Returns how many bytes the chunks have. */

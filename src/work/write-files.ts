@@ -3,13 +3,15 @@
  * name in a folder of snap's own, and renamed into its place when it is whole. Large files are written by several jobs,
  * segment by segment, into a temporary file that the main thread creates and renames.
  */
+
 import { threadId } from 'node:worker_threads';
+import { clampInt64 } from '../bytes/int64.ts';
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { removeQuietly, writeFully } from '../disk/files.ts';
 import type { ErrorCode } from '../errors.ts';
-import { fromSystemError } from '../errors.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { blobIn } from '../pack/block.ts';
 import type { BlockRef, BlockSource } from './block-source.ts';
@@ -35,6 +37,20 @@ export interface WriteFile {
   readonly size: number;
   readonly sparse: boolean;
   readonly chunks: readonly WriteChunk[];
+  readonly expected: Expected;
+}
+
+/**
+ * What may be in a file's place just before it is put there: size, mtime and inode of what was saved, null for nothing,
+ * undefined for anything. Something else is somebody's work of the last moments, and stays.
+ */
+export type Expected = readonly [size: bigint, mtime: bigint, inode: bigint] | null | undefined;
+
+/** Throws `refused` if what is at `path` now (`there`) is not what may be replaced. */
+export function demandExpected(there: FileStat | undefined, expected: Expected, path: string): void {
+  if (there === undefined || expected === undefined) return;
+  if (expected?.[0] === there.size && expected[1] === clampInt64(there.mtimeNs) && expected[2] === there.ino) return;
+  throw new SnapError('refused', `${path} changed while the checkout went on; it was left as it is`);
 }
 
 export interface WriteJob {
@@ -91,6 +107,8 @@ export function writeFiles(disk: Disk, source: BlockSource, job: WriteJob): Writ
       try {
         writeOne(disk, source, job, file, temporary);
         const path = `${root.enter(file.folder)}/${file.name}`;
+        if (file.expected !== undefined)
+          demandExpected(disk.lstat(path), file.expected, `${file.folder === '' ? '' : `${file.folder}/`}${file.name}`);
         disk.rename(temporary, path);
         const stat = job.wantStats ? disk.lstat(path) : undefined;
         if (stat !== undefined) stats.set(numbersOf(stat), i * STAT_NUMBERS);

@@ -89,7 +89,7 @@ function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/c
   face.say(
     ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
   );
-  for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way and in no snapshot (ignored)`);
+  for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way: ignored, or not part of this checkout`);
 }
 
 /** Of a whole checkout in place: all that was not touched, and not meant to be. */

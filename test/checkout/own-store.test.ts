@@ -1,0 +1,56 @@
+/** A store that lies in its own workspace is never part of a snapshot, nor touched by a checkout. */
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { explainIgnored } from '../../src/api/history.ts';
+import { verify } from '../../src/api/verify.ts';
+import { initWorkspace } from '../../src/api/workspace.ts';
+import { hasCode } from '../../src/errors.ts';
+import { pictureOf, readPicture } from '../kit/crash/stage.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
+
+test('init refuses a store inside the folder, and a folder inside the store', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'snap-own-'));
+  try {
+    for (const [folder, store] of [
+      [root, join(root, 'sub')],
+      [join(root, 'store/work'), join(root, 'store')],
+      [root, root],
+    ] as const)
+      expect(hasCode(await initWorkspace(folder, { store }).catch((error: unknown) => error), 'refused')).toBe(true);
+    expect([...pictureOf(root).keys()]).toEqual([]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test('one that got there by the settings is left out, and left alone', async () => {
+  await using made = await makeWorkspace({ files: { f: 'one', 'sub/packs/old': 'a file of the same name' } });
+  const first = await made.commit('one');
+  made.remove('sub');
+  renameSync(`${made.root}/.snap/store`, `${made.root}/sub`);
+  const config = `${made.root}/.snap/config.toml`;
+  writeFileSync(config, readFileSync(config, 'utf8').replace('.snap/store', 'sub'));
+  await made.reopen();
+  made.write('f', 'two');
+  const second = await made.commit('two');
+  expect([...(await readPicture(made.workspace.repository, second)).keys()].sort()).toEqual(['.snapignore', 'f']);
+  expect(explainIgnored(made.workspace, ['sub/'])[0]?.rule).toContain('store of this workspace');
+  await checkout(made.workspace, { revision: first });
+  await checkout(made.workspace, { revision: second });
+  expect(made.read('f')).toBe('two');
+  expect((await verify(made.workspace, { data: true })).faultCount).toBe(0);
+});
+
+test('--to does not write into the files of snap', async () => {
+  await using made = await makeWorkspace({ files: { f: 'one' } });
+  await made.commit('one');
+  for (const to of ['', '/.snap', '/.snap/x', '/.snap/store/packs']) {
+    const error = await checkout(made.workspace, { revision: 'HEAD', to: made.root + to, force: true }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(hasCode(error, 'refused'), to).toBe(true);
+  }
+});
