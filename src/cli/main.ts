@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { printable } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
@@ -30,7 +31,10 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     .showHelpAfterError('Run with --help to see what there is.')
     .helpCommand('help [command]', 'explain a command')
     .configureHelp(helpLayout(false))
-    .configureOutput({ writeErr: (text) => wantsJson(argv) || process.stderr.write(text) })
+    .configureOutput({
+      writeErr: (text) => wantsJson(argv) || process.stderr.write(text),
+      outputError: (text, write) => write(text.split('\n').map(printable).join('\n')),
+    })
     .exitOverride();
   let face = new Face('snap', {}, process.cwd(), stop.signal);
   for (const define of COMMANDS) {
