@@ -3,7 +3,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname, userInfo } from 'node:os';
+import { decodeName } from './bytes/names.ts';
 import { realDisk } from './disk/disk.ts';
+import { readFully } from './disk/files.ts';
 import { bootId, processStartTime } from './disk/lock-file.ts';
 import type { Environment } from './repo/environment.ts';
 import { PROGRAM } from './version.ts';
@@ -43,5 +45,28 @@ function userName(): string {
     return userInfo().username;
   } catch {
     return String(process.getuid?.() ?? 'unknown');
+  }
+}
+
+const ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The arguments of this process with all their bytes (as of bytes/names.ts): Node replaces those that are not UTF-8. */
+export function exactArguments(argv: readonly string[]): readonly string[] {
+  if (process.platform !== 'linux' || !argv.some((argument) => argument.includes('\uFFFD'))) return argv;
+  const fd = realDisk.open('/proc/self/cmdline', 0);
+  try {
+    const buffer = Buffer.alloc(ARGUMENTS_BYTES_MAX);
+    const bytes = buffer.subarray(0, readFully(realDisk, fd, buffer, 0));
+    const words: string[] = [];
+    for (let start = 0; start < bytes.length; ) {
+      const end = bytes.indexOf(0, start);
+      words.push(decodeName(bytes.subarray(start, end < 0 ? bytes.length : end)));
+      start = end < 0 ? bytes.length : end + 1;
+    }
+    const exact = words.slice(words.length - argv.length + 2);
+    const matches = exact.every((word, i) => Buffer.from(word).toString() === word || argv[i + 2]?.includes('\uFFFD'));
+    return matches && exact.length === argv.length - 2 ? [...argv.slice(0, 2), ...exact] : argv;
+  } finally {
+    realDisk.close(fd);
   }
 }

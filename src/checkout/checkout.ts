@@ -3,7 +3,7 @@
  * just saved, so it writes only what differs and removes only what is stored. SPEC.md "Checkout".
  */
 
-import { ensureFolder, removeTree } from '../disk/files.ts';
+import { ensureFolder } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
@@ -99,8 +99,8 @@ export async function checkoutTo(
         hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
       });
     const target = new Target(repository.environment, folder, undefined);
-    for (const name of interrupted) removeTree(disk, `${folder}/${name}`);
     try {
+      for (const name of interrupted) target.removeTemporaries(name);
       const result = await applySteps((take) => planCheckout(planOptions(repository, options), take), {
         repository,
         workers,
@@ -114,14 +114,10 @@ export async function checkoutTo(
         progress: options.progress,
       });
       const { mode, uid, gid, mtime } = options.after.folder;
+      const root = { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) };
+      const failures = [...result.failures, ...finishRoot(target, root)];
       target.close();
-      return {
-        ...result,
-        failures: [
-          ...result.failures,
-          ...finishRoot(repository, folder, { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) }),
-        ],
-      };
+      return { ...result, failures };
     } catch (error) {
       target.closeInterrupted();
       throw error;
@@ -142,19 +138,15 @@ function setRootTime(target: Target, { folder }: CheckoutOptions['after']): void
 }
 
 function finishRoot(
-  repository: Repository,
-  folder: string,
+  target: Target,
   entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'> & { kind: 2 },
 ): ApplyResult['failures'] {
-  const target = new Target(repository.environment, folder, repository.folder);
   try {
-    target.setMetadata('', entry);
+    target.finishRoot(entry);
     return [];
   } catch (error) {
-    const failure = fromSystemError(error, 'changing', folder);
-    return [{ path: folder, code: failure.code, reason: failure.message }];
-  } finally {
-    target.close();
+    const failure = fromSystemError(error, 'changing', target.path);
+    return [{ path: target.path, code: failure.code, reason: failure.message }];
   }
 }
 

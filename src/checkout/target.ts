@@ -5,7 +5,8 @@
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { removeTree } from '../disk/files.ts';
+import { removeIfThere, removeQuietly } from '../disk/files.ts';
+import { errnoOf, hasCode } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
@@ -24,7 +25,9 @@ export class Target {
   readonly #disk: Disk;
   readonly #mayOwn: boolean;
   readonly #anchor: AnchoredFolder;
-  readonly #ownTemporary: boolean;
+  /** Name of the folder for temporary files, if it is one of its own. */
+  readonly #ownTemporary: string | undefined;
+  readonly #temporaries: string;
   readonly #uid: number;
   readonly #gid: number;
 
@@ -36,13 +39,18 @@ export class Target {
     this.#mayOwn = environment.uid === 0;
     this.path = path;
     const token = environment.uniqueName();
-    this.#ownTemporary = temporary === undefined;
-    const temporaryPath = temporary ?? `${path}/${TEMPORARY_PREFIX}${token}`;
-    if (this.#ownTemporary) this.#disk.makeFolder(temporaryPath, 0o700);
     const fd = this.#disk.open(path, OPEN.folderThroughLink);
-    const temporaryFd = this.#disk.open(temporaryPath, OPEN.folder);
-    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
     this.#anchor = new AnchoredFolder(this.#disk, fd, path);
+    this.#ownTemporary = temporary === undefined ? `${TEMPORARY_PREFIX}${token}` : undefined;
+    const temporaryPath = temporary ?? `${path}/${this.#ownTemporary}`;
+    if (this.#ownTemporary !== undefined) this.#disk.makeFolder(this.at(this.#ownTemporary), 0o700);
+    const temporaryFd = this.#disk.open(
+      this.#ownTemporary === undefined ? temporaryPath : this.at(this.#ownTemporary),
+      OPEN.folder,
+    );
+    // As the folder itself: who swaps the path of it for a link leads nothing elsewhere.
+    this.#temporaries = new AnchoredFolder(this.#disk, temporaryFd, temporaryPath).enter('');
+    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
   }
 
   /** What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. */
@@ -179,26 +187,57 @@ export class Target {
   }
 
   discard(temporary: string): void {
-    removeTree(this.#disk, temporary);
+    removeIfThere(this.#disk, temporary);
   }
 
   temporaryName(): string {
-    return `${this.writeRoot.temporaryPath}/${this.writeRoot.token}-m${this.#serial++}`;
+    return `${this.#temporaries}/${this.writeRoot.token}-m${this.#serial++}`;
+  }
+
+  /** Removes what a checkout that was cut short left. It made no folders in there; one that somebody did stays. */
+  removeTemporaries(folder: string): void {
+    const prefix = this.#enterIfThere(folder);
+    if (prefix === undefined) return;
+    for (const name of this.#disk.list(prefix)) removeQuietly(this.#disk, `${prefix}/${name}`);
+    try {
+      this.#disk.removeFolder(this.at(folder));
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ENOTEMPTY') throw error;
+    }
+  }
+
+  /** Nothing more is to be written: gives the folder itself its metadata, which its temporary files would change. */
+  finishRoot(entry: Parameters<Target['setMetadata']>[1]): void {
+    if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
+    this.setMetadata('', entry);
   }
 
   close(): void {
+    if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
     this.#anchor.close();
     this.#disk.close(this.writeRoot.fd);
     this.#disk.close(this.writeRoot.temporaryFd);
-    if (this.#ownTemporary) removeTree(this.#disk, this.writeRoot.temporaryPath);
   }
 
   /** As `close`, but if anything was written, the empty folder of temporary files stays: it says that more is to come. */
   closeInterrupted(): void {
-    const { path, temporaryPath } = this.writeRoot;
-    const started = this.#disk.list(path).some((name) => !isTemporaryFolder(name));
-    this.close();
-    if (this.#ownTemporary && started) this.#disk.makeFolder(temporaryPath, 0o700);
+    const own = this.#ownTemporary;
+    const started = this.#disk.list(this.at('')).some((name) => !isTemporaryFolder(name));
+    if (own !== undefined) this.removeTemporaries(own);
+    if (own !== undefined && started) this.#disk.makeFolder(this.at(own), 0o700);
+    this.#anchor.close();
+    this.#disk.close(this.writeRoot.fd);
+    this.#disk.close(this.writeRoot.temporaryFd);
+  }
+
+  #enterIfThere(folder: string): string | undefined {
+    try {
+      return this.#anchor.enter(folder);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' && !hasCode(error, 'refused')) throw error;
+      return undefined;
+    }
   }
 
   #serial = 0;

@@ -184,10 +184,10 @@ export class Face {
 function asSnapError(error: unknown): SnapError {
   if (error instanceof SnapError) return error;
   if (error instanceof Error && error.name === 'AbortError')
-    return new SnapError('interrupted', 'interrupted; nothing was left half done');
+    return new SnapError('interrupted', 'interrupted; nothing is lost, and no file is half written');
   if (error instanceof Error && /^E[A-Z]+$/.test(errnoOf(error) ?? '')) {
     const { syscall, path } = error as NodeJS.ErrnoException;
-    return fromSystemError(error, syscall ?? 'accessing', path ?? 'a file of the workspace or the store');
+    return fromSystemError(error, `the call ${syscall ?? '?'} for`, path ?? 'a file of the workspace or the store');
   }
   const message = error instanceof Error ? error.message : String(error);
   return new SnapError('internal', message, {

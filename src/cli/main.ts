@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { printable } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
@@ -13,7 +14,10 @@ import { Face } from './face.ts';
 import { helpLayout } from './help.ts';
 
 /** Runs the command line of this process. Never throws; sets the exit code. */
-export async function run(argv: readonly string[] = process.argv): Promise<void> {
+export async function run(given: readonly string[] = process.argv): Promise<void> {
+  const argv = given.some((word) => word.includes('\uFFFD'))
+    ? (await import('../environment.ts')).exactArguments(given)
+    : given;
   const stop = new AbortController();
   handleSignals(stop);
   ignoreClosedPipes();
@@ -30,7 +34,10 @@ export async function run(argv: readonly string[] = process.argv): Promise<void>
     .showHelpAfterError('Run with --help to see what there is.')
     .helpCommand('help [command]', 'explain a command')
     .configureHelp(helpLayout(false))
-    .configureOutput({ writeErr: (text) => wantsJson(argv) || process.stderr.write(text) })
+    .configureOutput({
+      writeErr: (text) => wantsJson(argv) || process.stderr.write(text),
+      outputError: (text, write) => write(text.split('\n').map(printable).join('\n')),
+    })
     .exitOverride();
   let face = new Face('snap', {}, process.cwd(), stop.signal);
   for (const define of COMMANDS) {
@@ -93,9 +100,13 @@ function inheritSettings(command: Command, from: Command): void {
 }
 
 function interruption(signal: AbortSignal): SnapError {
-  return new SnapError('interrupted', `stopped by ${String(signal.reason)}; nothing was left half done`, {
-    hint: 'Run the command again to go on.',
-  });
+  return new SnapError(
+    'interrupted',
+    `stopped by ${String(signal.reason)}; nothing is lost, and no file is half written`,
+    {
+      hint: 'Run the command again to go on.',
+    },
+  );
 }
 
 /** The first signal stops the command in order; a second one ends the process at once. */

@@ -7,9 +7,13 @@ import { errnoOf, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { OPEN } from './disk.ts';
 
+/** Levels whose descriptors stay open: the nearest ones, and farther up every so many, so that depth costs few. */
+const OPEN_LEVELS = 64;
+
 interface Step {
   readonly name: string;
-  readonly fd: number;
+  /** Undefined: closed, and opened again from a level above it when it is needed. */
+  fd: number | undefined;
 }
 
 export class AnchoredFolder {
@@ -44,7 +48,7 @@ export class AnchoredFolder {
   }
 
   close(): void {
-    for (const step of this.#steps.splice(0)) this.#disk.close(step.fd);
+    this.#leave(0);
     this.#lastPath = '';
     this.#lastPrefix = this.#byDescriptor ? `/proc/self/fd/${this.#rootFd}` : this.#rootPath;
   }
@@ -53,12 +57,27 @@ export class AnchoredFolder {
     let shared = 0;
     while (shared < names.length && shared < this.#steps.length && names[shared] === this.#steps[shared]?.name)
       shared++;
-    for (const step of this.#steps.splice(shared)) this.#disk.close(step.fd);
+    this.#leave(shared);
+    while (shared > 0 && this.#steps[shared - 1]?.fd === undefined) shared--;
+    this.#steps.length = shared;
+    let parent = this.#steps.at(-1)?.fd ?? this.#rootFd;
     for (const name of names.slice(shared)) {
-      const parent = this.#steps.at(-1)?.fd ?? this.#rootFd;
-      this.#steps.push({ name, fd: this.#openFolder(`/proc/self/fd/${parent}/${name}`, names) });
+      parent = this.#openFolder(`/proc/self/fd/${parent}/${name}`, names);
+      this.#steps.push({ name, fd: parent });
+      this.#forget(this.#steps.length - 1 - OPEN_LEVELS);
     }
-    return `/proc/self/fd/${this.#steps.at(-1)?.fd ?? this.#rootFd}`;
+    return `/proc/self/fd/${parent}`;
+  }
+
+  #leave(depth: number): void {
+    for (const { fd } of this.#steps.splice(depth)) if (fd !== undefined) this.#disk.close(fd);
+  }
+
+  #forget(level: number): void {
+    const step = this.#steps[level];
+    if (step?.fd === undefined || level % OPEN_LEVELS === 0) return;
+    this.#disk.close(step.fd);
+    step.fd = undefined;
   }
 
   #openFolder(path: string, names: readonly string[]): number {

@@ -6,6 +6,8 @@
  */
 import fs from 'node:fs';
 import { decodeName, systemPath } from '../bytes/names.ts';
+import { errnoOf } from '../errors.ts';
+import { atPath } from './long-path.ts';
 
 export type FileStat = fs.BigIntStats;
 
@@ -14,7 +16,7 @@ export const OPEN = {
   /** Source files: never through a final link, never waiting for a FIFO's writer. */
   source: fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
   read: fs.constants.O_RDONLY,
-  readWrite: fs.constants.O_RDWR,
+  readWrite: fs.constants.O_RDWR | fs.constants.O_NOFOLLOW,
   append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
   overwrite: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC | fs.constants.O_NOFOLLOW,
   /** A new file; fails if anything is there. */
@@ -60,7 +62,7 @@ export interface Disk {
 }
 
 export const realDisk: Disk = {
-  open: (path, flags, mode) => fs.openSync(systemPath(path), flags, mode),
+  open: (path, flags, mode) => atPath(path, (at) => fs.openSync(at, flags, mode)),
   close: (fd) => fs.closeSync(fd),
   read: (fd, buffer, offset, length, position) => fs.readSync(fd, buffer, offset, length, position),
   write: (fd, buffer, offset, length, position) => fs.writeSync(fd, buffer, offset, length, position),
@@ -71,33 +73,45 @@ export const realDisk: Disk = {
     }),
   truncate: (fd, length) => fs.ftruncateSync(fd, length),
   stat: (fd) => fs.fstatSync(fd, { bigint: true }),
-  lstat: (path) => fs.lstatSync(systemPath(path), { bigint: true, throwIfNoEntry: false }),
+  lstat,
   list: listNames,
-  readLink: (path) => decodeName(fs.readlinkSync(systemPath(path), 'buffer')),
-  rename: (from, to) => fs.renameSync(systemPath(from), systemPath(to)),
-  link: (from, to) => fs.linkSync(systemPath(from), systemPath(to)),
-  unlink: (path) => fs.unlinkSync(systemPath(path)),
+  readLink: (path) => atPath(path, (at) => decodeName(fs.readlinkSync(at, 'buffer'))),
+  rename: (from, to) => atPath(from, (atFrom) => atPath(to, (atTo) => fs.renameSync(atFrom, atTo))),
+  link: (from, to) => atPath(from, (atFrom) => atPath(to, (atTo) => fs.linkSync(atFrom, atTo))),
+  unlink: (path) => atPath(path, (at) => fs.unlinkSync(at)),
   makeFolder: (path, mode) => {
-    fs.mkdirSync(systemPath(path), mode === undefined ? {} : { mode });
+    atPath(path, (at) => fs.mkdirSync(at, mode === undefined ? {} : { mode }));
   },
-  removeFolder: (path) => fs.rmdirSync(systemPath(path)),
-  symlink: (target, path) => fs.symlinkSync(systemPath(target), systemPath(path)),
+  removeFolder: (path) => atPath(path, (at) => fs.rmdirSync(at)),
+  symlink: (target, path) => atPath(path, (at) => fs.symlinkSync(systemPath(target), at)),
   setMode: (fd, mode) => fs.fchmodSync(fd, mode),
   setOwner: (fd, uid, gid) => fs.fchownSync(fd, uid, gid),
   setTimes: (fd, mtime) => fs.futimesSync(fd, seconds(mtime), seconds(mtime)),
-  setLinkOwner: (path, uid, gid) => fs.lchownSync(systemPath(path), uid, gid),
-  setLinkTimes: (path, mtime) => fs.lutimesSync(systemPath(path), seconds(mtime), seconds(mtime)),
+  setLinkOwner: (path, uid, gid) => atPath(path, (at) => fs.lchownSync(at, uid, gid)),
+  setLinkTimes: (path, mtime) => atPath(path, (at) => fs.lutimesSync(at, seconds(mtime), seconds(mtime))),
   freeBytes: (path) => {
-    const stats = fs.statfsSync(systemPath(path));
+    const stats = atPath(path, (at) => fs.statfsSync(at));
     return stats.bavail * stats.bsize;
   },
 };
 
 /** One string call where all names are UTF-8; a second, in bytes, for the folder where one is not. */
 function listNames(path: string): string[] {
-  const names = fs.readdirSync(systemPath(path));
-  if (!names.some((name) => name.includes('\uFFFD'))) return names;
-  return fs.readdirSync(systemPath(path), 'buffer').map(decodeName);
+  return atPath(path, (at) => {
+    const names = fs.readdirSync(at);
+    if (!names.some((name) => name.includes('\uFFFD'))) return names;
+    return fs.readdirSync(at, 'buffer').map(decodeName);
+  });
+}
+
+function lstat(path: string): FileStat | undefined {
+  try {
+    return atPath(path, (at) => fs.lstatSync(at, { bigint: true, throwIfNoEntry: false }));
+  } catch (error) {
+    // A folder on the way of a long path.
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
 }
 
 /** Node takes seconds as a double (a quarter of a microsecond at today's dates), and times before 1970 only as dates. */

@@ -2,6 +2,8 @@
  * The changes between two trees as a stream in tree order, with renames. Differences are held back until all are known,
  * since a rename joins two of them; past HELD_MAX they stream on and renames among the rest are not looked for.
  */
+import type { Walk } from '../async/deep-walk.ts';
+import { Deeper, valuesOf } from '../async/deep-walk.ts';
 import type { FolderEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND, entrySize } from '../object/tree-entry.ts';
 import type { TreeDifference } from '../repo/tree-diff.ts';
@@ -64,8 +66,8 @@ interface Expansion {
 }
 
 async function* expand(expansion: Expansion, { path, before, after }: TreeDifference): AsyncGenerator<Change> {
-  if (before === undefined && after !== undefined) yield* added(expansion, path, after);
-  else if (after === undefined && before !== undefined) yield* removed(expansion, path, before);
+  if (before === undefined && after !== undefined) yield* valuesOf(added(expansion, path, after));
+  else if (after === undefined && before !== undefined) yield* valuesOf(removed(expansion, path, before));
   else {
     const kind = changeKind(before, after);
     if (kind !== undefined && (kind !== 'metadata' || expansion.options.metadata))
@@ -73,7 +75,7 @@ async function* expand(expansion: Expansion, { path, before, after }: TreeDiffer
   }
 }
 
-async function* added(expansion: Expansion, path: string, entry: TreeEntry): AsyncGenerator<Change> {
+async function* added(expansion: Expansion, path: string, entry: TreeEntry): Walk<Change> {
   const { renames, options, after: trees } = expansion;
   const rename = renames.byNewPath.get(path);
   if (rename !== undefined) {
@@ -95,14 +97,14 @@ async function* added(expansion: Expansion, path: string, entry: TreeEntry): Asy
     for await (const part of trees.folderParts(entry.tree)) {
       for (const child of part) {
         isEmpty = false;
-        yield* added(expansion, joinPath(path, child.name), child);
+        yield new Deeper(added(expansion, joinPath(path, child.name), child));
       }
     }
     if (isEmpty) yield changeAt('added', path, undefined, entry, { files: 0, bytes: 0 });
   }
 }
 
-async function* removed(expansion: Expansion, path: string, entry: TreeEntry): AsyncGenerator<Change> {
+async function* removed(expansion: Expansion, path: string, entry: TreeEntry): Walk<Change> {
   const { renames, options, before: trees } = expansion;
   if (renames.oldPaths.has(path)) return;
   if (entry.kind !== ENTRY_KIND.folder) yield changeAt('removed', path, entry, undefined);
@@ -113,7 +115,7 @@ async function* removed(expansion: Expansion, path: string, entry: TreeEntry): A
     for await (const part of trees.folderParts(entry.tree)) {
       for (const child of part) {
         isEmpty = false;
-        yield* removed(expansion, joinPath(path, child.name), child);
+        yield new Deeper(removed(expansion, joinPath(path, child.name), child));
       }
     }
     if (isEmpty) yield changeAt('removed', path, entry, undefined, { files: 0, bytes: 0 });

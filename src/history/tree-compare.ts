@@ -2,6 +2,8 @@
  * Walks two trees side by side, part by part, and yields what differs among the selected paths. Unlike `diffTrees` it
  * leaves a folder that only one side has as it is, unread: the caller may know it by its id (a folder that moved).
  */
+import type { Walk } from '../async/deep-walk.ts';
+import { Deeper, valuesOf } from '../async/deep-walk.ts';
 import { compareNames } from '../bytes/names.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
@@ -18,12 +20,15 @@ export interface Side {
 }
 
 /** Differences in tree order. A path that is a folder on one side and something else on the other is two of them. */
-export async function* compareTrees(
-  before: Side,
-  after: Side,
-  selection: Selection,
-  path = '',
-): AsyncGenerator<TreeDifference> {
+export function compareTrees(before: Side, after: Side, selection: Selection): AsyncGenerator<TreeDifference> {
+  return valuesOf(compareFolders(before, after, selection, ''));
+}
+
+export function joinPath(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`;
+}
+
+async function* compareFolders(before: Side, after: Side, selection: Selection, path: string): Walk<TreeDifference> {
   if (before.tree === after.tree) return;
   const old = new EntryCursor(before);
   const now = new EntryCursor(after);
@@ -40,18 +45,14 @@ export async function* compareTrees(
       const at = joinPath(path, left?.name ?? right?.name ?? '');
       if (!selection.has(at) && !selection.reaches(at)) continue;
       if (left !== undefined && right !== undefined && isFolder(left) !== isFolder(right)) {
-        yield* compareEntries(before, after, selection, at, left, undefined);
-        yield* compareEntries(before, after, selection, at, undefined, right);
-      } else yield* compareEntries(before, after, selection, at, left, right);
+        yield new Deeper(compareEntries(before, after, selection, at, left, undefined));
+        yield new Deeper(compareEntries(before, after, selection, at, undefined, right));
+      } else yield new Deeper(compareEntries(before, after, selection, at, left, right));
     }
   } finally {
     await old.end();
     await now.end();
   }
-}
-
-export function joinPath(folder: string, name: string): string {
-  return folder === '' ? name : `${folder}/${name}`;
 }
 
 async function* compareEntries(
@@ -61,14 +62,18 @@ async function* compareEntries(
   path: string,
   left: TreeEntry | undefined,
   right: TreeEntry | undefined,
-): AsyncGenerator<TreeDifference> {
+): Walk<TreeDifference> {
   const whole = selection.has(path);
   if (whole && changeKind(left, right) !== undefined) yield { path, before: left, after: right };
   const oldTree = left?.kind === ENTRY_KIND.folder ? left.tree : undefined;
   const newTree = right?.kind === ENTRY_KIND.folder ? right.tree : undefined;
   const oneSided = oldTree === undefined || newTree === undefined;
   if ((oldTree === undefined && newTree === undefined) || (oneSided && whole)) return;
-  yield* compareTrees({ trees: before.trees, tree: oldTree }, { trees: after.trees, tree: newTree }, selection, path);
+  const [oldSide, newSide] = [
+    { trees: before.trees, tree: oldTree },
+    { trees: after.trees, tree: newTree },
+  ];
+  yield new Deeper(compareFolders(oldSide, newSide, selection, path));
 }
 
 function isFolder(entry: TreeEntry): boolean {

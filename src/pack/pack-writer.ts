@@ -62,7 +62,12 @@ export class PackWriter {
       this.#discard(fd);
       throw fromSystemError(error, 'writing', this.#path);
     }
-    this.#disk.close(fd);
+    try {
+      this.#disk.close(fd);
+    } catch (error) {
+      removeQuietly(this.#disk, this.#path);
+      throw fromSystemError(error, 'writing', this.#path);
+    }
     return {
       record: { id: this.id, size: this.#size, sha256: this.#hash.digest('hex'), blobs: this.#blobs },
       path: this.#path,

@@ -7,7 +7,7 @@ import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { EMPTY_STATE } from '../object/store-state.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
-import { appendEntry } from './journal.ts';
+import { appendEntry, readEntry, readState } from './journal.ts';
 import { IGNORE_FILE, isWithin, STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
@@ -50,7 +50,8 @@ export async function initWorkspace(environment: Environment, options: InitOptio
     ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
     const joined = await openOrCreateStore(environment, store);
     const ignored = writeIgnoreFile(environment, root);
-    const config = configText(environment, options, root);
+    const former = joined && options.store === undefined ? await formerWorkspace(environment, store) : undefined;
+    const config = configText(options, root, former ?? environment.uniqueName());
     if (
       !createOnce(
         disk,
@@ -81,6 +82,17 @@ function refuseNested(environment: Environment, options: InitOptions): void {
   throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, {
     hint: "Use that one, or pass --nested: the outer workspace then leaves this folder's .snap alone.",
   });
+}
+
+/** The workspace that last used a store of its own: one whose settings were lost has its history again. */
+async function formerWorkspace(environment: Environment, store: string): Promise<string | undefined> {
+  const backend = fileBackend(environment.disk, store, environment.uniqueName);
+  const { state } = await readState(backend);
+  for (let number = state.number; number > 0; number--) {
+    const workspace = (await readEntry(backend, number))?.entry.workspace;
+    if (typeof workspace === 'string') return workspace;
+  }
+  return undefined;
 }
 
 /** A store that lies in what it holds snapshots of would be taken into them, and removed by a checkout. */
@@ -154,12 +166,12 @@ function writeIgnoreFile(environment: Environment, root: string): readonly strin
   return found.map((proposal) => proposal.pattern);
 }
 
-function configText(environment: Environment, options: InitOptions, root: string): string {
+function configText(options: InitOptions, root: string, id: string): string {
   const name = options.name ?? root.slice(root.lastIndexOf('/') + 1);
   return `# Settings of this workspace. \`snap config list --all\` shows every key there is.
 
 [workspace]
-id = "${environment.uniqueName()}"
+id = "${id}"
 name = ${JSON.stringify(name.isWellFormed() ? name : 'workspace')}
 
 [store]

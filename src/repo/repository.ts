@@ -106,7 +106,7 @@ export async function openRepository(environment: Environment, root: string): Pr
       hint: `Mount or move it back, or set store.path in ${configPath}.`,
     });
   }
-  const config = decodeStoreConfig(configBytes);
+  const config = decodeStoreConfig(configBytes, `${storePath}/${STORE_CONFIG}`);
   const temporary = `${folder}/${WORKSPACE.temporary}`;
   whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
   const opened = await openIndex(environment, folder, config.id);
@@ -137,9 +137,8 @@ async function assemble(
   const index = stored ?? (await indexFromFooters(backend, state));
   if (damage === undefined) await catchUp(backend, index, known.from, known.entries, state);
   else if (index.state.number === 0) await catchUp(backend, index, state, [], state);
-  if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state, head);
+  if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state);
   const blobs = new BlobReader(backend, index, () => state);
-
   return {
     environment,
     root,
@@ -165,8 +164,8 @@ async function assemble(
       const read = await readState(backend, state);
       await catchUp(backend, index, state, read.entries, read.state);
       state = read.state;
-      // Who waited for another command here, or runs beside one, must not go on from where that one began.
-      head = await catchUpHead(environment, folder, workspaceId, backend, state, readHead(environment.disk, folder));
+      // Who waited for another command here must not go on from where that one began.
+      head = await catchUpHead(environment, folder, workspaceId, backend, state);
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {
@@ -222,8 +221,8 @@ async function catchUpHead(
   workspaceId: string,
   backend: Backend,
   state: StoreState,
-  head: Head,
 ): Promise<Head> {
+  const head = readHead(environment.disk, folder);
   let snapshot = head.snapshot;
   for (let number = head.journalNumber + 1; number <= state.number; number++) {
     const next = await readEntry(backend, number);

@@ -6,7 +6,7 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-jso
 import { Fields } from '../bytes/fields.ts';
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import { checkChunkParams } from '../chunk/chunk-params.ts';
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 
 export const STORE_FORMAT = 1;
 
@@ -35,9 +35,20 @@ export function encodeStoreConfig(config: StoreConfig): Buffer {
   });
 }
 
-/** Throws `corrupt-data` or `unsupported-format`. */
-export function decodeStoreConfig(bytes: Uint8Array): StoreConfig {
-  const what = 'store configuration';
+/** `path`: for people. Throws `corrupt-data` or `unsupported-format`. */
+export function decodeStoreConfig(bytes: Uint8Array, path = 'store configuration'): StoreConfig {
+  try {
+    return decode(bytes, path);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    throw new SnapError('corrupt-data', error.message, {
+      hint: 'It is written once, by init: put it back from another copy of the store. Packs and journal are not affected.',
+      cause: error,
+    });
+  }
+}
+
+function decode(bytes: Uint8Array, what: string): StoreConfig {
   const hint = { hint: 'It was made by a newer version of snap; update this one.' };
   const fields = new Fields(decodeCanonicalJson(bytes, what), what);
   const format = fields.count('format');

@@ -2,6 +2,8 @@
  * Compares two trees by walking them side by side; equal subtrees are skipped by their ids without being read. Yields
  * one pair for each path that differs, in tree order, folders before what is in them.
  */
+import type { Walk } from '../async/deep-walk.ts';
+import { Deeper, valuesOf } from '../async/deep-walk.ts';
 import { compareNames } from '../bytes/names.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
@@ -16,11 +18,16 @@ export interface TreeDifference {
 }
 
 /** `before` or `after` undefined: an empty folder. Each side has its own reader, since one may be a live overlay. */
-export async function* diffTrees(
-  before: { readonly trees: TreeReader; readonly tree: BlobId | undefined },
-  after: { readonly trees: TreeReader; readonly tree: BlobId | undefined },
-  path = '',
-): AsyncGenerator<TreeDifference> {
+export function diffTrees(before: Side, after: Side): AsyncGenerator<TreeDifference> {
+  return valuesOf(diffFolders(before, after, ''));
+}
+
+interface Side {
+  readonly trees: TreeReader;
+  readonly tree: BlobId | undefined;
+}
+
+async function* diffFolders(before: Side, after: Side, path: string): Walk<TreeDifference> {
   if (before.tree === after.tree) return;
   const old = before.tree === undefined ? [] : await before.trees.folder(before.tree);
   const now = after.tree === undefined ? [] : await after.trees.folder(after.tree);
@@ -35,7 +42,7 @@ export async function* diffTrees(
     if (left !== undefined) i++;
     if (right !== undefined) j++;
     const name = left?.name ?? right?.name ?? '';
-    yield* diffEntries(before.trees, after.trees, path === '' ? name : `${path}/${name}`, left, right);
+    yield new Deeper(diffEntries(before.trees, after.trees, path === '' ? name : `${path}/${name}`, left, right));
   }
 }
 
@@ -45,7 +52,7 @@ async function* diffEntries(
   path: string,
   left: TreeEntry | undefined,
   right: TreeEntry | undefined,
-): AsyncGenerator<TreeDifference> {
+): Walk<TreeDifference> {
   const leftTree = left?.kind === ENTRY_KIND.folder ? left.tree : undefined;
   const rightTree = right?.kind === ENTRY_KIND.folder ? right.tree : undefined;
   const sameFolder = leftTree !== undefined && rightTree !== undefined;
@@ -57,7 +64,7 @@ async function* diffEntries(
     (sameFolder || (sameContent(left, right) && sameLink(left, right)));
   if (!same) yield { path, before: left, after: right };
   if (leftTree !== undefined || rightTree !== undefined)
-    yield* diffTrees({ trees: oldTrees, tree: leftTree }, { trees: newTrees, tree: rightTree }, path);
+    yield new Deeper(diffFolders({ trees: oldTrees, tree: leftTree }, { trees: newTrees, tree: rightTree }, path));
 }
 
 function sameLink(a: TreeEntry, b: TreeEntry): boolean {
@@ -65,16 +72,21 @@ function sameLink(a: TreeEntry, b: TreeEntry): boolean {
 }
 
 /** All entries below a tree, folders before what is in them. */
-export async function* walkTree(
-  trees: TreeReader,
-  tree: BlobId,
-  path = '',
-): AsyncGenerator<{ readonly path: string; readonly entry: TreeEntry }> {
+export function walkTree(trees: TreeReader, tree: BlobId): AsyncGenerator<WalkedEntry> {
+  return valuesOf(walkFolder(trees, tree, ''));
+}
+
+interface WalkedEntry {
+  readonly path: string;
+  readonly entry: TreeEntry;
+}
+
+async function* walkFolder(trees: TreeReader, tree: BlobId, path: string): Walk<WalkedEntry> {
   for await (const part of trees.folderParts(tree)) {
     for (const entry of part) {
       const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
       yield { path: entryPath, entry };
-      if (entry.kind === ENTRY_KIND.folder) yield* walkTree(trees, entry.tree, entryPath);
+      if (entry.kind === ENTRY_KIND.folder) yield new Deeper(walkFolder(trees, entry.tree, entryPath));
     }
   }
 }

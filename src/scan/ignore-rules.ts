@@ -47,7 +47,8 @@ export function rootRules(
   root: string,
   extra: readonly { readonly source: string; readonly patterns: readonly string[] }[],
 ): IgnoreRules {
-  return outerRules((path) => readWhole(disk, `${root}/${path}`), extra).enter('', true);
+  const read = (path: string): Buffer | undefined => readWhole(disk, `${root}/${path}`);
+  return outerRules(read, extra).enter('', disk.lstat(`${root}/${IGNORE_FILE}`)?.isFile() === true);
 }
 
 /** The rules that come before those of any `.snapignore`, which `read` gives by its path in the workspace. */

@@ -50,6 +50,7 @@ class HitWalk {
   readonly #paths = new Map<string, BlobId[]>();
   readonly #snapshots: BlobId[] = [];
   #isFloor = false;
+  #noted = 0;
 
   constructor(repository: Repository, damaged: BlobTable, signal: AbortSignal | undefined) {
     this.#repository = repository;
@@ -61,6 +62,7 @@ class HitWalk {
     let hit = false;
     const note = (path: string): void => {
       hit = true;
+      this.#noted++;
       const known = this.#paths.get(path);
       if (known !== undefined) known.push(id);
       else if (this.#paths.size < KNOWN_PATHS_MAX) this.#paths.set(path, [id]);
@@ -88,11 +90,7 @@ class HitWalk {
   async #folder(tree: BlobId, path: string, note: (path: string) => void): Promise<void> {
     if (this.#whole.find(BLOB_KIND.tree, tree) >= 0) return;
     this.#signal?.throwIfAborted();
-    let hit = false;
-    const noteHere = (hitPath: string): void => {
-      hit = true;
-      note(hitPath);
-    };
+    const noted = this.#noted;
     const bytes =
       this.#damaged.find(BLOB_KIND.tree, tree) >= 0
         ? undefined
@@ -100,10 +98,10 @@ class HitWalk {
     const parts = bytes === undefined ? undefined : await this.#orNothing(async () => decodeParts(bytes));
     const entries =
       bytes === undefined || parts !== undefined ? undefined : await this.#orNothing(async () => decodeTree(bytes));
-    if (parts !== undefined) for (const part of parts) await this.#folder(part.tree, path, noteHere);
-    else if (entries === undefined) noteHere(path);
-    else for (const entry of entries) await this.#entry(entry, path, noteHere);
-    if (!hit) this.#whole.add(BLOB_KIND.tree, tree);
+    if (parts !== undefined) for (const part of parts) await this.#folder(part.tree, path, note);
+    else if (entries === undefined) note(path);
+    else for (const entry of entries) await this.#entry(entry, path, note);
+    if (this.#noted === noted) this.#whole.add(BLOB_KIND.tree, tree);
   }
 
   async #entry(entry: TreeEntry, folder: string, note: (path: string) => void): Promise<void> {
