@@ -12,6 +12,16 @@ import type { Backend, StoredObject } from './backend.ts';
 export function fileBackend(disk: Disk, root: string, uniqueName: () => string): Backend {
   const pathOf = (name: string): string => `${root}/${name}`;
   const staging = `${root}/tmp`;
+  const synced = new Set<string>();
+  /** A folder that is there may have been made by a process that died before it was durable. */
+  const ensureDurable = (folder: string): void => {
+    ensureFolder(disk, folder);
+    for (let path = folder; path === root || path.startsWith(`${root}/`); path = folderOf(path)) {
+      if (synced.has(path)) return;
+      syncFolder(disk, folderOf(path));
+      synced.add(path);
+    }
+  };
 
   return {
     location: root,
@@ -27,13 +37,13 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
         ensureFolder(disk, staging);
-        ensureFolder(disk, folderOf(pathOf(name)));
+        ensureDurable(folderOf(pathOf(name)));
         return createOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
       }),
     publish: async (stagedPath, name) =>
       guard('writing', pathOf(name), () => {
         const path = pathOf(name);
-        ensureFolder(disk, folderOf(path));
+        ensureDurable(folderOf(path));
         if (disk.lstat(path) !== undefined) throw new SnapError('exists', `${path} exists already`);
         disk.rename(stagedPath, path);
         syncFolder(disk, folderOf(path));

@@ -14,6 +14,8 @@ export interface Scenario {
   /** What is there, durable, before. */
   prepare(stage: Stage): Promise<void>;
   act(stage: Stage): Promise<void>;
+  /** The first operation after which it may crash; those before are only there to be unsafe. */
+  readonly from?: number;
 }
 
 export interface Crash {

@@ -1,0 +1,3 @@
+/** The worker script of the test build. */
+import './kill-at.ts';
+import '../../../src/work/worker.ts';
