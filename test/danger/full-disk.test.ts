@@ -70,7 +70,7 @@ describe.runIf(mayMount)('a small disk', () => {
 
   test.each(storeSizes)(
     'of %s that fills up again and again keeps all that was committed',
-    { timeout: 240_000 },
+    { timeout: amount({ sample: 60_000, ordinary: 280_000, long: 7_200_000 }) },
     async (_name, size) => {
       mount(join(folder.path, 'disk'), '-t', 'tmpfs', '-o', `size=${size}m`, 'none');
       fs.mkdirSync(root());
