@@ -37,12 +37,16 @@ function canaryNow(): string[] {
   return [...fingerprint(canary), `${stat.mode} ${stat.mtimeNs} ${stat.uid} ${stat.gid}`];
 }
 
-test.each([
+const PLANTED: [what: string, path: string][] = [
   ['a folder', 'd'],
   ['a folder inside', 'd/deep'],
   ['a file', 'f'],
   ['a file in a folder', 'd/x'],
-])('#51 a link planted in place of %s, dangling or not, is not followed', async (_what, path) => {
+];
+
+test.each(
+  amount({ sample: PLANTED.slice(1, 3), ordinary: PLANTED, long: PLANTED }),
+)('#51 a link planted in place of %s, dangling or not, is not followed', async (_what, path) => {
   await made.commit('first');
   for (const target of [canary, join(canary, 'f'), join(canary, 'new'), '../canary'])
     for (const overwrite of ['always', 'if-newer', 'never'] satisfies OverwritePolicy[]) {
