@@ -53,7 +53,7 @@ const SHAPES: readonly [name: string, levels: number][] = amount({
   ordinary: [
     ['ten bytes.', 450],
     ['n'.repeat(255), 392],
-    ['d', 3000],
+    ['d', 1500],
   ],
   long: [
     ['n'.repeat(255), 392],
