@@ -25,13 +25,23 @@ export interface LockFile {
 export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
   const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
   for (let attempt = 0; attempt < 5; attempt++) {
-    if (createOnce(disk, path, bytes, `${path}.${holder.id}`)) return { release: () => removeQuietly(disk, path) };
+    if (create(disk, path, bytes, holder)) return { release: () => removeQuietly(disk, path) };
     const other = readHolder(disk, path);
     if (other === undefined) continue;
     if (isAlive(disk, other, holder)) return other;
     breakStale(disk, path, other);
   }
   throw new SnapError('locked', `the lock ${path} keeps changing hands`, { hint: 'Try again in a moment.' });
+}
+
+function create(disk: Disk, path: string, bytes: Uint8Array, holder: Holder): boolean {
+  try {
+    return createOnce(disk, path, bytes, `${path}.${holder.id}`);
+  } catch (error) {
+    // It may be there all the same, if only its folder could not be synced; nobody would release it.
+    if (readHolder(disk, path)?.id === holder.id) removeQuietly(disk, path);
+    throw error;
+  }
 }
 
 /** The holder written in a lock file; undefined if there is none. */

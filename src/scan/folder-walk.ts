@@ -48,6 +48,9 @@ export class FolderWalk {
     let listing: Listing;
     try {
       listing = listFolder(context.environment.disk, absolute(context.root, path));
+      // A link by now: what was listed may be of somewhere else.
+      if (path !== '' && context.environment.disk.lstat(absolute(context.root, path))?.isDirectory() !== true)
+        return settled(undefined);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;

@@ -121,7 +121,8 @@ function readOne(
     }
     return { status: accept ? READ_STATUS.unsteady : READ_STATUS.changed, length, stat: numbers };
   } catch (error) {
-    return { status: READ_STATUS.failed, length: 0, errno: errnoOf(error) ?? String(error) };
+    const { status, error: errno } = failure(error);
+    return { status, length: 0, ...(errno === undefined ? {} : { errno }) };
   } finally {
     disk.close(fd);
   }
@@ -140,8 +141,9 @@ function fill(disk: Disk, fd: number, bytes: Buffer, offset: number, length: num
 function failure(error: unknown): { status: number; error: string | undefined } {
   const errno = errnoOf(error);
   if (errno === 'ENOENT' || errno === 'ENOTDIR') return { status: READ_STATUS.gone, error: undefined };
-  // O_NOFOLLOW on a link; O_NONBLOCK on a FIFO or a device without its other end.
-  if (errno === 'ELOOP' || errno === 'ENXIO') return { status: READ_STATUS.notFile, error: undefined };
+  // O_NOFOLLOW on a link; O_NONBLOCK on a FIFO or a device without its other end; reading a folder.
+  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR')
+    return { status: READ_STATUS.notFile, error: undefined };
   return { status: READ_STATUS.failed, error: errno ?? String(error) };
 }
 

@@ -15,6 +15,8 @@ import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 import { commitOver } from './crafted.ts';
 
+const LONG = { timeout: amount({ sample: 60_000, ordinary: 240_000, long: 7_200_000 }) };
+
 let made: TestWorkspace;
 const out = (): string => join(made.root, '..', 'out');
 beforeEach(async () => {
@@ -22,20 +24,26 @@ beforeEach(async () => {
 });
 afterEach(() => made.cleanup());
 
-test('#7 a change of the same size in the same tick after the scan is seen by the next commit, with the old time put back too', async () => {
-  for (let round = 0; round < amount({ sample: 15, ordinary: 300, long: 5000 }); round++) {
-    made.write('a', `round ${round} one`);
-    const written = fs.statSync(`${made.root}/a`, { bigint: true });
-    await made.commit('one');
-    made.write('a', `round ${round} two`);
-    fs.utimesSync(`${made.root}/a`, Number(written.atimeNs) / 1e9, Number(written.mtimeNs) / 1e9);
-    const { id } = await commit(made.workspace, { message: 'two' });
-    expect(id, `round ${round}`).toBeDefined();
-  }
-});
+test(
+  '#7 a change of the same size in the same tick after the scan is seen by the next commit, with the old time put back too',
+  LONG,
+  async () => {
+    for (let round = 0; round < amount({ sample: 8, ordinary: 100, long: 5000 }); round++) {
+      made.write('a', `round ${round} one`);
+      const written = fs.statSync(`${made.root}/a`, { bigint: true });
+      await made.commit('one');
+      made.write('a', `round ${round} two`);
+      fs.utimesSync(`${made.root}/a`, Number(written.atimeNs) / 1e9, Number(written.mtimeNs) / 1e9);
+      const { id } = await commit(made.workspace, { message: 'two' });
+      expect(id, `round ${round}`).toBeDefined();
+    }
+  },
+);
+
+const SIZES = [1, 4095, 4096, 4097, 65_536, 1_048_576, 1_048_577, 3_000_000, 9_000_001];
 
 test('#8 all zeros, sparse, and a hole at the start, in the middle or at the end come back, also as holes', async () => {
-  const sizes = [1, 4095, 4096, 4097, 65_536, 1_048_576, 1_048_577, 3_000_000, 9_000_001];
+  const sizes = amount({ sample: [4097, 9_000_001], ordinary: SIZES, long: SIZES });
   for (const size of sizes) {
     made.write(`zeros ${size}`, Buffer.alloc(size));
     for (const [where, at] of [
@@ -57,7 +65,7 @@ test('#8 all zeros, sparse, and a hole at the start, in the middle or at the end
     expect(fs.statSync(`${out()}/${name}`).blocks * 512, name).toBeLessThan(5_000_000);
 });
 
-test('#19 a commit that is interrupted at any operation of its disk is whole or not there', async () => {
+test('#19 a commit that is interrupted at any operation of its disk is whole or not there', LONG, async () => {
   const content = (n: number): void => {
     made.write('a', `content ${n}`);
     made.write('b', noise(90_000, n + 1));
@@ -69,7 +77,7 @@ test('#19 a commit that is interrupted at any operation of its disk is whole or 
   content(0);
   const operations = await interruptedAt(Number.POSITIVE_INFINITY);
   expect(operations).toBeGreaterThan(50);
-  const wanted = amount({ sample: 6, ordinary: 120, long: operations });
+  const wanted = amount({ sample: 5, ordinary: 40, long: operations });
   const points = Array.from({ length: operations }, (_, i) => i + 1).filter(() => random() < wanted / operations);
   let cut = 0;
   for (const [i, at] of points.entries()) {

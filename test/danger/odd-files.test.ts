@@ -63,7 +63,7 @@ function realFolders(path: string): void {
 test('one folder of very many files: all committed, one more renews little, all come back', {
   timeout: 900_000,
 }, async () => {
-  const count = amount({ sample: 5000, ordinary: 100_000, long: 1_000_000 });
+  const count = amount({ sample: 600, ordinary: 100_000, long: 1_000_000 });
   fs.mkdirSync(at('many'));
   for (let i = 0; i < count; i++) fs.writeFileSync(at(`many/file ${i}`), i % 10 === 0 ? `content ${i}` : '');
   const first = await commit(made.workspace, { message: 'many' });
@@ -80,7 +80,7 @@ test('one folder of very many files: all committed, one more renews little, all 
 });
 
 test('very many names of one file are one file again', { timeout: 900_000 }, async () => {
-  const count = amount({ sample: 400, ordinary: 10_000, long: 60_000 });
+  const count = amount({ sample: 100, ordinary: 10_000, long: 60_000 });
   made.write('links/0', 'one inode');
   for (let i = 1; i < count; i++) fs.linkSync(at('links/0'), at(`links/${i}`));
   const { id, scan } = await commit(made.workspace, { message: 'links' });
@@ -96,7 +96,12 @@ test('very many names of one file are one file again', { timeout: 900_000 }, asy
 });
 
 test('sizes at the borders of chunks, and of what is read at once', async () => {
-  const sizes = [1, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304].flatMap((size) => [size - 1, size, size + 1]);
+  const borders = [1, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304];
+  const sizes = amount({ sample: borders.slice(1, 5), ordinary: borders, long: borders }).flatMap((size) => [
+    size - 1,
+    size,
+    size + 1,
+  ]);
   for (const size of sizes) made.write(`noise ${size}`, noise(size, size + 1));
   roundTimes(made.root);
   await expectRoundTrip();
@@ -120,7 +125,7 @@ async function commitWhile(name: string, change: () => void): Promise<Awaited<Re
 }
 
 const SECRET = 'secret of somebody else';
-test.each<[string, (name: string) => void, string | undefined]>([
+const BECOMES: [what: string, change: (name: string) => void, content: string | undefined][] = [
   ['grows', (name) => fs.appendFileSync(at(name), 'more'), 'before a changemore'],
   ['shrinks', (name) => fs.truncateSync(at(name), 3), 'bef'],
   ['becomes empty', (name) => fs.truncateSync(at(name), 0), ''],
@@ -130,7 +135,12 @@ test.each<[string, (name: string) => void, string | undefined]>([
   ['becomes a folder', (name) => replaceBy(name, () => fs.mkdirSync(at(name))), undefined],
   ['becomes a link to a file elsewhere', (name) => replaceBy(name, () => fs.symlinkSync(out(), at(name))), undefined],
   ['becomes a link to itself', (name) => replaceBy(name, () => fs.symlinkSync(name, at(name))), undefined],
-])('a file that %s between the look at it and its reading', async (_what, change, content) => {
+];
+const SOME = BECOMES.filter((_, i) => [0, 5, 7].includes(i));
+
+test.each(
+  amount({ sample: SOME, ordinary: BECOMES, long: BECOMES }),
+)('a file that %s between the look at it and its reading', async (_what, change, content) => {
   fs.writeFileSync(out(), SECRET);
   made.write('victim', 'before a change');
   const { id, snapshot } = await commitWhile('victim', () => change('victim'));
@@ -186,6 +196,7 @@ test('FIFOs, sockets, devices, loops of links, setuid, sticky and odd times', as
     else fs.rmdirSync(at(`folder ${mode.toString(8)}`));
     if (process.getuid?.() !== 0 && (mode & 0o400) === 0) fs.rmSync(at(`mode ${mode.toString(8)}`));
   }
+  roundTimes(made.root);
   for (const seconds of [-1, 0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 33, 1_700_000_000.25]) {
     made.write(`time ${seconds}`, 'x');
     fs.utimesSync(at(`time ${seconds}`), new Date(seconds * 1000), new Date(seconds * 1000));
@@ -203,9 +214,11 @@ test('FIFOs, sockets, devices, loops of links, setuid, sticky and odd times', as
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('times to the nanosecond are no change after a checkout', async () => {
-  for (const nanoseconds of ['1', '999999999', '123456789', '000000001'])
+test.runIf(AMOUNT !== 'sample')('times to the nanosecond are no change after a checkout', async () => {
+  for (const nanoseconds of ['1', '999999999', '123456789', '000000001', '123000000'])
     for (const second of ['1700000000', '0', '-5', '4294967296']) {
+      // Node sets times before 1970 to the millisecond.
+      if (second.startsWith('-') && !nanoseconds.endsWith('000')) continue;
       made.write(`t ${second} ${nanoseconds}`, 'x');
       execFileSync('touch', ['-d', `@${second}.${nanoseconds}`, at(`t ${second} ${nanoseconds}`)]);
     }
