@@ -23,7 +23,18 @@ export interface Problem {
 /** `folder`: of the store, such as `<workspace>/.snap/store`. */
 export function checkStore(folder: string): Problem[] {
   const problems = new Map<string, Problem>();
-  const report: Report = (where, work) => {
+  const report = collecting(problems);
+  const store = new Store(folder, report);
+  for (const pack of store.state.packs.values()) report(packName(pack.id), () => store.checkPack(pack, report));
+  for (const [name, id] of store.state.refs) {
+    report(`ref ${name}`, () => must(store.state.refs.has(`snapshots/${id}`), 'it points to no snapshot'));
+    report(`snapshot ${id}`, () => checkSnapshot(store, id, report));
+  }
+  return [...problems.values()];
+}
+
+function collecting(problems: Map<string, Problem>): Report {
+  return (where, work) => {
     try {
       work();
       return true;
@@ -33,13 +44,6 @@ export function checkStore(folder: string): Problem[] {
       return false;
     }
   };
-  const store = new Store(folder, report);
-  for (const pack of store.state.packs.values()) report(packName(pack.id), () => store.checkPack(pack, report));
-  for (const [name, id] of store.state.refs) {
-    report(`ref ${name}`, () => must(store.state.refs.has(`snapshots/${id}`), 'it points to no snapshot'));
-    report(`snapshot ${id}`, () => checkSnapshot(store, id, report));
-  }
-  return [...problems.values()];
 }
 
 function checkSnapshot(store: Store, id: string, report: Report): void {
@@ -67,7 +71,7 @@ function checkFile(store: Store, entry: CheckedTreeEntry): void {
 
 /** Names in the store's folder that its state does not name: packs, temporary files, locks, sessions. */
 export function leftovers(folder: string): string[] {
-  const { state } = new Store(folder, () => true);
+  const { state } = new Store(folder, collecting(new Map()));
   const known = new Set([...state.packs.keys()].map(packName));
   return fs
     .readdirSync(folder, { recursive: true, encoding: 'utf8' })
