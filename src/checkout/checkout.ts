@@ -100,8 +100,13 @@ export async function checkoutTo(
       });
     const target = new Target(repository.environment, folder, undefined);
     for (const name of interrupted) removeTree(disk, `${folder}/${name}`);
+    const damaged: ApplyResult['failures'][number][] = [];
+    const unreadable = (path: string, { code, message }: SnapError): void => {
+      damaged.push({ path, code, reason: message });
+    };
     try {
-      const result = await applySteps((take) => planCheckout(planOptions(repository.trees, options), take), {
+      const plan = { ...planOptions(repository.trees, options), unreadable };
+      const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
         workers,
         target,
@@ -118,6 +123,7 @@ export async function checkoutTo(
       return {
         ...result,
         failures: [
+          ...damaged,
           ...result.failures,
           ...finishRoot(repository, folder, { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) }),
         ],

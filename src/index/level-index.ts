@@ -113,8 +113,8 @@ export class LevelIndex implements BlobIndex {
     let value: Uint8Array | undefined;
     try {
       value = this.#database.getSync(key);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+    } catch {
+      // Of a table that was cut short it says so by an error without a code. Whatever it says: it is no answer.
       this.#suspect = true;
       return undefined;
     }

@@ -59,6 +59,28 @@ export function snapshotOf(store: Store, id: string): Entries {
   return entries;
 }
 
+/** Paths of the files that can be read although the store is damaged. */
+export function readableFiles(storeFolder: string, id: string): Set<string> {
+  const paths = new Set<string>();
+  const attempt = (_where: string, work: () => void): boolean => {
+    try {
+      work();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const store = new Store(storeFolder, attempt);
+  attempt(id, () => {
+    for (const { path, entry } of walkTree(store, store.snapshot(id).tree, () => undefined)) {
+      if (entry.kind !== 1) continue;
+      const read = (): void => [...chunksOf(store, entry)].forEach((chunk) => void store.chunk(chunk));
+      if (attempt(path, read)) paths.add(path);
+    }
+  });
+  return paths;
+}
+
 /** The same of a folder on disk; `.snap` at its top is left out. */
 export function readFolder(root: string): Entries {
   const entries: Entries = new Map();

@@ -1,5 +1,5 @@
 /** Walks a snapshot's trees, parts and chunk lists, without recursion: a tree may be as deep as somebody likes. */
-import { must } from './bytes.ts';
+import { must, Unsound } from './bytes.ts';
 import type { Store } from './store.ts';
 import type { CheckedTreeEntry, ChunkRef } from './tree.ts';
 import { sum } from './tree.ts';
@@ -10,8 +10,11 @@ export interface Walked {
   readonly entry: CheckedTreeEntry;
 }
 
-/** All entries below a root tree, folders before what is in them, sorted by bytes within a folder. */
-export function* walkTree(store: Store, root: string): Generator<Walked> {
+/**
+ * All entries below a root tree, folders before what is in them, sorted by bytes within a folder. With `damaged`, a tree
+ * that cannot be read is passed over; without, it throws.
+ */
+export function* walkTree(store: Store, root: string, damaged?: (prefix: string) => void): Generator<Walked> {
   const waiting: ({ tree: string; prefix: string; part: string | undefined } | Walked)[] = [
     { tree: root, prefix: '', part: undefined },
   ];
@@ -23,7 +26,11 @@ export function* walkTree(store: Store, root: string): Generator<Walked> {
       continue;
     }
     const { prefix, part } = next;
-    const tree = store.tree(next.tree);
+    const tree = damaged === undefined ? store.tree(next.tree) : orNothing(() => store.tree(next.tree));
+    if (tree === undefined) {
+      damaged?.(prefix);
+      continue;
+    }
     if ('parts' in tree) {
       must(part === undefined, 'a part that is a list of parts');
       for (const { tree: below, firstName } of tree.parts.toReversed())
@@ -32,6 +39,15 @@ export function* walkTree(store: Store, root: string): Generator<Walked> {
       must(part === undefined || tree.entries[0]?.name === part, 'a part with another first name');
       for (const entry of tree.entries.toReversed()) waiting.push({ path: prefix + entry.name, entry });
     }
+  }
+}
+
+function orNothing<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Unsound)) throw error;
+    return undefined;
   }
 }
 
