@@ -83,7 +83,33 @@ export class LevelIndex implements BlobIndex {
     return this.#get(folderKey(path));
   }
 
+  /** A table that LevelDB cannot read makes its writes fail too; the index is given up then, not the command. */
   async write(changes: IndexChanges): Promise<void> {
+    await this.#orSuspect(() => this.#write(changes));
+    if (changes.state !== undefined) this.#state = changes.state;
+  }
+
+  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
+    await this.#orSuspect(async () => {
+      const batch = new Batches(this.#database);
+      for (const placed of blocks) await putBlobs(batch, placed);
+      await batch.flush();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  async #orSuspect(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch {
+      this.#suspect = true;
+    }
+  }
+
+  async #write(changes: IndexChanges): Promise<void> {
     if (changes.removedPacks !== undefined && changes.removedPacks.length > 0)
       await this.#removeBlobsOf(new Set(changes.removedPacks));
     const batch = new Batches(this.#database);
@@ -96,17 +122,6 @@ export class LevelIndex implements BlobIndex {
       await batch.put(STATE_KEY, encodeState(changes.state));
     }
     await batch.flush();
-    if (changes.state !== undefined) this.#state = changes.state;
-  }
-
-  async prepare(blocks: readonly PlacedBlock[]): Promise<void> {
-    const batch = new Batches(this.#database);
-    for (const placed of blocks) await putBlobs(batch, placed);
-    await batch.flush();
-  }
-
-  async close(): Promise<void> {
-    await this.#database.close();
   }
 
   #get(key: Buffer): Buffer | undefined {

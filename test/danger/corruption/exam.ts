@@ -12,7 +12,7 @@ import { verify } from '../../../src/api/verify.ts';
 import type { Workspace } from '../../../src/api/workspace.ts';
 import { openWorkspace } from '../../../src/api/workspace.ts';
 import { SnapError } from '../../../src/errors.ts';
-import type { Workers } from '../../../src/work/start-workers.ts';
+import { startWorkers } from '../../../src/work/start-workers.ts';
 
 export interface ExamQuestion {
   readonly root: string;
@@ -50,10 +50,12 @@ export interface ExamAnswer {
   readonly commit?: Tried<string | null>;
 }
 
-export async function examine(question: ExamQuestion, workers: Workers): Promise<ExamAnswer> {
+export async function examine(question: ExamQuestion): Promise<ExamAnswer> {
   const opened = await attempt(() => openWorkspace(question.root, { lockTimeoutMs: 100 }));
   if ('failed' in opened) return { open: opened, cat: {}, checkout: {} };
-  // One pool for all: starting threads for each of thousands of stores would take most of the time.
+  // One thread is enough for a few kilobytes, and each exam has its own: a pool keeps blocks that it has decoded.
+  await opened.workers.close();
+  const workers = startWorkers(1);
   const workspace: Workspace = { ...opened, workers };
   const cat: Record<string, Tried<string>> = {};
   const targets: Record<string, Tried<readonly string[]>> = {};
@@ -72,6 +74,7 @@ export async function examine(question: ExamQuestion, workers: Workers): Promise
     const committed = await attempt(async () => (await commit(workspace, { message: 'after the damage' })).id ?? null);
     return { ...answer, log: listed, operations, head, cat, checkout: targets, commit: committed };
   } finally {
+    await workers.close();
     await opened.close();
   }
 }

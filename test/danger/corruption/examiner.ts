@@ -4,10 +4,12 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 import type { ExamAnswer, ExamQuestion } from './exam.ts';
 
-const CHILD = fileURLToPath(new URL('./exam-process.ts', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const HANG_MS = 10_000;
 /** Before the first answer the child loads its code. */
 const START_MS = 60_000;
@@ -15,12 +17,19 @@ const START_MS = 60_000;
 export type Outcome = { readonly answer: ExamAnswer } | { readonly died: string };
 
 export class Examiner {
+  /** Bundled: the threads of an exam then start three times as fast. Inside the project, where packages are found. */
+  readonly #built = bundle();
   #child: ChildProcess | undefined;
 
   async ask(question: ExamQuestion): Promise<Outcome> {
     const isNew = this.#child === undefined;
     const child =
-      this.#child ?? fork(CHILD, { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: process.env });
+      this.#child ??
+      fork(`${this.#built}/exam-process.js`, {
+        execArgv: [],
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        env: process.env,
+      });
     this.#child = child;
     let errors = '';
     const collect = (piece: Buffer): void => {
@@ -40,12 +49,38 @@ export class Examiner {
       child.send(question);
     });
     child.stderr?.off('data', collect);
-    if ('died' in outcome) this.end();
+    if ('died' in outcome) this.#stop();
     return outcome;
   }
 
   end(): void {
+    this.#stop();
+    rmSync(this.#built, { recursive: true, force: true });
+  }
+
+  #stop(): void {
     this.#child?.kill('SIGKILL');
     this.#child = undefined;
   }
+}
+
+function bundle(): string {
+  mkdirSync(`${PROJECT}node_modules/.cache`, { recursive: true });
+  const outdir = mkdtempSync(`${PROJECT}node_modules/.cache/snap-exam-`);
+  buildSync({
+    entryPoints: {
+      'exam-process': `${PROJECT}test/danger/corruption/exam-process.ts`,
+      'work/worker': `${PROJECT}src/work/worker.ts`,
+      'index/index-check': `${PROJECT}src/index/index-check.ts`,
+    },
+    outdir,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    external: ['level', 'zstd-codec'],
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
+  });
+  return outdir;
 }

@@ -19,7 +19,8 @@ export interface Fixture {
   /** What each snapshot holds, read from the folder when it was committed. */
   readonly snapshots: ReadonlyMap<string, Entries>;
   readonly head: string;
-  readonly operations: number;
+  /** `.snap` as it was when the second snapshot had been committed. */
+  readonly earlier: string;
 }
 
 export async function makeFixture(root: string, seed: number, checkpoint: boolean): Promise<Fixture> {
@@ -31,7 +32,8 @@ export async function makeFixture(root: string, seed: number, checkpoint: boolea
     fs.mkdirSync(join(root, path, '..'), { recursive: true });
     fs.writeFileSync(join(root, path), content);
   };
-  const workspace = await openWorkspace(root);
+  const earlier = `${root}-earlier`;
+  let workspace = await openWorkspace(root);
   const save = async (message: string): Promise<string> => {
     roundTimes(root);
     const { id } = await commit(workspace, { message });
@@ -49,6 +51,9 @@ export async function makeFixture(root: string, seed: number, checkpoint: boolea
   write('src/deep/more', noise(900, seed * 2 + 5));
   await save('second');
   await tag(workspace, 'v1');
+  await workspace.close();
+  fs.cpSync(join(root, '.snap'), earlier, { recursive: true, preserveTimestamps: true });
+  workspace = await openWorkspace(root);
   write(
     'chunks',
     Buffer.concat([
@@ -69,7 +74,7 @@ export async function makeFixture(root: string, seed: number, checkpoint: boolea
   const again = await openWorkspace(root);
   await tag(again, 'v2');
   await again.close();
-  return { root, snapshots, head, operations: 2 };
+  return { root, snapshots, head, earlier };
 }
 
 /** Small chunks and packs, before anything is stored. */

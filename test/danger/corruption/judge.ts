@@ -26,21 +26,22 @@ export function snapshotPaths(fixture: Fixture): Record<string, string[]> {
   );
 }
 
-/** `examined`: a copy of the store as it was when the exam began. */
-export function judge(
-  mutation: Mutation,
-  fixture: Fixture,
-  examined: string,
-  question: ExamQuestion,
-  outcome: Outcome,
-): string[] {
+export interface Examined {
+  readonly question: ExamQuestion;
+  /** A copy of the store as it was when the exam began. */
+  readonly store: string;
+  readonly outcome: Outcome;
+}
+
+export function judge(mutation: Mutation, fixture: Fixture, { question, store, outcome }: Examined): string[] {
   if ('died' in outcome) return [`the process died: ${outcome.died}`];
   const { answer } = outcome;
   return [
     ...badCodes(mutation, answer),
     ...wrongBytes(fixture, question, answer),
-    ...undetected(mutation, answer, examined),
-    ...(mutation.fileClass === 'truth' ? tooFarReaching(fixture, answer, examined) : []),
+    ...undetected(mutation, answer, store),
+    ...(mutation.fileClass === 'truth' ? tooFarReaching(fixture, answer, store) : []),
+    ...(mutation.file.endsWith('HEAD') ? headOf(fixture, answer) : []),
     ...(mutation.fileClass === 'derived' || mutation.fileClass === 'checkpoint' ? notHealed(fixture, answer) : []),
   ];
 }
@@ -136,6 +137,11 @@ function isHit(verify: Tried<Verdict> | undefined, id: string, path: string): bo
       hit.snapshots.includes(id) &&
       (hit.path === path || hit.path === '' || (hit.path.endsWith('/') && path.startsWith(hit.path))),
   );
+}
+
+/** It is refused, or found again from the journal; never another one. */
+function headOf(fixture: Fixture, { open, head }: ExamAnswer): string[] {
+  return isFailure(open) || head === fixture.head ? [] : [`HEAD is ${JSON.stringify(head)}`];
 }
 
 /** Everything as if nothing had happened. */
