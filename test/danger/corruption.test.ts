@@ -109,7 +109,7 @@ describe('stored files', () => {
 
   test('every kind of file, region and way of damage', { timeout: 120 * MINUTES }, async () => {
     const random = randomFrom(SEED);
-    const wanted = amount({ sample: 20, ordinary: 1000, long: 30_000 });
+    const wanted = amount({ sample: 20, ordinary: 800, long: 30_000 });
     const mutations: Mutation[] = [];
     while (mutations.length < wanted) {
       const round = mutationsOf(fixture.root, stranger.root, random);
