@@ -99,9 +99,14 @@ export async function checkoutTo(
         hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
       });
     const target = new Target(repository.environment, folder, undefined);
+    const damaged: ApplyResult['failures'][number][] = [];
+    const unreadable = (path: string, { code, message }: SnapError): void => {
+      damaged.push({ path, code, reason: message });
+    };
     try {
       for (const name of interrupted) target.removeTemporaries(name);
-      const result = await applySteps((take) => planCheckout(planOptions(repository, options), take), {
+      const plan = { ...planOptions(repository, options), unreadable };
+      const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
         workers,
         target,
@@ -115,7 +120,7 @@ export async function checkoutTo(
       });
       const { mode, uid, gid, mtime } = options.after.folder;
       const root = { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) };
-      const failures = [...result.failures, ...finishRoot(target, root)];
+      const failures = [...damaged, ...result.failures, ...finishRoot(target, root)];
       target.close();
       return { ...result, failures };
     } catch (error) {

@@ -4,6 +4,8 @@
  * before what is in them, and each changed folder's own metadata last. SPEC.md "Checkout".
  */
 import { compareNames } from '../bytes/names.ts';
+import type { SnapError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { FileEntry, FolderEntry, SpecialEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND, linkGroup, sameContent, sameMetadata } from '../object/tree-entry.ts';
@@ -51,6 +53,11 @@ export interface PlanOptions {
   readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
+  /**
+   * Told of a folder of `after` that is damaged; the rest is then planned all the same. Without it that is an error: where
+   * something could be removed, nothing may be while something is missing.
+   */
+  readonly unreadable?: ((path: string, error: SnapError) => void) | undefined;
 }
 
 /** Takes one step; what it returns is awaited before the next. Most take theirs at once: no promise for each file. */
@@ -133,8 +140,15 @@ async function planSubfolder(
 ): Promise<void> {
   const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
   if (before === undefined) await planning.take({ kind: 'make-folder', path, entry: now });
-  if (tree !== now.tree || planning.relink.size > 0) await planFolder(planning, path, tree, now.tree, now);
-  else if (before === undefined || !sameMetadata(before, now))
+  if (tree !== now.tree || planning.relink.size > 0) {
+    try {
+      await planFolder(planning, path, tree, now.tree, now);
+    } catch (error) {
+      if (planning.unreadable === undefined || !hasCode(error, 'corrupt-data')) throw error;
+      planning.unreadable(path, error);
+      await planning.take({ kind: 'folder', path, entry: now, tree: now.tree });
+    }
+  } else if (before === undefined || !sameMetadata(before, now))
     await planning.take({ kind: 'folder', path, entry: now, tree: now.tree });
 }
 

@@ -85,6 +85,7 @@ export class LevelIndex implements BlobIndex {
     return this.#get(folderKey(path));
   }
 
+  /** A table that LevelDB cannot read makes its writes fail too; the index is given up then, not the command. */
   async write(changes: IndexChanges): Promise<void> {
     await this.#attempt(() => this.#write(changes));
     if (changes.state !== undefined) this.#state = changes.state;
@@ -99,7 +100,11 @@ export class LevelIndex implements BlobIndex {
   }
 
   async close(): Promise<void> {
-    await this.#attempt(() => this.#database.close());
+    try {
+      await this.#database.close();
+    } catch {
+      this.#suspect = true;
+    }
   }
 
   /** An index that cannot be read or written costs time, never the command: it is given up at the end. */

@@ -9,6 +9,7 @@ import { describing, errnoOf, fromSystemError, hasCode, SnapError } from '../err
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
@@ -214,7 +215,10 @@ async function catchUp(
   await index.write({ packs, removedPacks, state });
 }
 
-/** A commit that died between its journal entry and HEAD is finished here. */
+/**
+ * A commit that died between its journal entry and HEAD is finished here. A snapshot that never was, as a flipped bit of
+ * HEAD gives, is found again from the whole journal, as if the file were missing.
+ */
 async function catchUpHead(
   environment: Environment,
   folder: string,
@@ -223,8 +227,9 @@ async function catchUpHead(
   state: StoreState,
 ): Promise<Head> {
   const head = readHead(environment.disk, folder);
-  let snapshot = head.snapshot;
-  for (let number = head.journalNumber + 1; number <= state.number; number++) {
+  let { snapshot } = head;
+  const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
+  for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
     const next = await readEntry(backend, number);
     if (next?.entry.workspace === workspaceId && next.entry.head !== null) snapshot = next.entry.head.to;
   }

@@ -21,6 +21,8 @@ export class Faults {
   readonly listed: Fault[] = [];
   /** Blobs that are missing or damaged. */
   readonly blobs = new BlobTable();
+  /** Packs that are damaged as such, not only by a blob of theirs. */
+  readonly packs = new Set<PackId>();
   readonly #places = new Set<string>();
   #count = 0;
   #missing = 0;
@@ -41,6 +43,7 @@ export class Faults {
       // The walk and the check of the bytes find the same blob.
       if (this.blobs.size === before) return;
     } else if (fault.pack !== undefined) {
+      if (fault.what === 'pack') this.packs.add(fault.pack);
       const place = `${fault.pack}:${fault.offset ?? 0}`;
       if (this.#places.has(place)) return;
       this.#places.add(place);

@@ -7,8 +7,9 @@ import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
+import type { PackId } from '../object/pack-id.ts';
 import { decodeTree } from '../object/tree.ts';
-import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
+import type { ChunkRef, FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { decodeParts } from '../object/tree-parts.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -31,13 +32,15 @@ const LISTED_PATHS_MAX = 100;
 /** Paths that are told apart; beyond this they are no longer counted. */
 const KNOWN_PATHS_MAX = 100_000;
 
+/** `doubtful`: packs in which more may be damaged than `damaged` says; what lies in them is read to find out. */
 export async function findHits(
   repository: Repository,
   damaged: BlobTable,
+  doubtful: ReadonlySet<PackId>,
   snapshots: readonly BlobId[],
   signal: AbortSignal | undefined,
 ): Promise<Hits> {
-  const walk = new HitWalk(repository, damaged, signal);
+  const walk = new HitWalk(repository, damaged, doubtful, signal);
   for (const id of snapshots) await walk.snapshot(id);
   return walk.result();
 }
@@ -45,6 +48,7 @@ export async function findHits(
 class HitWalk {
   readonly #repository: Repository;
   readonly #damaged: BlobTable;
+  readonly #doubtful: ReadonlySet<PackId>;
   readonly #signal: AbortSignal | undefined;
   readonly #whole = new BlobTable();
   readonly #paths = new Map<string, BlobId[]>();
@@ -52,9 +56,15 @@ class HitWalk {
   #isFloor = false;
   #noted = 0;
 
-  constructor(repository: Repository, damaged: BlobTable, signal: AbortSignal | undefined) {
+  constructor(
+    repository: Repository,
+    damaged: BlobTable,
+    doubtful: ReadonlySet<PackId>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#repository = repository;
     this.#damaged = damaged;
+    this.#doubtful = doubtful;
     this.#signal = signal;
   }
 
@@ -111,7 +121,22 @@ class HitWalk {
 
   async #fileIsHit(file: FileEntry): Promise<boolean> {
     if ('list' in file.content) return this.#listIsHit(file.content.list);
-    return file.content.chunks.some(({ id }) => this.#damaged.find(BLOB_KIND.data, id) >= 0);
+    return this.#anyIsHit(file.content.chunks);
+  }
+
+  /** A tree that only the index still has leads to chunks that no walk over the packs has seen. */
+  async #anyIsHit(chunks: readonly ChunkRef[]): Promise<boolean> {
+    const { blobs } = this.#repository;
+    for (const { id } of chunks) {
+      if (this.#damaged.find(BLOB_KIND.data, id) >= 0) return true;
+      if (this.#doubtful.size === 0) continue;
+      const location = await this.#orNothing(() => blobs.locate(BLOB_KIND.data, id));
+      const isDoubtful = location === undefined || this.#doubtful.has(location.pack);
+      if (!isDoubtful || (await this.#orNothing(() => blobs.readStored(BLOB_KIND.data, id))) !== undefined) continue;
+      this.#damaged.add(BLOB_KIND.data, id);
+      return true;
+    }
+    return false;
   }
 
   async #listIsHit(list: BlobId): Promise<boolean> {
@@ -120,7 +145,7 @@ class HitWalk {
       decodeChunkList(await this.#repository.blobs.read(BLOB_KIND.chunkList, list)),
     );
     if (decoded === undefined) return true;
-    if (decoded.level === 0) return decoded.refs.some(({ id }) => this.#damaged.find(BLOB_KIND.data, id) >= 0);
+    if (decoded.level === 0) return this.#anyIsHit(decoded.refs);
     for (const { id } of decoded.refs) if (await this.#listIsHit(id)) return true;
     return false;
   }

@@ -65,6 +65,11 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
     });
     whole = false;
   }
+  if (whole && repository.damage !== undefined) {
+    // HEAD has seen more than the journal and the index have: both may come from an older copy.
+    faults.add({ what: 'journal', reason: repository.damage.message, entry: state.number + 1 });
+    whole = false;
+  }
   return { state: whole ? state : known, entries: state.number, checkpoints: compared };
 }
 

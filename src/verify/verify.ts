@@ -61,7 +61,11 @@ export async function verify(repository: Repository, workers: Workers, options: 
       checkStructure(repository, state, faults, options.signal),
     ]);
     const lost = await withoutGoodCopy(repository, faults.blobs);
-    const hits = lost.size === 0 ? undefined : await findHits(repository, lost, newestFirst(state), options.signal);
+    const isHarmless = lost.size === 0 && faults.packs.size === 0;
+    const found = isHarmless
+      ? undefined
+      : await findHits(repository, lost, faults.packs, newestFirst(state), options.signal);
+    const hits = lost.size === 0 && found?.paths === 0 ? undefined : found;
     return {
       journal,
       structure,

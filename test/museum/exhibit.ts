@@ -1,7 +1,7 @@
 /** What fingerprint.json of a museum store says, and how a folder is described for it. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import type { ReadEntry } from './independent-reader.ts';
+import type { Entries } from '../kit/checker/snapshot.ts';
 
 export interface ExhibitEntry {
   /** Name bytes as latin1: JSON holds no others. */
@@ -65,28 +65,20 @@ export function describeFolder(root: string): ExhibitEntry[] {
   return [...entries, uniformEntry(uniform)];
 }
 
-/** The same of what the independent reader reads. */
-export function describeEntries(read: Iterable<ReadEntry>): ExhibitEntry[] {
+/** The same of what the independent checker reads. */
+export function describeEntries(read: Entries): ExhibitEntry[] {
   const entries: ExhibitEntry[] = [];
   const links = new Map<string, string>();
   let uniform = 0;
-  for (const { path, kind, mode, mtime, bytes, target, linkKey } of read) {
-    if (kind === 2) entries.push({ path, kind: 'folder', mode: mode.toString(8) });
-    else if (target !== undefined) entries.push({ path, kind: 'link', target });
-    else if (bytes !== undefined) {
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
+  for (const [path, { kind, mode, mtime, size, sha256, target, linkKey }] of read) {
+    if (kind === 'folder') entries.push({ path, kind, mode: mode.toString(8) });
+    else if (kind === 'link' && target !== undefined) entries.push({ path, kind, target });
+    else if (size !== undefined && sha256 !== undefined) {
       const first = linkKey === undefined ? undefined : links.get(linkKey);
       if (linkKey !== undefined && first === undefined) links.set(linkKey, path);
       const base = { path, mode: mode.toString(8), seconds: Number(mtime) / 1e9 };
       if (isUniform(path, sha256)) uniform++;
-      else
-        entries.push({
-          ...base,
-          kind: 'file',
-          size: bytes.length,
-          sha256,
-          ...(first === undefined ? {} : { sameAs: first }),
-        });
+      else entries.push({ ...base, kind: 'file', size, sha256, ...(first === undefined ? {} : { sameAs: first }) });
     }
   }
   return [...entries, uniformEntry(uniform)];
