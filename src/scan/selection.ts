@@ -4,6 +4,7 @@
  */
 import picomatch from 'picomatch';
 import { SnapError } from '../errors.ts';
+import { checkGlob, unusableGlob } from './glob.ts';
 
 export interface Selection {
   /** The path itself, or a folder above it, is selected. */
@@ -24,20 +25,15 @@ export async function selectPaths(
   tracked: () => AsyncIterable<string>,
 ): Promise<Selection> {
   if (patterns.length === 0 || patterns.includes('') || patterns.includes('.')) return everything;
-  const { default: glob } = await import('fast-glob');
   const selected = new Set<string>();
-  const matchers = patterns.map((pattern) => ({ pattern, matches: picomatch(pattern, { dot: true }), found: false }));
+  const matchers = patterns.map((pattern) => ({
+    pattern,
+    matches: picomatch(checkGlob(pattern), { dot: true }),
+    found: false,
+  }));
   for (const matcher of matchers) {
     const { pattern } = matcher;
-    const literal = glob.escapePath(pattern) === pattern;
-    const found = await glob(literal ? [pattern, `${pattern}/`] : pattern, {
-      cwd: root,
-      dot: true,
-      followSymbolicLinks: false,
-      onlyFiles: false,
-      unique: true,
-      ignore: ['**/.snap/**'],
-    });
+    const found = await findLive(root, pattern);
     for (const path of found) selected.add(path.replace(/\/$/, ''));
     matcher.found = found.length > 0;
   }
@@ -57,6 +53,24 @@ export async function selectPaths(
     );
   }
   return fromPaths(selected);
+}
+
+async function findLive(root: string, pattern: string): Promise<string[]> {
+  const { default: glob } = await import('fast-glob');
+  const literal = glob.escapePath(pattern) === pattern;
+  try {
+    return await glob(literal ? [pattern, `${pattern}/`] : pattern, {
+      cwd: root,
+      dot: true,
+      followSymbolicLinks: false,
+      onlyFiles: false,
+      unique: true,
+      ignore: ['**/.snap/**'],
+    });
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError)) throw error;
+    throw unusableGlob(pattern, 'its brackets or braces do not fit', error);
+  }
 }
 
 /** A selection of these very paths and all below them. */
