@@ -3,7 +3,7 @@
  * all that is in them) or globs; fast-glob finds them in the live folder, picomatch in a snapshot's tree.
  */
 import picomatch from 'picomatch';
-import { SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { checkGlob, unusableGlob } from './glob.ts';
 
 export interface Selection {
@@ -56,6 +56,9 @@ export async function selectPaths(
 }
 
 async function findLive(root: string, pattern: string): Promise<string[]> {
+  // Also behind a brace: "{..,a}/b".
+  if (/(?:^|[{,])\//.test(pattern)) throw unusableGlob(pattern, 'it is not relative to the workspace');
+  if (/(?:^|[/{,])\.\.(?:[/},]|$)/.test(pattern)) throw unusableGlob(pattern, 'it leads out of the workspace');
   const { default: glob } = await import('fast-glob');
   const literal = glob.escapePath(pattern) === pattern;
   try {
@@ -68,7 +71,10 @@ async function findLive(root: string, pattern: string): Promise<string[]> {
       ignore: ['**/.snap/**'],
     });
   } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError)) throw error;
+    // Longer than any name: nothing is there.
+    if (errnoOf(error) === 'ENAMETOOLONG') return [];
+    if (errnoOf(error)?.startsWith('E') === true && !(error instanceof TypeError))
+      throw fromSystemError(error, 'looking for', pattern);
     throw unusableGlob(pattern, 'its brackets or braces do not fit', error);
   }
 }
