@@ -25,7 +25,7 @@ export const BLOCK_RAW_BYTES_MAX = 64 * 1024 * 1024;
 export const PACK_BYTES_MAX = 0xffff_ffff;
 
 const PACK_MAGIC = Buffer.from('SNAPPACK');
-const BLOCK_MAGIC = Buffer.from('SBLK');
+export const BLOCK_MAGIC = Buffer.from('SBLK');
 const TRAILER_MAGIC = Buffer.from('SNAPFOOT');
 
 export interface PackedBlob {
@@ -81,15 +81,18 @@ export function encodeBlockHeader(header: BlockHeader): Buffer {
   return bytes;
 }
 
+/** True for a header with the mark of a block and the checksum that fits. */
+export function beginsLikeBlock(bytes: Buffer): boolean {
+  return (
+    bytes.length >= BLOCK_HEADER_BYTES &&
+    bytes.subarray(0, 4).equals(BLOCK_MAGIC) &&
+    crc32(bytes.subarray(0, 20)) === bytes.readUInt32LE(20)
+  );
+}
+
 /** Decodes a block header. Throws `corrupt-data` or `unsupported-format`. */
 export function decodeBlockHeader(bytes: Buffer, what: string): BlockHeader {
-  if (
-    bytes.length < BLOCK_HEADER_BYTES ||
-    !bytes.subarray(0, 4).equals(BLOCK_MAGIC) ||
-    crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)
-  ) {
-    throw new SnapError('corrupt-data', `damaged ${what}: it does not begin like a block`);
-  }
+  if (!beginsLikeBlock(bytes)) throw new SnapError('corrupt-data', `damaged ${what}: it does not begin like a block`);
   if (bytes.readUInt8(5) !== 0 || bytes.readUInt16LE(6) !== 0) unsupported(what);
   const header = {
     codec: bytes.readUInt8(4),

@@ -10,6 +10,8 @@ import { openBlock, scanBlock } from './block.ts';
 import type { PackFooter } from './pack-format.ts';
 import {
   BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  beginsLikeBlock,
   checkPackHeader,
   decodeBlockHeader,
   decodeFooter,
@@ -101,9 +103,8 @@ async function readScanned(
 }
 
 const SCAN_STEP_BYTES = 1024 * 1024;
-const MARK = 'SBLK';
 
-/** Finds the marks of blocks, going forward; every byte is read once, however many marks there are. */
+/** Finds what begins like a block, going forward; every byte is read once, however many marks there are. */
 class MarkFinder {
   readonly #size: number;
   readonly #read: RangeReader;
@@ -115,16 +116,20 @@ class MarkFinder {
     this.#read = read;
   }
 
-  /** Where the first mark at or after `from` is; `from` never gets smaller. */
+  /** Where the first header at or after `from` is whose checksum fits; `from` never gets smaller. */
   async next(from: number): Promise<number | undefined> {
-    for (let at = from; at < this.#size; at = this.#start + this.#bytes.length - (MARK.length - 1)) {
-      if (at < this.#start || at + MARK.length > this.#start + this.#bytes.length) {
+    for (let at = from; at + BLOCK_HEADER_BYTES <= this.#size; ) {
+      if (at < this.#start || at + BLOCK_HEADER_BYTES > this.#start + this.#bytes.length) {
         this.#start = at;
         this.#bytes = await this.#read(at, Math.min(SCAN_STEP_BYTES, this.#size - at));
-        if (this.#bytes.length < MARK.length) return undefined;
+        if (this.#bytes.length < BLOCK_HEADER_BYTES) return undefined;
       }
-      const found = this.#bytes.indexOf(MARK, at - this.#start, 'latin1');
-      if (found >= 0) return this.#start + found;
+      const found = this.#bytes.indexOf(BLOCK_MAGIC, at - this.#start);
+      const header = this.#bytes.subarray(found, found + BLOCK_HEADER_BYTES);
+      if (found < 0) at = this.#start + this.#bytes.length - (BLOCK_MAGIC.length - 1);
+      else if (header.length < BLOCK_HEADER_BYTES) at = this.#start + found;
+      else if (beginsLikeBlock(header)) return this.#start + found;
+      else at = this.#start + found + 1;
     }
     return undefined;
   }
