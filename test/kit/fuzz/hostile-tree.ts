@@ -63,7 +63,7 @@ export interface HostileResult {
 /** A workspace at `<root>/work`, the canary at `<root>/canary`, targets at `<root>/out`. */
 export class HostileStore {
   readonly root: string;
-  readonly #workspace: Workspace;
+  readonly workspace: Workspace;
   readonly #good: BlobId;
   readonly #base: Snapshot;
   readonly #contents = [Buffer.from('harmless'), Buffer.alloc(70_000, 7)];
@@ -83,13 +83,13 @@ export class HostileStore {
 
   private constructor(root: string, workspace: Workspace, good: BlobId, base: Snapshot) {
     this.root = root;
-    this.#workspace = workspace;
+    this.workspace = workspace;
     this.#good = good;
     this.#base = base;
   }
 
   async close(): Promise<void> {
-    await this.#workspace.close();
+    await this.workspace.close();
     makeRemovable(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
@@ -99,14 +99,14 @@ export class HostileStore {
     const mutator = new Mutator(random, []);
     const blobs: Blob[] = this.#contents.map((bytes) => ({ kind: BLOB_KIND.data, bytes }));
     const tree = this.#folder(mutator, blobs, 3);
-    const id = await this.#publish(blobs, tree);
+    const id = await this.publish(blobs, tree);
     const before = this.#outside();
     const inPlace = mutator.below(3) === 0;
     let written = 0;
     let refused = false;
     try {
       const result = await checkout(
-        this.#workspace,
+        this.workspace,
         inPlace ? { revision: id } : { revision: id, ...this.#target(mutator) },
       );
       written = result.written;
@@ -152,11 +152,12 @@ export class HostileStore {
       makeRemovable(path.toString());
       rmSync(path, { recursive: true, force: true });
     }
-    await checkout(this.#workspace, { revision: this.#good });
+    await checkout(this.workspace, { revision: this.#good });
   }
 
-  async #publish(blobs: readonly Blob[], tree: BlobId): Promise<BlobId> {
-    const { repository } = this.#workspace;
+  /** Puts blobs and a snapshot of `tree` into the store. */
+  async publish(blobs: readonly Blob[], tree: BlobId): Promise<BlobId> {
+    const { repository } = this.workspace;
     const bytes = encodeSnapshot({ ...this.#base, tree, parent: null, message: repository.environment.uniqueName() });
     const id = blobIdOf(bytes);
     const parts = [...blobs, { kind: BLOB_KIND.snapshot, bytes }].map((blob) => ({
