@@ -1,6 +1,6 @@
 /**
  * The properties of test/RELIABILITY.md that need random folders and histories. P1 to P3 are in test/chunk for small
- * sizes, P5 in test/object, test/pack and the fuzz targets, P11 in test/gc/retention.test.ts, P14 in test/model.
+ * sizes, P5 in test/object, test/pack and the fuzz targets, P11 in test/gc/retention.test.ts, P14 in model.test.ts.
  * SNAP_SEED and the printed run replay a failure: SNAP_SEED=… SNAP_RUN=n.
  */
 import { rmSync } from 'node:fs';
