@@ -41,7 +41,7 @@ const DURATION_UNITS = new Map<string, PartUnit>([
 
 /** The bytes that `text` ("20GB", "1.5 GiB", "500k", "123") stands for. Throws `usage`. */
 export function parseSize(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?)b?|b)?\s*$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?)b?|b)?$/i.exec(text.trim());
   if (match === null) throw badSize(text, 'it is not a number with a unit');
   const [, digits = '', prefix = '', binary = ''] = match;
   if (prefix === '' && digits.includes('.')) throw badSize(text, 'a byte cannot be split');

@@ -3,6 +3,7 @@
  * one that was saved, and to write the records of the folders that the checkout changed, so that the next commit reads
  * only what really changed since.
  */
+import { errnoOf } from '../errors.ts';
 import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
 import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -92,7 +93,8 @@ async function recordOf(
   const sum = sumOf(seen, totals, path, entries.values());
   if (digest === undefined || sum === undefined) return undefined;
   totals.set(path, sum);
-  const listing = listFolder(repository.environment.disk, path === '' ? repository.root : `${repository.root}/${path}`);
+  const listing = listingAt(repository, path);
+  if (listing === undefined) return undefined;
   const folderTrees: BlobId[] = [];
   for (const [position, name] of listing.names.entries()) {
     const entry = entries.get(name);
@@ -135,6 +137,16 @@ async function recordOf(
     names: listing.names.join('/'),
     folderTrees,
   });
+}
+
+/** Undefined for a folder that is not there: what kept the checkout from making it has been reported. */
+function listingAt(repository: Repository, path: string): ReturnType<typeof listFolder> | undefined {
+  try {
+    return listFolder(repository.environment.disk, path === '' ? repository.root : `${repository.root}/${path}`);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 /** Undefined if the totals of a subfolder are not known: then there is no record, and the next scan counts. */

@@ -58,13 +58,9 @@ export class Target {
     try {
       return this.#disk.lstat(this.at(path));
     } catch (error) {
-      // A file or a link on the way: nothing that belongs to this folder can be at the path.
-      if (
-        error instanceof Error &&
-        'code' in error &&
-        (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'refused')
-      )
-        return undefined;
+      // A file or a link on the way, or a longer name than there can be: nothing of this folder is at the path.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'refused') return undefined;
       throw error;
     }
   }

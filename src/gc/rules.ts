@@ -34,6 +34,8 @@ export interface Tier {
 
 export type Period = 'hour' | 'day' | 'week' | 'month' | 'year';
 
+const TIER_PERIODS = ['all', 'hour', 'day', 'week', 'month', 'year'] as const;
+
 export const PERIODS = [
   { period: 'hour', name: 'hourly', count: 'keepHourly', within: 'keepWithinHourly' },
   { period: 'day', name: 'daily', count: 'keepDaily', within: 'keepWithinDaily' },
@@ -85,13 +87,15 @@ export function parseTiers(text: string): Tier[] {
   const tiers: Tier[] = [];
   let beforeMs = 0;
   for (const part of text.split(',')) {
-    const match = /^\s*([^:]+?)\s*:\s*(all|hour|day|week|month|year)\s*$/.exec(part);
-    if (match === null) throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
-    const within = parseDuration(match[1] ?? '');
+    const [age = '', period = '', ...more] = part.split(':').map((side) => side.trim());
+    const every = TIER_PERIODS.find((known) => known === period);
+    if (every === undefined || age === '' || more.length > 0)
+      throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
+    const within = parseDuration(age);
     const reachMs = -subtractDuration(new Date(0), within).getTime();
     if (reachMs <= beforeMs) throw badTiers(text, 'the ages must grow');
     beforeMs = reachMs;
-    tiers.push({ within, every: match[2] as Tier['every'] });
+    tiers.push({ within, every });
   }
   return tiers;
 }

@@ -11,6 +11,7 @@ import type { Repository } from '../repo/repository.ts';
 import type { ListedSnapshot } from '../repo/snapshot-list.ts';
 import { listSnapshots } from '../repo/snapshot-list.ts';
 import { diffTrees } from '../repo/tree-diff.ts';
+import { checkGlob } from '../scan/glob.ts';
 import { contentId } from './change.ts';
 import { sideOf } from './log.ts';
 
@@ -107,7 +108,9 @@ function versionOf(
 }
 
 function matcher(glob: string, ignoreCase: boolean): (path: string) => boolean {
-  const pattern = glob.replace(/^\.?\/+/, '').replace(/\/+$/, '');
+  const pattern = checkGlob(glob)
+    .replace(/^\.?\/+/, '')
+    .replace(/\/+$/, '');
   if (pattern === '') throw new SnapError('usage', 'the pattern is empty', { hint: "For example: snap find '*.pt'" });
   const matches = picomatch(pattern, { dot: true, nocase: ignoreCase });
   return pattern.includes('/') ? matches : (path) => matches(path.slice(path.lastIndexOf('/') + 1));

@@ -3,6 +3,7 @@
  * these may name what is not there any more, so nothing is looked up.
  */
 import picomatch from 'picomatch';
+import { checkGlob } from '../scan/glob.ts';
 import type { Selection } from '../scan/selection.ts';
 import { everything, fromPaths } from '../scan/selection.ts';
 
@@ -12,7 +13,7 @@ export function pathFilter(paths: readonly string[]): Selection {
   const literal = fromPaths(new Set(paths));
   const globs = paths
     .filter(isGlob)
-    .map((path) => ({ base: picomatch.scan(path).base, matches: picomatch(path, { dot: true }) }));
+    .map((path) => ({ base: picomatch.scan(path).base, matches: picomatch(checkGlob(path), { dot: true }) }));
   if (globs.length === 0) return literal;
   return {
     has: (path) =>

@@ -21,12 +21,10 @@ export function entryNameFault(name: string): string | undefined {
 /** True for `.snap` in any spelling that a case-folding, HFS+ or NTFS volume takes for it. */
 export function isWorkspaceFolderName(name: string): boolean {
   if (!/[sS\u017f]/.test(name) || !/[pP]/.test(name)) return false;
-  const folded = name
-    .replace(IGNORED_BY_HFS, '')
-    .toLowerCase()
-    .replaceAll('\u017f', 's')
-    .replace(/:.*$/s, '')
-    .replace(/[. ]+$/, '');
+  const [stem = ''] = name.replace(IGNORED_BY_HFS, '').toLowerCase().replaceAll('\u017f', 's').split(':', 1);
+  let end = stem.length;
+  while (stem[end - 1] === '.' || stem[end - 1] === ' ') end--;
+  const folded = stem.slice(0, end);
   return folded === WORKSPACE_FOLDER_NAME || /^snap~[1-9]$/.test(folded);
 }
 

@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { compareNames, encodeName } from '../bytes/names.ts';
+import { SnapError } from '../errors.ts';
 import type { BlobId } from './blob-id.ts';
 import { blobIdOf } from './blob-id.ts';
 import { encodeTree, readEntryName, TREE_LEAF, TREE_PARTS, TREE_VERSION, treeType, writeName } from './tree.ts';
@@ -66,6 +67,20 @@ export function decodeParts(bytes: Uint8Array): TreePart[] | undefined {
   }
   reader.end();
   return parts;
+}
+
+/**
+ * Checks the entries of a part against the list: they begin with its name and end before the next. So no name comes
+ * twice in a folder, in whatever parts. Throws `corrupt-data`.
+ */
+export function checkPart(part: TreePart, next: TreePart | undefined, entries: readonly TreeEntry[]): void {
+  const last = entries.at(-1);
+  const fits =
+    entries[0]?.name === part.firstName &&
+    last !== undefined &&
+    (next === undefined || compareNames(last.name, next.firstName) < 0);
+  if (!fits)
+    throw new SnapError('corrupt-data', `damaged tree: part ${part.tree} does not hold the names it is listed with`);
 }
 
 function encodeParts(parts: readonly TreePart[]): Buffer {

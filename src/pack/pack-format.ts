@@ -20,12 +20,12 @@ export const PACK_VERSION = 1;
 export const PACK_HEADER_BYTES = 32;
 export const BLOCK_HEADER_BYTES = 24;
 export const TRAILER_BYTES = 48;
-/** No block decodes to more than this: bounds what a hostile pack can make a reader allocate. */
+/** No block is stored as more than this, nor decodes to more: bounds what a hostile pack can make a reader allocate. */
 export const BLOCK_RAW_BYTES_MAX = 64 * 1024 * 1024;
 export const PACK_BYTES_MAX = 0xffff_ffff;
 
 const PACK_MAGIC = Buffer.from('SNAPPACK');
-const BLOCK_MAGIC = Buffer.from('SBLK');
+export const BLOCK_MAGIC = Buffer.from('SBLK');
 const TRAILER_MAGIC = Buffer.from('SNAPFOOT');
 
 export interface PackedBlob {
@@ -81,15 +81,18 @@ export function encodeBlockHeader(header: BlockHeader): Buffer {
   return bytes;
 }
 
+/** True for a header with the mark of a block and the checksum that fits. */
+export function beginsLikeBlock(bytes: Buffer): boolean {
+  return (
+    bytes.length >= BLOCK_HEADER_BYTES &&
+    bytes.subarray(0, 4).equals(BLOCK_MAGIC) &&
+    crc32(bytes.subarray(0, 20)) === bytes.readUInt32LE(20)
+  );
+}
+
 /** Decodes a block header. Throws `corrupt-data` or `unsupported-format`. */
 export function decodeBlockHeader(bytes: Buffer, what: string): BlockHeader {
-  if (
-    bytes.length < BLOCK_HEADER_BYTES ||
-    !bytes.subarray(0, 4).equals(BLOCK_MAGIC) ||
-    crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)
-  ) {
-    throw new SnapError('corrupt-data', `damaged ${what}: it does not begin like a block`);
-  }
+  if (!beginsLikeBlock(bytes)) throw new SnapError('corrupt-data', `damaged ${what}: it does not begin like a block`);
   if (bytes.readUInt8(5) !== 0 || bytes.readUInt16LE(6) !== 0) unsupported(what);
   const header = {
     codec: bytes.readUInt8(4),
@@ -97,7 +100,10 @@ export function decodeBlockHeader(bytes: Buffer, what: string): BlockHeader {
     storedLength: bytes.readUInt32LE(12),
     directoryLength: bytes.readUInt32LE(16),
   };
-  if (header.rawLength > BLOCK_RAW_BYTES_MAX || header.directoryLength > header.rawLength) {
+  if (
+    Math.max(header.rawLength, header.storedLength) > BLOCK_RAW_BYTES_MAX ||
+    header.directoryLength > header.rawLength
+  ) {
     throw new SnapError('corrupt-data', `damaged ${what}: impossible lengths`);
   }
   return header;
@@ -202,7 +208,7 @@ function readFooterBlock(reader: ByteReader, what: string): FooterBlock {
   const rawLength = reader.uvarint();
   const storedLength = reader.uvarint();
   const directoryLength = reader.uvarint();
-  if (rawLength > BLOCK_RAW_BYTES_MAX) reader.fail('a block too large');
+  if (Math.max(rawLength, storedLength) > BLOCK_RAW_BYTES_MAX) reader.fail('a block too large');
   const count = reader.uvarint();
   if (count > reader.remaining) reader.fail('more blobs than bytes');
   const blobs: PackedBlob[] = [];

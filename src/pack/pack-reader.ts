@@ -10,7 +10,8 @@ import { openBlock, scanBlock } from './block.ts';
 import type { PackFooter } from './pack-format.ts';
 import {
   BLOCK_HEADER_BYTES,
-  BLOCK_RAW_BYTES_MAX,
+  BLOCK_MAGIC,
+  beginsLikeBlock,
   checkPackHeader,
   decodeBlockHeader,
   decodeFooter,
@@ -59,48 +60,77 @@ export interface ScannedBlock {
   readonly parts: readonly BlobBytes[];
 }
 
+/** Bytes that a scan reads in vain, for each byte of a pack. Real damage takes less than one: blocks do not overlap. */
+const VAIN_READS_MAX = 4;
+
 /** Finds the readable blocks of a pack without its footer, skipping damage to the next block's mark. */
 export async function* scanPack(zstd: Zstd, id: PackId, size: number, read: RangeReader): AsyncGenerator<ScannedBlock> {
-  let offset = PACK_HEADER_BYTES;
-  while (offset + BLOCK_HEADER_BYTES <= size) {
-    const block = await readScanned(zstd, id, offset, size, read);
-    if (block !== undefined) {
-      yield block;
-      offset += BLOCK_HEADER_BYTES + block.storedLength;
+  const marks = new MarkFinder(size, read);
+  let vainBytes = VAIN_READS_MAX * size + SCAN_STEP_BYTES;
+  for (let at: number | undefined = PACK_HEADER_BYTES; at !== undefined && vainBytes > 0; ) {
+    const found: ScannedBlock | number = await readScanned(zstd, id, at, size, read);
+    if (typeof found === 'number') {
+      vainBytes -= found;
+      at = await marks.next(at + 1);
     } else {
-      const next = await findMark(offset + 1, size, read);
-      if (next === undefined) return;
-      offset = next;
+      yield found;
+      at += BLOCK_HEADER_BYTES + found.storedLength;
     }
   }
 }
 
+/** The block at `offset`, or how many bytes were read to find that there is none. */
 async function readScanned(
   zstd: Zstd,
   id: PackId,
   offset: number,
   size: number,
   read: RangeReader,
-): Promise<ScannedBlock | undefined> {
+): Promise<ScannedBlock | number> {
   const what = `block at ${offset} of pack ${id}`;
+  let readBytes = 0;
   try {
     const header = decodeBlockHeader(await read(offset, BLOCK_HEADER_BYTES), what);
-    if (header.storedLength > Math.min(size - offset, BLOCK_RAW_BYTES_MAX * 2)) return undefined;
+    if (header.storedLength > size - offset - BLOCK_HEADER_BYTES) return 0;
+    readBytes = header.storedLength;
     const bytes = await read(offset, BLOCK_HEADER_BYTES + header.storedLength);
     const { raw } = openBlock(zstd, bytes, what);
     return { offset, storedLength: header.storedLength, parts: scanBlock(header, raw, what) };
   } catch (error) {
-    if (hasCode(error, 'corrupt-data', 'unsupported-format')) return undefined;
+    if (hasCode(error, 'corrupt-data', 'unsupported-format')) return readBytes;
     throw error;
   }
 }
 
-async function findMark(from: number, size: number, read: RangeReader): Promise<number | undefined> {
-  const stepBytes = 1024 * 1024;
-  for (let offset = from; offset < size; offset += stepBytes) {
-    const bytes = await read(offset, Math.min(stepBytes + 3, size - offset));
-    const found = bytes.indexOf('SBLK', 0, 'latin1');
-    if (found >= 0) return offset + found;
+const SCAN_STEP_BYTES = 1024 * 1024;
+
+/** Finds what begins like a block, going forward; every byte is read once, however many marks there are. */
+class MarkFinder {
+  readonly #size: number;
+  readonly #read: RangeReader;
+  #start = 0;
+  #bytes: Buffer = Buffer.alloc(0);
+
+  constructor(size: number, read: RangeReader) {
+    this.#size = size;
+    this.#read = read;
   }
-  return undefined;
+
+  /** Where the first header at or after `from` is whose checksum fits; `from` never gets smaller. */
+  async next(from: number): Promise<number | undefined> {
+    for (let at = from; at + BLOCK_HEADER_BYTES <= this.#size; ) {
+      if (at < this.#start || at + BLOCK_HEADER_BYTES > this.#start + this.#bytes.length) {
+        this.#start = at;
+        this.#bytes = await this.#read(at, Math.min(SCAN_STEP_BYTES, this.#size - at));
+        if (this.#bytes.length < BLOCK_HEADER_BYTES) return undefined;
+      }
+      const found = this.#bytes.indexOf(BLOCK_MAGIC, at - this.#start);
+      const header = this.#bytes.subarray(found, found + BLOCK_HEADER_BYTES);
+      if (found < 0) at = this.#start + this.#bytes.length - (BLOCK_MAGIC.length - 1);
+      else if (header.length < BLOCK_HEADER_BYTES) at = this.#start + found;
+      else if (beginsLikeBlock(header)) return this.#start + found;
+      else at = this.#start + found + 1;
+    }
+    return undefined;
+  }
 }

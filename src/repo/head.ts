@@ -20,7 +20,7 @@ export function readHead(disk: Disk, folder: string): Head {
   const path = `${folder}/${WORKSPACE.head}`;
   const bytes = describing('reading', path, () => readWhole(disk, path));
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
-  const match = /^([0-9a-f]{64}|-) (\d{1,12})\n$/.exec(bytes.toString('latin1'));
+  const match = /^([0-9a-f]{64}|-) (0|[1-9]\d{0,11})\n$/.exec(bytes.toString('latin1'));
   if (match?.[1] === undefined || match[2] === undefined) {
     throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, {
       hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.',

@@ -6,6 +6,7 @@ import type { StoreState } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { readPackFooter } from './blob-reader.ts';
+import { packName } from './layout.ts';
 import { PackTable } from './pack-table.ts';
 
 /** A blob takes at least this much of a footer: bounds what a false count in the journal makes us allocate. */
@@ -23,7 +24,10 @@ export async function readPackTable(
 ): Promise<PackTable> {
   let expected = 0;
   for (const pack of state.packs.values())
-    expected += Math.min(pack.blobs, Math.ceil(pack.size / FOOTER_BLOB_BYTES_MIN));
+    expected += Math.min(
+      pack.blobs,
+      Math.ceil(Math.min(pack.size, (await backend.size(packName(pack.id))) ?? 0) / FOOTER_BLOB_BYTES_MIN),
+    );
   const table = new PackTable(expected);
   for (const condemned of [false, true]) {
     for (const pack of state.packs.values()) {

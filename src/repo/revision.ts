@@ -18,10 +18,9 @@ const PREFIX_DIGITS_MIN = 4;
 export async function resolveRevision(repository: Repository, text: string): Promise<BlobId> {
   if (text === '')
     throw new SnapError('usage', 'an empty text names no snapshot', { hint: 'HEAD is the last one of this folder.' });
-  const match = /^(.*?)((?:~\d*|\^)*)$/s.exec(text);
-  const name = match?.[1] ?? text;
-  let id = await resolveName(repository, name === '' ? 'HEAD' : name, text);
-  for (const step of (match?.[2] ?? '').match(/~\d*|\^/g) ?? []) {
+  const nameEnd = stepsStart(text);
+  let id = await resolveName(repository, text.slice(0, nameEnd) || 'HEAD', text);
+  for (const step of text.slice(nameEnd).match(/~\d*|\^/g) ?? []) {
     const count = step === '^' || step === '~' ? 1 : Number(step.slice(1));
     for (let i = 0; i < count; i++) id = await parentOf(repository, id, text);
   }
@@ -59,6 +58,19 @@ export function normalPath(path: string): string {
     .split('/')
     .filter((part) => part !== '' && part !== '.')
     .join('/');
+}
+
+/** Where the `~2` and `^` at the end of a revision begin. From the end, since a pattern would take quadratic time. */
+function stepsStart(text: string): number {
+  for (let start = text.length; ; start--) {
+    const end = start;
+    while (isDigit(text[start - 1])) start--;
+    if (text[start - 1] !== '~' && (start < end || text[start - 1] !== '^')) return end;
+  }
+}
+
+function isDigit(character: string | undefined): boolean {
+  return character !== undefined && character >= '0' && character <= '9';
 }
 
 async function resolveName(repository: Repository, name: string, text: string): Promise<BlobId> {

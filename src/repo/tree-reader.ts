@@ -11,7 +11,8 @@ import { decodeSnapshot } from '../object/snapshot.ts';
 import { decodeTree } from '../object/tree.ts';
 import type { ChunkRef, FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { decodeParts } from '../object/tree-parts.ts';
+import type { TreePart } from '../object/tree-parts.ts';
+import { checkPart, decodeParts } from '../object/tree-parts.ts';
 import type { BlobReader } from './blob-reader.ts';
 
 export interface TreeReader {
@@ -30,11 +31,19 @@ export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8
   const treeBytes = async (id: BlobId): Promise<Uint8Array> =>
     overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
 
+  async function* readParts(parts: readonly TreePart[]): AsyncGenerator<TreeEntry[]> {
+    for (const [i, part] of parts.entries()) {
+      const entries = decodeTree(await treeBytes(part.tree));
+      checkPart(part, parts[i + 1], entries);
+      yield entries;
+    }
+  }
+
   async function* folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]> {
     const bytes = await treeBytes(tree);
     const parts = decodeParts(bytes);
     if (parts === undefined) yield decodeTree(bytes);
-    else for (const part of parts) yield decodeTree(await treeBytes(part.tree));
+    else yield* readParts(parts);
   }
 
   async function folder(tree: BlobId): Promise<TreeEntry[]> {
@@ -42,22 +51,25 @@ export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8
     const parts = decodeParts(bytes);
     if (parts === undefined) return decodeTree(bytes);
     const entries: TreeEntry[] = [];
-    for (const part of parts) for (const entry of decodeTree(await treeBytes(part.tree))) entries.push(entry);
+    for await (const part of readParts(parts)) for (const entry of part) entries.push(entry);
     return entries;
   }
 
-  async function* listChunks(list: BlobId, expectedLevel?: number): AsyncGenerator<ChunkRef> {
+  async function* listChunks(list: BlobId, bytesBelow: number, expectedLevel?: number): AsyncGenerator<ChunkRef> {
     const { level, refs } = decodeChunkList(overlay.get(list) ?? (await blobs.read(BLOB_KIND.chunkList, list)));
     if (expectedLevel !== undefined && level !== expectedLevel)
       throw new SnapError('corrupt-data', `damaged chunk list ${list}: level ${level} where ${expectedLevel} belongs`);
+    // Looked at before the lists below are read: a few that name each other many times would be endless.
+    if (refs.reduce((sum, ref) => sum + ref.length, 0) !== bytesBelow)
+      throw new SnapError('corrupt-data', `damaged chunk list ${list}: it does not hold ${bytesBelow} bytes`);
     if (level === 0) yield* refs;
-    else for (const ref of refs) yield* listChunks(ref.id, level - 1);
+    else for (const ref of refs) yield* listChunks(ref.id, ref.length, level - 1);
   }
 
   async function chunks(file: FileEntry): Promise<readonly ChunkRef[]> {
     if ('chunks' in file.content) return file.content.chunks;
     const all: ChunkRef[] = [];
-    for await (const chunk of listChunks(file.content.list)) all.push(chunk);
+    for await (const chunk of listChunks(file.content.list, file.size)) all.push(chunk);
     return all;
   }
 

@@ -5,14 +5,18 @@
  */
 
 import { hash } from 'node:crypto';
-import type { Ignore } from 'ignore';
+import type { Ignore, TestResult } from 'ignore';
 import ignorePackage from 'ignore';
 import type { Disk } from '../disk/disk.ts';
 import { readWhole } from '../disk/files.ts';
+import { SnapError } from '../errors.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
 
 /** A matcher keeps an answer for every path it was asked about: a new one from time to time keeps memory flat. */
 const MATCHER_USES_MAX = 10_000;
+
+/** Longer than any path; regular expressions have a limit of their own far above. */
+const PATTERN_LENGTH_MAX = 4096;
 
 /** Which rule decided about a path. */
 export interface IgnoreDecision {
@@ -68,7 +72,7 @@ function rules(read: (path: string) => Buffer | undefined, files: readonly RuleF
       const file = files[i];
       if (file === undefined || !path.startsWith(file.base)) continue;
       const relative = path.slice(file.base.length) + (isFolder ? '/' : '');
-      const result = file.matcher().test(relative);
+      const result = testPath(file, relative);
       if (!result.ignored && !result.unignored) continue;
       const pattern = result.rule?.pattern ?? takenBackBy(file, relative);
       const line = pattern === undefined ? -1 : file.lines.lastIndexOf(pattern);
@@ -97,7 +101,7 @@ function rules(read: (path: string) => Buffer | undefined, files: readonly RuleF
       for (let i = files.length - 1; i >= 0; i--) {
         const file = files[i];
         if (file === undefined || !path.startsWith(file.base)) continue;
-        const result = file.matcher().test(path.slice(file.base.length) + (isFolder ? '/' : ''));
+        const result = testPath(file, path.slice(file.base.length) + (isFolder ? '/' : ''));
         if (result.ignored) return true;
         if (result.unignored) return false;
       }
@@ -124,6 +128,20 @@ function ruleFile(base: string, source: string, lines: readonly string[]): RuleF
       return matcher;
     },
   };
+}
+
+/** Asks a file's rules. A pattern that cannot be used is `usage`: to pass over it would store what it leaves out. */
+function testPath(file: RuleFile, relative: string): TestResult {
+  try {
+    return file.matcher().test(relative);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const line = file.lines.findIndex((one) => one.length > PATTERN_LENGTH_MAX) + 1;
+    throw new SnapError('usage', `${file.source}${line > 0 ? `:${line}` : ''}: a pattern cannot be used`, {
+      hint: 'It is too long, or no pattern of gitignore; mend that line.',
+      cause: error,
+    });
+  }
 }
 
 /** Which "!" pattern took a path back, which the package does not tell: the last one that matches by itself. */

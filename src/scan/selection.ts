@@ -3,7 +3,8 @@
  * all that is in them) or globs; fast-glob finds them in the live folder, picomatch in a snapshot's tree.
  */
 import picomatch from 'picomatch';
-import { SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
+import { checkGlob, unusableGlob } from './glob.ts';
 
 export interface Selection {
   /** The path itself, or a folder above it, is selected. */
@@ -24,20 +25,15 @@ export async function selectPaths(
   tracked: () => AsyncIterable<string>,
 ): Promise<Selection> {
   if (patterns.length === 0 || patterns.includes('') || patterns.includes('.')) return everything;
-  const { default: glob } = await import('fast-glob');
   const selected = new Set<string>();
-  const matchers = patterns.map((pattern) => ({ pattern, matches: picomatch(pattern, { dot: true }), found: false }));
+  const matchers = patterns.map((pattern) => ({
+    pattern,
+    matches: picomatch(checkGlob(pattern), { dot: true }),
+    found: false,
+  }));
   for (const matcher of matchers) {
     const { pattern } = matcher;
-    const literal = glob.escapePath(pattern) === pattern;
-    const found = await glob(literal ? [pattern, `${pattern}/`] : pattern, {
-      cwd: root,
-      dot: true,
-      followSymbolicLinks: false,
-      onlyFiles: false,
-      unique: true,
-      ignore: ['**/.snap/**'],
-    });
+    const found = await findLive(root, pattern);
     for (const path of found) selected.add(path.replace(/\/$/, ''));
     matcher.found = found.length > 0;
   }
@@ -57,6 +53,30 @@ export async function selectPaths(
     );
   }
   return fromPaths(selected);
+}
+
+async function findLive(root: string, pattern: string): Promise<string[]> {
+  // Also behind a brace: "{..,a}/b".
+  if (/(?:^|[{,])\//.test(pattern)) throw unusableGlob(pattern, 'it is not relative to the workspace');
+  if (/(?:^|[/{,])\.\.(?:[/},]|$)/.test(pattern)) throw unusableGlob(pattern, 'it leads out of the workspace');
+  const { default: glob } = await import('fast-glob');
+  const literal = glob.escapePath(pattern) === pattern;
+  try {
+    return await glob(literal ? [pattern, `${pattern}/`] : pattern, {
+      cwd: root,
+      dot: true,
+      followSymbolicLinks: false,
+      onlyFiles: false,
+      unique: true,
+      ignore: ['**/.snap/**'],
+    });
+  } catch (error) {
+    // Longer than any name: nothing is there.
+    if (errnoOf(error) === 'ENAMETOOLONG') return [];
+    if (errnoOf(error)?.startsWith('E') === true && !(error instanceof TypeError))
+      throw fromSystemError(error, 'looking for', pattern);
+    throw unusableGlob(pattern, 'its brackets or braces do not fit', error);
+  }
 }
 
 /** A selection of these very paths and all below them. */

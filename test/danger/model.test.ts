@@ -1,7 +1,7 @@
 /**
  * A workspace against a model: what a person may do, in random order, with a picture of the folder kept for every
  * snapshot. Whatever happened in between, a snapshot that is kept gives its picture back, and undo gives back what was.
- * SNAP_MODEL_SEEDS=100 makes it a longer search.
+ * Commands are killed in the middle, too: their disk fails from some call on, so that nothing is cleaned up either.
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -11,13 +11,22 @@ import { commit } from '../../src/api/commit.ts';
 import { gc } from '../../src/api/gc.ts';
 import { log } from '../../src/api/history.ts';
 import { reindex } from '../../src/api/reindex.ts';
+import { removeTag, tag } from '../../src/api/tag.ts';
 import { undo } from '../../src/api/undo.ts';
 import { verify } from '../../src/api/verify.ts';
+import { openWorkspaceIn } from '../../src/api/workspace.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { realDisk } from '../../src/disk/disk.ts';
+import { SnapError } from '../../src/errors.ts';
+import { snapshotOfRef } from '../../src/object/ref-name.ts';
+import { amount, SEED } from '../kit/amount.ts';
+import { inlineWorkers } from '../kit/crash/inline-workers.ts';
+import { deadEnvironment } from '../kit/crash/stage.ts';
 import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const STEPS = 60;
+const STEPS = amount({ sample: 25, ordinary: 60, long: 60 });
 
 /** Folder times are no change by themselves, so a picture has none. */
 function picture(root: string): string {
@@ -29,6 +38,7 @@ function picture(root: string): string {
 class Run {
   readonly #made: TestWorkspace;
   readonly #pictures = new Map<string, string>();
+  readonly #tags = new Map<string, string>();
   #seed: number;
 
   constructor(made: TestWorkspace, seed: number) {
@@ -100,7 +110,7 @@ class Run {
 
   async step(): Promise<void> {
     const { root, workspace } = this.#made;
-    const action = this.#random(12);
+    const action = this.#random(15);
     if (action < 5) {
       for (let n = this.#random(6); n >= 0; n--) this.#change();
       // The same second and often the same size as before: only the change time tells.
@@ -109,13 +119,68 @@ class Run {
     else if (action === 8) await this.#checkOut();
     else if (action === 9) {
       await gc(workspace, { rules: { keepLast: 6 } });
-      await this.#forgetPruned();
+      await this.#forgetPruned(true);
     } else if (action === 10) {
       await workspace.close();
       if (this.#random(2) === 0) await reindex(root);
       else fs.rmSync(join(root, '.snap/index'), { recursive: true });
       await this.#made.reopen();
-    } else await this.#made.reopen();
+    } else if (action === 11) await this.#made.reopen();
+    else if (action === 12) await this.#tag();
+    else await this.#killed();
+  }
+
+  /** A tag keeps its snapshot from being pruned; sometimes one goes. */
+  async #tag(): Promise<void> {
+    const { workspace } = this.#made;
+    const id = this.#pick([...this.#pictures.keys()]);
+    if (id === undefined) return;
+    const name = `t${this.#random(3)}`;
+    if (this.#random(3) > 0) {
+      await tag(workspace, name, { revision: id, force: true });
+      this.#tags.set(name, id);
+    } else if (this.#tags.delete(name)) await removeTag(workspace, name);
+  }
+
+  /**
+   * Another process commits, collects or checks out, and dies at some call of its disk. Afterwards the workspace opens
+   * with nothing done by hand, and every snapshot that was there and not pruned still is.
+   */
+  async #killed(): Promise<void> {
+    const { root } = this.#made;
+    const before = picture(root);
+    await this.#made.workspace.close();
+    const act = this.#random(3);
+    const id = this.#pick([...this.#pictures.keys()]) ?? 'HEAD';
+    const disk = dyingDisk(realDisk, this.#random(400));
+    try {
+      const workspace = await openWorkspaceIn(deadEnvironment(disk), inlineWorkers(disk), root);
+      try {
+        if (act === 0) await commit(workspace, { message: 'dies' });
+        else if (act === 1) await gc(workspace, { rules: { keepLast: 6 } });
+        else await checkout(workspace, { revision: id });
+      } finally {
+        await workspace.close();
+      }
+    } catch (error) {
+      if (!disk.isDead() && !(error instanceof SnapError && error.code === 'not-found')) throw error;
+    }
+    await this.#made.reopen();
+    if (act !== 2) expect(picture(root)).toBe(before);
+    await this.#learn();
+    await this.#forgetPruned(act === 1);
+  }
+
+  /** Snapshots that a dying command made are as good as any: what they hold is what they give back. */
+  async #learn(): Promise<void> {
+    const { workspace, root } = this.#made;
+    for await (const { id } of log(workspace)) {
+      if (this.#pictures.has(id)) continue;
+      const to = join(root, '..', `learn-${id.slice(0, 8)}`);
+      await checkout(workspace, { revision: id, to });
+      this.#pictures.set(id, picture(to));
+      fs.rmSync(to, { recursive: true });
+    }
   }
 
   async #checkOut(): Promise<void> {
@@ -134,16 +199,23 @@ class Run {
     expect(picture(root)).toBe(before);
   }
 
-  async #forgetPruned(): Promise<void> {
+  /** Only gc may make a snapshot go, and never one with a tag, nor one that HEAD is at. */
+  async #forgetPruned(mayGo: boolean): Promise<void> {
+    const { repository } = this.#made.workspace;
     const kept = new Set<string>();
-    for await (const { id } of log(this.#made.workspace)) kept.add(id);
-    for (const id of this.#pictures.keys()) if (!kept.has(id)) this.#pictures.delete(id);
+    for (const name of repository.state().refs.keys()) kept.add(snapshotOfRef(name) ?? '');
+    for (const [name, id] of this.#tags) expect(kept.has(id), `${name} keeps ${id}`).toBe(true);
+    for (const id of this.#pictures.keys()) {
+      if (kept.has(id)) continue;
+      expect(mayGo, `${id} is gone`).toBe(true);
+      this.#pictures.delete(id);
+    }
   }
 
   /** Every kept snapshot gives its picture back, and nothing is damaged. */
   async finish(): Promise<number> {
     const { workspace } = this.#made;
-    await this.#forgetPruned();
+    await this.#forgetPruned(true);
     for (const [id, expected] of this.#pictures) {
       const to = join(this.#made.root, '..', `out-${id.slice(0, 8)}`);
       await checkout(workspace, { revision: id, to });
@@ -155,11 +227,36 @@ class Run {
   }
 }
 
-const seeds = Array.from({ length: Number(process.env.SNAP_MODEL_SEEDS ?? 5) }, (_, n) => n + 1);
+/** A disk that works for `calls` calls and then throws at each one, as if the process were gone. */
+function dyingDisk(disk: Disk, calls: number): Disk & { isDead(): boolean } {
+  let left = calls;
+  return new Proxy(disk, {
+    get(target, name, receiver) {
+      if (name === 'isDead') return () => left < 0;
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => {
+        if (--left < 0) throw new SnapError('interrupted', 'killed');
+        return Reflect.apply(value, target, args);
+      };
+    },
+  }) as Disk & { isDead(): boolean };
+}
 
-test.each(seeds)('seed %i', { timeout: 60_000 }, async (seed) => {
+const first = SEED;
+const seeds = Array.from({ length: amount({ sample: 1, ordinary: 10, long: 1000 }) }, (_, n) => (first + n) % 2 ** 31);
+
+test.each(seeds)('SNAP_SEED=%i', { timeout: 120_000 }, async (seed) => {
   await using made = await makeWorkspace();
   const run = new Run(made, seed);
-  for (let n = 0; n < STEPS; n++) await run.step();
+  for (let n = 0; n < STEPS; n++) {
+    try {
+      await run.step();
+    } catch (error) {
+      throw new Error(`SNAP_SEED=${seed}, step ${n}: ${error instanceof Error ? error.stack : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
   expect(await run.finish()).toBeGreaterThan(0);
 });

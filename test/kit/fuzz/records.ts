@@ -1,0 +1,431 @@
+/** Fuzz targets: every decoder of trees, lists, snapshots, the journal, and what a workspace keeps in small files. */
+import { hash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import fc from 'fast-check';
+import { ByteWriter } from '../../../src/bytes/byte-writer.ts';
+import { encodeCanonicalJson } from '../../../src/bytes/canonical-json.ts';
+import { decodeName } from '../../../src/bytes/names.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
+import { isAlive, readHolder } from '../../../src/disk/lock-file.ts';
+import { hasCode } from '../../../src/errors.ts';
+import { decodeFolderRecord, encodeFolderRecord, STAT_BYTES } from '../../../src/index/folder-record.ts';
+import { decodeLocation, encodeLocation, openValue, sealValue } from '../../../src/index/index-keys.ts';
+import type { BlobKind } from '../../../src/object/blob-id.ts';
+import { BLOB_KIND } from '../../../src/object/blob-id.ts';
+import { decodeChunkList, encodeChunkLists } from '../../../src/object/chunk-list.ts';
+import { decodeJournalEntry, encodeJournalEntry } from '../../../src/object/journal-entry.ts';
+import { snapshotRef } from '../../../src/object/ref-name.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../../src/object/snapshot.ts';
+import type { StoreState } from '../../../src/object/store-state.ts';
+import { applyEntry, decodeState, EMPTY_STATE, encodeState } from '../../../src/object/store-state.ts';
+import { decodeTree, encodeTree, writeName } from '../../../src/object/tree.ts';
+import { decodeParts } from '../../../src/object/tree-parts.ts';
+import { readHead } from '../../../src/repo/head.ts';
+import { decodeCheckpoint, encodeCheckpoint } from '../../../src/repo/journal.ts';
+import { readOperations } from '../../../src/repo/operation-log.ts';
+import { findReferences } from '../../../src/repo/references.ts';
+import type { Repository } from '../../../src/repo/repository.ts';
+import { parseSettings } from '../../../src/repo/settings.ts';
+import { decodeStoreConfig, encodeStoreConfig } from '../../../src/repo/store-config.ts';
+import {
+  blobIds,
+  blobKinds,
+  chunkRefs,
+  folders,
+  journalEntries,
+  nameBytes,
+  packIds,
+  snapshots,
+  texts,
+} from '../arbitrary.ts';
+import type { Target } from './engine.ts';
+
+const DAMAGED = ['corrupt-data', 'unsupported-format'] as const;
+const JSON_WORDS = [
+  ...['null', 'true', '-1', '-0', '1e3', '1e999', '1.5', '9007199254740992', '""', '{}', '[]', '[[[[[[[[', '{"a":'],
+  ...['"__proto__":1,', '"constructor":null,', '"\\ud800"', '"\\u0041"', '\ufeff', ' ', ',', '"features":["x"]'],
+  ...['"format":2', '"snapshots/', '"tags/', '"tags/../x"', '[{', '}]', '"to":null', '\u0000'],
+];
+
+const FOLDER = mkdtempSync(`${tmpdir()}/snap-fuzz-`);
+mkdirSync(`${FOLDER}/.snap`);
+export const removeFuzzFolder = (): void => rmSync(FOLDER, { recursive: true, force: true });
+
+/** Writes the input where the reader looks for it. */
+function file(name: string, input: Buffer): string {
+  writeFileSync(`${FOLDER}/.snap/${name}`, input);
+  return `${FOLDER}/.snap`;
+}
+
+/** The references that the fast walker of gc finds are there whenever the strict decoder finds the bytes good. */
+function referencesToo(kind: BlobKind, bytes: Buffer): void {
+  findReferences(kind, bytes, (_, holder, offset) => {
+    if (offset + 32 > holder.length) throw new Error('a reference beyond its end');
+  });
+}
+
+const trees: Target = {
+  name: 'tree',
+  seeds: folders.map(encodeTree),
+  words: ['..', '.snap', '/', '\0', 'SNAP~1'],
+  codes: DAMAGED,
+  run: (input) => {
+    const again = encodeTree(decodeTree(input));
+    referencesToo(BLOB_KIND.tree, input);
+    return again;
+  },
+};
+
+const treeParts: Target = {
+  name: 'tree-parts',
+  seeds: fc
+    .uniqueArray(fc.tuple(fc.stringMatching(/^[a-f]{1,6}$/), blobIds), {
+      minLength: 2,
+      maxLength: 9,
+      selector: ([name]) => name,
+    })
+    .map((parts) =>
+      encodeParts(parts.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([firstName, tree]) => ({ firstName, tree }))),
+    ),
+  codes: DAMAGED,
+  run: (input) => {
+    const parts = decodeParts(input);
+    if (parts === undefined) return encodeTree(decodeTree(input));
+    referencesToo(BLOB_KIND.tree, input);
+    return encodeParts(parts);
+  },
+};
+
+function encodeParts(parts: readonly { readonly firstName: string; readonly tree: string }[]): Buffer {
+  const writer = new ByteWriter();
+  writer.u8(1);
+  writer.u8(1);
+  writer.uvarint(parts.length);
+  for (const part of parts) {
+    writeName(writer, part.firstName);
+    writer.id(part.tree);
+  }
+  return writer.finish();
+}
+
+const chunkLists: Target = {
+  name: 'chunk-list',
+  seeds: fc
+    .array(chunkRefs, { minLength: 1, maxLength: 20 })
+    .map((refs) => encodeChunkLists(refs).at(-1)?.bytes ?? Buffer.alloc(0)),
+  codes: DAMAGED,
+  run: (input) => {
+    const { level, refs } = decodeChunkList(input);
+    referencesToo(BLOB_KIND.chunkList, input);
+    const writer = new ByteWriter();
+    writer.u8(1);
+    writer.u8(level);
+    writer.uvarint(refs.length);
+    for (const ref of refs) {
+      writer.uvarint(ref.length);
+      writer.id(ref.id);
+    }
+    return writer.finish();
+  },
+};
+
+/** The walker that gc uses takes more than the strict decoders do, and still must end, and stay in its bounds. */
+const references: Target = {
+  name: 'references',
+  seeds: fc.oneof(trees.seeds, treeParts.seeds, chunkLists.seeds),
+  codes: DAMAGED,
+  run: (input) => {
+    try {
+      referencesToo(BLOB_KIND.tree, input);
+    } catch (error) {
+      if (!hasCode(error, ...DAMAGED)) throw error;
+      referencesToo(BLOB_KIND.chunkList, input);
+    }
+    return undefined;
+  },
+};
+
+const snapshotRecords: Target = {
+  name: 'snapshot',
+  seeds: snapshots.map(encodeSnapshot),
+  words: JSON_WORDS,
+  codes: DAMAGED,
+  run: (input) => encodeSnapshot(decodeSnapshot(input)),
+};
+
+const entries: Target = {
+  name: 'journal-entry',
+  seeds: journalEntries.map((entry) => encodeJournalEntry({ ...entry, number: 1, previous: null })),
+  words: JSON_WORDS,
+  codes: DAMAGED,
+  run: (input) => {
+    const entry = decodeJournalEntry(input, 1);
+    try {
+      encodeState(applyEntry(EMPTY_STATE, entry, 'hash'));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'corrupt-data')) throw error;
+    }
+    return encodeJournalEntry(entry);
+  },
+};
+
+const states = fc
+  .record({
+    hash: blobIds,
+    packs: fc.uniqueArray(fc.record({ id: packIds, size: fc.maxSafeNat(), sha256: blobIds, blobs: fc.maxSafeNat() }), {
+      maxLength: 4,
+      selector: ({ id }) => id,
+    }),
+    snapshots: fc.array(blobIds, { maxLength: 4 }),
+    number: fc.maxSafeNat(),
+  })
+  .map(
+    ({ hash, packs, snapshots: ids, number }): StoreState => ({
+      ...decodeState(encodeState(EMPTY_STATE)),
+      number,
+      hash,
+      refs: new Map(ids.map((id) => [snapshotRef(id), id])),
+      packs: new Map(packs.map((pack) => [pack.id, pack])),
+      condemned: new Set(packs.slice(1).map(({ id }) => id)),
+      grafts: new Map(ids.map((id) => [id, hash])),
+    }),
+  );
+
+const stateRecords: Target = {
+  name: 'state',
+  seeds: states.map(encodeState),
+  words: JSON_WORDS,
+  codes: DAMAGED,
+  run: (input) => encodeState(decodeState(input)),
+};
+
+const checkpoints: Target = {
+  name: 'checkpoint',
+  seeds: states.map(encodeCheckpoint),
+  words: JSON_WORDS,
+  codes: [],
+  mend: (input) => {
+    const body = input.subarray(65);
+    return Buffer.concat([Buffer.from(`${hash('sha256', body, 'hex')}\n`), body]);
+  },
+  run: (input) => {
+    const state = decodeCheckpoint(input);
+    return state === undefined ? undefined : encodeCheckpoint(state);
+  },
+};
+
+const storeConfigs: Target = {
+  name: 'store-config',
+  seeds: fc
+    .record({ id: packIds, packBytes: fc.integer({ min: 1024, max: 2 ** 30 }) })
+    .map(({ id, packBytes }) =>
+      encodeStoreConfig({ id, packBytes, chunker: { minBytes: 64, averageBytes: 256, maxBytes: 1024 } }),
+    ),
+  words: [...JSON_WORDS, '"gear-2"', '"maxBytes":9007199254740991', '"averageBytes":3'],
+  codes: DAMAGED,
+  run: (input) => encodeStoreConfig(decodeStoreConfig(input)),
+};
+
+const heads: Target = {
+  name: 'head',
+  seeds: fc
+    .tuple(fc.option(blobIds), fc.nat({ max: 999_999_999_999 }))
+    .map(([id, number]) => Buffer.from(`${id ?? '-'} ${number}\n`)),
+  words: ['-', ' ', '\n', '0', '999999999999', '9'.repeat(400)],
+  codes: DAMAGED,
+  run: (input) => {
+    const { snapshot, journalNumber } = readHead(realDisk, file('HEAD', input));
+    return Buffer.from(`${snapshot ?? '-'} ${journalNumber}\n`);
+  },
+};
+
+const operationLines = fc
+  .array(
+    fc.record({
+      from: fc.option(blobIds),
+      to: blobIds,
+      paths: fc.option(fc.array(nameBytes.map(decodeName), { maxLength: 3 })),
+      time: fc.date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true }),
+    }),
+    { maxLength: 4 },
+  )
+  .map((records) =>
+    Buffer.concat(
+      records.flatMap((record, i) => [
+        encodeCanonicalJson({
+          ...record,
+          time: record.time.toISOString(),
+          format: 1,
+          head: record.to,
+          journal: i,
+          n: i + 1,
+          operation: 'checkout',
+          saved: null,
+          undoes: null,
+        }),
+        Buffer.from('\n'),
+      ]),
+    ),
+  );
+
+const operations: Target = {
+  name: 'operations',
+  seeds: operationLines,
+  words: [...JSON_WORDS, '\n', '\n\n'],
+  codes: DAMAGED,
+  inputBytesMax: 256 * 1024,
+  run: async (input) => {
+    const folder = file('operations.jsonl', input);
+    await readOperations({ folder, environment: { disk: realDisk } } as unknown as Repository);
+    return undefined;
+  },
+};
+
+const tomlSeeds = fc
+  .record({
+    keep: fc.nat(),
+    name: fc.string(),
+    within: fc.constantFrom('30d', '1y6mo', '0'),
+    tiers: fc.constantFrom('7d:all', '1mo:week,2y:year'),
+    exclude: fc.array(fc.string(), { maxLength: 3 }),
+  })
+  .map(({ keep, name, within, tiers, exclude }) =>
+    Buffer.from(
+      `# settings\n[workspace]\nid = "00112233445566778899aabbccddeeff"\nname = ${JSON.stringify(name.replace(/[^ -~]/g, ''))}\n\n[gc]\nkeep-last = ${keep}\nkeep-within = "${within}"\ntiers = '${tiers}'\nkeep-under = "20 GB"\n[commit]\nexclude = ${JSON.stringify(exclude.map((text) => text.replace(/[^ -~]/g, '')))}\n`,
+    ),
+  );
+const TOML_WORDS = [
+  ...[
+    '[gc]',
+    '[[gc]]',
+    '[gc.x]',
+    'gc = {',
+    '}',
+    '"""',
+    "'''",
+    'nan',
+    'inf',
+    '0x7fffffffffffffff',
+    '99999999999999999999',
+  ],
+  ...[
+    '1979-05-27',
+    '__proto__ = 1\n',
+    '[__proto__]\n',
+    'a.b.c.',
+    '[[',
+    '[[[[[[[[',
+    ']',
+    '= ',
+    '\r\n',
+    '\\u0000',
+    '\0',
+    '#',
+    '"',
+  ],
+];
+
+const settingsFiles: Target = {
+  name: 'settings',
+  seeds: tomlSeeds,
+  words: TOML_WORDS,
+  codes: ['usage'],
+  inputBytesMax: 256 * 1024,
+  run: (input) => {
+    parseSettings(input.toString('utf8'), 'config.toml');
+    return undefined;
+  },
+};
+
+const holders = fc
+  .record({
+    id: packIds,
+    pid: fc.nat({ max: 4_000_000 }),
+    host: texts,
+    bootId: texts,
+    startTime: texts,
+    command: texts,
+  })
+  .map((holder) => Buffer.from(`${JSON.stringify(holder)}\n`));
+
+const locks: Target = {
+  name: 'lock',
+  seeds: holders,
+  words: [...JSON_WORDS, '"pid":-1', '"pid":1e999', '"pid":0.5', '"id":"../../x"', '"host":null'],
+  codes: [],
+  run: (input) => {
+    const holder = readHolder(realDisk, `${file('lock', input)}/lock`);
+    if (holder !== undefined) isAlive(realDisk, holder, holder);
+    return undefined;
+  },
+};
+
+const folderRecords: Target = {
+  name: 'folder-record',
+  seeds: fc
+    .record({
+      names: fc.array(nameBytes.map(decodeName), { maxLength: 6 }),
+      tree: blobIds,
+      folderTrees: fc.array(blobIds, { maxLength: 4 }),
+      count: fc.nat(),
+    })
+    .map(({ names, tree, folderTrees, count }) =>
+      encodeFolderRecord({
+        rulesDigest: '0123456789abcdef',
+        tree,
+        totals: { files: count, folders: 1, others: 0, bytes: count },
+        stats: Buffer.alloc(STAT_BYTES * names.length, 7),
+        names: names.join('/'),
+        folderTrees,
+      }),
+    ),
+  codes: [],
+  run: (input) => {
+    const record = decodeFolderRecord(input);
+    return record === undefined ? undefined : encodeFolderRecord(record);
+  },
+};
+
+const KEY = Buffer.from('b-key');
+const places = fc
+  .record({
+    pack: packIds,
+    blockOffset: fc.nat(),
+    storedLength: fc.nat(),
+    rawLength: fc.nat(),
+    offset: fc.nat(),
+    length: fc.nat(),
+    kind: blobKinds,
+  })
+  .map((location) => encodeLocation(location));
+
+const indexValues: Target = {
+  name: 'index-value',
+  seeds: places.map((payload) => sealValue(KEY, payload)),
+  codes: [],
+  mend: (input) => sealValue(KEY, input.subarray(0, Math.max(0, input.length - 4))),
+  run: (input) => {
+    const payload = openValue(KEY, input);
+    const location = payload === undefined ? undefined : decodeLocation(payload);
+    return location === undefined ? undefined : sealValue(KEY, encodeLocation(location));
+  },
+};
+
+export const RECORD_TARGETS: readonly Target[] = [
+  trees,
+  treeParts,
+  chunkLists,
+  references,
+  snapshotRecords,
+  entries,
+  stateRecords,
+  checkpoints,
+  storeConfigs,
+  heads,
+  operations,
+  settingsFiles,
+  locks,
+  folderRecords,
+  indexValues,
+];
