@@ -60,8 +60,14 @@ export interface ScannedBlock {
 }
 
 /** Finds the readable blocks of a pack without its footer, skipping damage to the next block's mark. */
-export async function* scanPack(zstd: Zstd, id: PackId, size: number, read: RangeReader): AsyncGenerator<ScannedBlock> {
-  let offset = PACK_HEADER_BYTES;
+export async function* scanPack(
+  zstd: Zstd,
+  id: PackId,
+  size: number,
+  read: RangeReader,
+  from = PACK_HEADER_BYTES,
+): AsyncGenerator<ScannedBlock> {
+  let offset = from;
   while (offset + BLOCK_HEADER_BYTES <= size) {
     const block = await readScanned(zstd, id, offset, size, read);
     if (block !== undefined) {

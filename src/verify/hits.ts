@@ -31,8 +31,14 @@ const LISTED_PATHS_MAX = 100;
 /** Paths that are told apart; beyond this they are no longer counted. */
 const KNOWN_PATHS_MAX = 100_000;
 
+/** What hits are looked for with. */
+export interface HitReader {
+  readonly blobs: Pick<Repository['blobs'], 'read'>;
+  readonly trees: Pick<Repository['trees'], 'snapshot'>;
+}
+
 export async function findHits(
-  repository: Repository,
+  repository: HitReader,
   damaged: BlobTable,
   snapshots: readonly BlobId[],
   signal: AbortSignal | undefined,
@@ -43,7 +49,7 @@ export async function findHits(
 }
 
 class HitWalk {
-  readonly #repository: Repository;
+  readonly #repository: HitReader;
   readonly #damaged: BlobTable;
   readonly #signal: AbortSignal | undefined;
   readonly #whole = new BlobTable();
@@ -52,7 +58,7 @@ class HitWalk {
   #isFloor = false;
   #noted = 0;
 
-  constructor(repository: Repository, damaged: BlobTable, signal: AbortSignal | undefined) {
+  constructor(repository: HitReader, damaged: BlobTable, signal: AbortSignal | undefined) {
     this.#repository = repository;
     this.#damaged = damaged;
     this.#signal = signal;
