@@ -2,7 +2,7 @@
  * Scanning: turns the live folder into trees, and tells how they differ from a base tree. Used to commit, and, without
  * storing anything, for status and for comparing with the live folder.
  */
-import { describing, SnapError } from '../errors.ts';
+import { SnapError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { FolderTotals } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -123,7 +123,7 @@ export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
     { source: '--exclude', patterns: options.exclude },
   ]);
-  const stat = describing('reading', root, () => environment.disk.lstat(root));
+  const stat = environment.disk.lstat(root);
   if (stat === undefined) throw new SnapError('no-workspace', `${root} is gone`);
   const { done } = await new FolderWalk(context).walk('', rules, options.base);
   reader.flush();

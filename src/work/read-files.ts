@@ -83,7 +83,7 @@ export function cutStretch(disk: Disk, job: CutJob): CutReply {
   } catch (error) {
     return { ...none, ...failure(error), stat: new BigInt64Array(STAT_NUMBERS) };
   } finally {
-    closeRead(disk, fd);
+    disk.close(fd);
   }
 }
 
@@ -123,16 +123,7 @@ function readOne(
   } catch (error) {
     return { status: READ_STATUS.failed, length: 0, errno: errnoOf(error) ?? String(error) };
   } finally {
-    closeRead(disk, fd);
-  }
-}
-
-/** Nothing was written: what a failing close says is of no use, and what was read is right. */
-function closeRead(disk: Disk, fd: number): void {
-  try {
     disk.close(fd);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
   }
 }
 

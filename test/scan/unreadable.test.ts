@@ -6,7 +6,6 @@ import { processEnvironment } from '../../src/environment.ts';
 import { openRepository } from '../../src/repo/repository.ts';
 import { everything } from '../../src/scan/selection.ts';
 import { startWorkers } from '../../src/work/start-workers.ts';
-import { inlineWorkers } from '../kit/crash/inline-workers.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
@@ -54,47 +53,5 @@ test('a folder that may not be entered is named and kept in the record; the rest
   const names = (await repository.trees.folder(result.snapshot?.tree ?? ('' as never))).map(({ name }) => name);
   expect(names).toContain('a');
   expect(names).toContain('open');
-  await repository.close();
-});
-
-const OPTIONS = {
-  message: 'x',
-  origin: 'commit',
-  selection: everything,
-  exclude: [],
-  meta: {},
-  tag: undefined,
-  allowEmpty: false,
-  rescan: false,
-  compression: undefined,
-  signal: undefined,
-  progress: () => undefined,
-} as const;
-
-/** A disk of which one call fails with EIO whenever `when` says so. */
-function failing(call: 'list' | 'lstat' | 'close', when: (what: unknown) => boolean): typeof realDisk {
-  const real = realDisk[call] as (what: never) => unknown;
-  const fail = (what: never): unknown => {
-    if (call === 'close') real(what);
-    if (when(what)) throw Object.assign(new Error('EIO'), { code: 'EIO' });
-    return call === 'close' ? undefined : real(what);
-  };
-  return { ...realDisk, [call]: fail };
-}
-
-test.each(['list', 'lstat'] as const)('a workspace folder that cannot be read (%s) is said in words', async (call) => {
-  const disk = failing(call, (path) => path === made.root);
-  const repository = await openRepository({ ...processEnvironment('test'), disk }, made.root);
-  const workers = inlineWorkers(disk);
-  await expect(commit(repository, workers, OPTIONS)).rejects.toMatchObject({ code: 'io', name: 'SnapError' });
-  await repository.close();
-});
-
-test('a source file whose close fails was read all the same', async () => {
-  const repository = await openRepository(processEnvironment('test'), made.root);
-  const workers = inlineWorkers(failing('close', () => true));
-  const { scan, id } = await commit(repository, workers, OPTIONS);
-  expect(scan).toMatchObject({ skipped: [], totals: { files: 4 } });
-  expect(id).toBeDefined();
   await repository.close();
 });
