@@ -14,6 +14,7 @@ import { logCommand } from './commands/log.ts';
 import { lsCommand } from './commands/ls.ts';
 import { opCommand } from './commands/op.ts';
 import { reindexCommand } from './commands/reindex.ts';
+import { repairCommand } from './commands/repair.ts';
 import { showCommand } from './commands/show.ts';
 import { statsCommand } from './commands/stats.ts';
 import { statusCommand } from './commands/status.ts';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   opCommand,
   gcCommand,
   verifyCommand,
+  repairCommand,
   reindexCommand,
   statsCommand,
   configCommand,

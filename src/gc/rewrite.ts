@@ -3,26 +3,22 @@
  * packed again, and each new pack read back and hashed before anybody relies on it. A pack with a live blob that
  * cannot be read stays as it is.
  */
-import { createHash } from 'node:crypto';
 import { release } from '../bytes/release.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import type { Zstd } from '../compress/zstd.ts';
 import { loadZstd } from '../compress/zstd.ts';
-import { SnapError } from '../errors.ts';
-import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
-import type { BlobBytes } from '../pack/block.ts';
 import type { FooterBlock, PackFooter } from '../pack/pack-format.ts';
 import type { BitSet } from '../repo/bit-set.ts';
 import { BlobWriter } from '../repo/blob-writer.ts';
-import { packName } from '../repo/layout.ts';
+import { Gathering } from '../repo/gathering.ts';
 import { readTableBlock } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
+import { readBack } from '../repo/read-back.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textSetting } from '../repo/settings.ts';
-import type { Backend } from '../storage/backend.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { PackUse } from './plan-condemn.ts';
 
@@ -43,9 +39,6 @@ export interface RewriteOptions {
   readonly signal: AbortSignal | undefined;
   readonly progress: (bytesDone: number, bytesTotal: number) => void;
 }
-
-/** Blobs are collected up to this many bytes and packed together, those of one kind with each other. */
-const GATHER_BYTES = 1024 * 1024;
 
 export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> {
   const { repository, workers, table } = options;
@@ -82,6 +75,7 @@ export async function rewritePacks(options: RewriteOptions): Promise<Rewritten> 
     }
     mover.flush();
     const records = await writer.finish();
+    // The only other copy of these blobs is about to go.
     for (const record of records) await readBack(backend, record);
     const packs = records.map((record) => ({ record, footer: { blocks: blocks.get(record.id) ?? [] } }));
     return { packs, failed };
@@ -166,43 +160,7 @@ class Mover {
   }
 }
 
-/** Blobs of like kind on their way into a block. */
-class Gathering {
-  readonly #writer: BlobWriter;
-  #blobs: BlobBytes[] = [];
-  #bytes = 0;
-
-  constructor(writer: BlobWriter) {
-    this.#writer = writer;
-  }
-
-  /** Copies the bytes, so that a block of a megabyte is not held for one blob of it. */
-  add(kind: BlobKind, id: BlobId, bytes: Uint8Array): void {
-    this.#blobs.push({ blob: { kind, id, length: bytes.length }, bytes: new Uint8Array(bytes) });
-    this.#bytes += bytes.length;
-    if (this.#bytes >= GATHER_BYTES) this.flush();
-  }
-
-  flush(): void {
-    const blobs = this.#blobs;
-    if (blobs.length === 0) return;
-    this.#blobs = [];
-    this.#bytes = 0;
-    this.#writer.storeAll(blobs);
-  }
-}
-
 function isWhole(table: PackTable, number: number, raw: Uint8Array): boolean {
   const bytes = raw.subarray(table.offsetOf(number), table.offsetOf(number) + table.lengthOf(number));
   return blobIdOf(bytes) === table.idOf(number);
-}
-
-/** The only other copy of these blobs is about to go. Throws `io` if the store does not give back what was written. */
-async function readBack(backend: Backend, { id, size, sha256 }: PackRecord): Promise<void> {
-  const bytes = await backend.get(packName(id));
-  if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
-  throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, {
-    hint: 'The disk or the memory of this machine is faulty. Nothing was removed.',
-    context: { pack: id },
-  });
 }

@@ -15,7 +15,7 @@ import { parseRefName } from './ref-name.ts';
 
 export const JOURNAL_FORMAT = 1;
 
-const OPERATIONS = ['init', 'commit', 'checkout', 'tag', 'prune', 'condemn', 'sweep', 'undo'] as const;
+const OPERATIONS = ['init', 'commit', 'checkout', 'tag', 'prune', 'condemn', 'sweep', 'repair', 'undo'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** A ref before and after; null is "not there". The entry thus names its inverse. */

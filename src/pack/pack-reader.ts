@@ -64,10 +64,16 @@ export interface ScannedBlock {
 const VAIN_READS_MAX = 4;
 
 /** Finds the readable blocks of a pack without its footer, skipping damage to the next block's mark. */
-export async function* scanPack(zstd: Zstd, id: PackId, size: number, read: RangeReader): AsyncGenerator<ScannedBlock> {
+export async function* scanPack(
+  zstd: Zstd,
+  id: PackId,
+  size: number,
+  read: RangeReader,
+  from = PACK_HEADER_BYTES,
+): AsyncGenerator<ScannedBlock> {
   const marks = new MarkFinder(size, read);
   let vainBytes = VAIN_READS_MAX * size + SCAN_STEP_BYTES;
-  for (let at: number | undefined = PACK_HEADER_BYTES; at !== undefined && vainBytes > 0; ) {
+  for (let at: number | undefined = from; at !== undefined && vainBytes > 0; ) {
     const found: ScannedBlock | number = await readScanned(zstd, id, at, size, read);
     if (typeof found === 'number') {
       vainBytes -= found;

@@ -13,7 +13,8 @@ import type { Environment } from './environment.ts';
 import { zonedTime } from './environment.ts';
 import { CHECKPOINTS, checkpointName, journalName, numberOfName } from './layout.ts';
 
-const CHECKPOINT_EVERY = 256;
+/** A checkpoint follows each entry whose number is a multiple of this. */
+export const CHECKPOINT_EVERY = 256;
 const CHECKPOINT_HASH_BYTES = 65;
 
 /** What a caller says of an entry; numbers, hashes and who and when are filled in. */

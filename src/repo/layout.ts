@@ -8,6 +8,8 @@ export const STORE_CONFIG = 'config.json';
 export const PACKS = 'packs';
 export const JOURNAL = 'journal';
 export const CHECKPOINTS = 'checkpoints';
+/** Damaged objects that repair has replaced; nothing here is part of the store. */
+export const QUARANTINE = 'quarantine';
 export const SESSIONS = 'locks/sessions';
 export const GC_LOCK = 'locks/gc';
 

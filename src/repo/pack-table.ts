@@ -3,6 +3,7 @@
  * LevelDB index. A blob is a number by pack and ordinal; a blob that lies in several packs has a number for each copy,
  * and the copy added first is the one `find` answers. Typed arrays: about 60 bytes a blob.
  */
+import type { BlobLocation } from '../index/blob-index.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
@@ -109,6 +110,15 @@ export class PackTable {
   /** The next copy of the same blob, or -1; the first is the chosen one. */
   nextCopy(number: number): number {
     return this.#next[number] ?? -1;
+  }
+
+  /** True if a copy of the blob whose chosen copy is `chosen` lies at this place. */
+  hasCopyAt(chosen: number, place: Pick<BlobLocation, 'pack' | 'blockOffset' | 'offset' | 'length'>): boolean {
+    for (let copy = chosen; copy >= 0; copy = this.nextCopy(copy)) {
+      if (this.packOf(copy).id !== place.pack || this.blockOf(copy).offset !== place.blockOffset) continue;
+      if (this.offsetOf(copy) === place.offset && this.lengthOf(copy) === place.length) return true;
+    }
+    return false;
   }
 
   idOf(number: number): BlobId {

@@ -27,7 +27,10 @@ export interface TreeReader {
   entryAt(tree: BlobId, path: readonly string[]): Promise<TreeEntry | undefined>;
 }
 
-export function treeReader(blobs: BlobReader, overlay: ReadonlyMap<BlobId, Uint8Array> = new Map()): TreeReader {
+export function treeReader(
+  blobs: Pick<BlobReader, 'read'>,
+  overlay: ReadonlyMap<BlobId, Uint8Array> = new Map(),
+): TreeReader {
   const treeBytes = async (id: BlobId): Promise<Uint8Array> =>
     overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
 

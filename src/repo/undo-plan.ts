@@ -2,7 +2,7 @@
  * The plan that takes one operation back: the inverse journal entry, or the checkout of what was there before. Made
  * from the state as it is now, and refused if that has moved on so far that the inverse would be wrong.
  */
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import type { JournalEntry, RefChange } from '../object/journal-entry.ts';
@@ -77,6 +77,8 @@ function reasonAgainst(entry: JournalEntry): string | undefined {
   if (entry.operation === 'checkout') return 'it is the checkout of another workspace, to be undone there';
   if (entry.operation === 'condemn') return 'it only marked packs that no snapshot needs; nothing was lost by it';
   if (entry.operation === 'sweep') return 'it removed data that no snapshot needed, and that is gone';
+  if (entry.operation === 'repair' && entry.refs.length === 0)
+    return 'it replaced damaged packs by what could be read of them; their files are in the folder quarantine of the store';
   return undefined;
 }
 
@@ -96,14 +98,15 @@ async function planEntry(
       hint: `Run \`snap undo ${target}\` there.`,
     });
   }
-  const refs = inverseChanges(entry.refs);
+  const isRepair = entry.operation === 'repair';
+  const refs = isRepair ? await readableChanges(repository, target, entry.refs) : inverseChanges(entry.refs);
   const moved = refsThatMoved(repository.state(), refs);
   if (moved.length > 0)
     throw new SnapError('refused', `${target} cannot be undone any more: ${inShort(moved)}`, {
       hint: 'Undo first what was done since; `snap op log` shows it.',
       context: { moved },
     });
-  await requireComplete(repository, target, refs, signal);
+  if (!isRepair) await requireComplete(repository, target, refs, signal);
   const what = `${target}: ${entry.operation}${entry.note === '' ? '' : ` ${entry.note}`}`;
   return {
     kind: 'journal',
@@ -151,6 +154,31 @@ async function requireComplete(
         context: { gone },
       },
     );
+}
+
+/** Snapshots that a repair took out lacked something before: they come back as they were, if their record can be read. */
+async function readableChanges(
+  repository: Repository,
+  target: OperationId,
+  changes: readonly RefChange[],
+): Promise<RefChange[]> {
+  const back: RefChange[] = [];
+  for (const change of inverseChanges(changes))
+    if (change.to === null || (await isReadable(repository, change.to))) back.push(change);
+  if (back.some(({ to }) => to !== null)) return back;
+  throw new SnapError('refused', `${target} cannot be undone: no record of a snapshot that it took out can be read`, {
+    hint: '`snap op log` shows what else there is.',
+  });
+}
+
+async function isReadable({ trees }: Repository, snapshot: BlobId): Promise<boolean> {
+  try {
+    await trees.snapshot(snapshot);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return false;
+  }
 }
 
 /** Ancestry must be able to step over the snapshots that go, as after a prune. */

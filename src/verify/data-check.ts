@@ -29,7 +29,7 @@ export interface DataCheckOptions {
   readonly sample: Sample | undefined;
   /** Hash with the second implementation, here in the main thread. */
   readonly paranoid: boolean;
-  readonly faults: Faults;
+  readonly faults: Pick<Faults, 'add'>;
   readonly signal: AbortSignal | undefined;
   readonly progress: (bytesDone: number, bytesTotal: number) => void;
 }

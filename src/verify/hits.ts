@@ -32,9 +32,15 @@ const LISTED_PATHS_MAX = 100;
 /** Paths that are told apart; beyond this they are no longer counted. */
 const KNOWN_PATHS_MAX = 100_000;
 
+/** What hits are looked for with. */
+export interface HitReader {
+  readonly blobs: Pick<Repository['blobs'], 'read'> & Partial<Pick<Repository['blobs'], 'locate' | 'readStored'>>;
+  readonly trees: Pick<Repository['trees'], 'snapshot'>;
+}
+
 /** `doubtful`: packs in which more may be damaged than `damaged` says; what lies in them is read to find out. */
 export async function findHits(
-  repository: Repository,
+  repository: HitReader,
   damaged: BlobTable,
   doubtful: ReadonlySet<PackId>,
   snapshots: readonly BlobId[],
@@ -46,7 +52,7 @@ export async function findHits(
 }
 
 class HitWalk {
-  readonly #repository: Repository;
+  readonly #repository: HitReader;
   readonly #damaged: BlobTable;
   readonly #doubtful: ReadonlySet<PackId>;
   readonly #signal: AbortSignal | undefined;
@@ -57,7 +63,7 @@ class HitWalk {
   #noted = 0;
 
   constructor(
-    repository: Repository,
+    repository: HitReader,
     damaged: BlobTable,
     doubtful: ReadonlySet<PackId>,
     signal: AbortSignal | undefined,
@@ -130,9 +136,10 @@ class HitWalk {
     for (const { id } of chunks) {
       if (this.#damaged.find(BLOB_KIND.data, id) >= 0) return true;
       if (this.#doubtful.size === 0) continue;
-      const location = await this.#orNothing(() => blobs.locate(BLOB_KIND.data, id));
+      const location = await this.#orNothing(async () => blobs.locate?.(BLOB_KIND.data, id));
       const isDoubtful = location === undefined || this.#doubtful.has(location.pack);
-      if (!isDoubtful || (await this.#orNothing(() => blobs.readStored(BLOB_KIND.data, id))) !== undefined) continue;
+      if (!isDoubtful || (await this.#orNothing(async () => blobs.readStored?.(BLOB_KIND.data, id))) !== undefined)
+        continue;
       this.#damaged.add(BLOB_KIND.data, id);
       return true;
     }

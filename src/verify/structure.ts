@@ -3,7 +3,7 @@
  * lies in one, every tree and list decodes by all rules of its format, and the index says what the footers say.
  */
 import { hasCode } from '../errors.ts';
-import type { BlobIndex, BlobLocation } from '../index/blob-index.ts';
+import type { BlobIndex } from '../index/blob-index.ts';
 import type { BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
@@ -131,7 +131,7 @@ async function compareIndex(
       }
       const location = index.find(kind, table.idOf(number));
       if (location === undefined) counts.missing++;
-      else if (!isCopyAt(table, number, location)) {
+      else if (!table.hasCopyAt(number, location)) {
         counts.wrong++;
         faults.add({
           what: 'index',
@@ -143,12 +143,4 @@ async function compareIndex(
     }
   }
   return counts;
-}
-
-function isCopyAt(table: PackTable, chosen: number, location: BlobLocation): boolean {
-  for (let copy = chosen; copy >= 0; copy = table.nextCopy(copy)) {
-    if (table.packOf(copy).id !== location.pack || table.blockOf(copy).offset !== location.blockOffset) continue;
-    if (table.offsetOf(copy) === location.offset && table.lengthOf(copy) === location.length) return true;
-  }
-  return false;
 }

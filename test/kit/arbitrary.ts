@@ -149,6 +149,7 @@ export const journalEntries: fc.Arbitrary<JournalEntry> = fc.record({
     'prune' as const,
     'condemn' as const,
     'sweep' as const,
+    'repair' as const,
     'undo' as const,
   ),
   note: texts,

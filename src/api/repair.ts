@@ -1,0 +1,27 @@
+/** Repairing from outside. */
+import type { RepairResult, RepairStep } from '../verify/repair.ts';
+import { repair as repairIn } from '../verify/repair.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface RepairSettings {
+  /** Find out what would be done; change nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Write snapshots anew without the files that are lost. */
+  readonly dropDamaged?: boolean | undefined;
+  readonly onProgress?: ((step: RepairStep, bytesDone: number, bytesTotal: number) => void) | undefined;
+}
+
+/** Mends the store as far as that is possible; what remains damaged is in the result. Throws `locked`, `no-space`, `io`. */
+export async function repair(workspace: Workspace, settings: RepairSettings = {}): Promise<RepairResult> {
+  const { repository, workers } = workspace;
+  const dryRun = settings.dryRun ?? false;
+  const work = (): Promise<RepairResult> =>
+    repairIn(repository, workers, {
+      dryRun,
+      dropDamaged: settings.dropDamaged ?? false,
+      signal: workspace.signal,
+      progress: settings.onProgress ?? (() => undefined),
+    });
+  // With a damaged journal there is only something to report.
+  return dryRun || repository.damage !== undefined ? work() : workspace.exclusively(work);
+}

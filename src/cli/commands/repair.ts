@@ -1,0 +1,150 @@
+/** `snap repair` */
+import { Command } from 'commander';
+import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { blobKindName, shortId } from '../../object/blob-id.ts';
+import type { RepairResult, RepairStep } from '../../verify/repair.ts';
+import type { DefineCommand } from '../commands.ts';
+import { EXIT } from '../exit-code.ts';
+import type { Face } from '../face.ts';
+
+interface Options {
+  readonly dryRun?: boolean;
+  readonly dropDamaged?: boolean;
+}
+
+const STEPS: Readonly<Record<RepairStep, string>> = {
+  check: 'checking packs',
+  search: 'looking through the folder',
+  copy: 'writing what was found',
+};
+const PACKS_SHOWN_MAX = 20;
+const PATHS_SHOWN_MAX = 20;
+
+export const repairCommand: DefineCommand = (action) =>
+  new Command('repair')
+    .summary('mend a damaged store')
+    .description(
+      'Reads every byte of the store and mends what can be mended: what is readable of damaged packs is written anew, what is lost is fetched from the index and from your folder if a file there still has it. Damaged packs are kept in the folder quarantine of the store. A store that is whole is not changed. Exit code 20 if something is still damaged afterwards.',
+    )
+    .option('-n, --dry-run', 'say what would be done, do nothing')
+    .option('--drop-damaged', 'write snapshots anew without the files that are lost')
+    .addHelpText('after', '\nExamples:\n  snap repair --dry-run\n  snap repair\n  snap repair --drop-damaged')
+    .action(
+      action('repair', (face, _args: [], options: Options) =>
+        face.withWorkspace(async (workspace) => {
+          const { repair } = await import('../../api/repair.ts');
+          const progress = face.progress();
+          try {
+            const result = await repair(workspace, {
+              ...options,
+              onProgress: (step, done, total) =>
+                progress.update(
+                  () => `${STEPS[step]}: ${formatSize(done)}${total === 0 ? '' : ` of ${formatSize(total)}`}`,
+                ),
+            });
+            progress.stop();
+            report(face, result, options);
+          } finally {
+            progress.stop();
+          }
+        }),
+      ),
+    );
+
+function report(face: Face, result: RepairResult, options: Options): void {
+  if (result.remains) face.exitCode = EXIT.damaged;
+  face.data({
+    schema: 1,
+    type: 'repair',
+    ...result,
+    packs: result.packs.map((pack) => ({ ...pack, quarantine: pack.quarantine ?? null })),
+    recovered: result.recovered.map((found) => ({
+      ...found,
+      kind: blobKindName(found.kind),
+      place: found.place ?? null,
+    })),
+    hits: result.hits ?? null,
+    entry: result.entry ?? null,
+    milliseconds: Math.round(result.milliseconds),
+  });
+  if (result.journal.length > 0) {
+    for (const { entry, reason } of result.journal)
+      face.say(` ${face.style('bad', 'damaged')}  journal entry ${entry}: ${face.safe(reason)}`);
+    face.say(' Nothing was changed: what the journal said cannot be guessed.');
+    face.say(' Put these files of journal/ back from a copy of the store, then run `snap repair` again.');
+    return;
+  }
+  sayPacks(face, result);
+  sayRecovered(face, result);
+  const will = result.dryRun ? 'would be ' : '';
+  for (const number of result.checkpoints) face.say(` checkpoint ${number} ${will}written anew`);
+  if (result.indexBlobs > 0 && !result.dryRun)
+    face.say(` index     told of ${counted(result.indexBlobs, 'blob')} that it lacked or misplaced`);
+  sayLost(face, result, options);
+  sayEnd(face, result);
+}
+
+function sayPacks(face: Face, { packs, dryRun }: RepairResult): void {
+  for (const { pack, state, reason, blobs, fate, quarantine } of packs.slice(0, PACKS_SHOWN_MAX)) {
+    face.say(` ${face.style('bad', state)}  pack ${pack}: ${face.safe(reason)}`);
+    if (state === 'damaged')
+      face.say(
+        `   ${counted(blobs, 'readable blob')} ${dryRun ? 'would go' : 'went'} into new packs${quarantine === undefined ? '' : `; the file is ${quarantine}`}`,
+      );
+    else if (fate === 'replaced')
+      face.say(`   nothing that is needed ${dryRun ? 'would be' : 'was'} only in it: no longer listed`);
+    else face.say('   still listed, so that a copy that you put back is found');
+  }
+  if (packs.length > PACKS_SHOWN_MAX) face.say(` and ${formatCount(packs.length - PACKS_SHOWN_MAX)} more packs`);
+}
+
+function sayRecovered(face: Face, { recovered, recoveredCount, dryRun }: RepairResult): void {
+  const places = new Map<string, number>();
+  for (const { from, place } of recovered) {
+    const where =
+      from === 'index' ? 'the index' : from === 'store' ? `${place} in the store` : (place ?? 'your folder');
+    places.set(where, (places.get(where) ?? 0) + 1);
+  }
+  for (const [where, count] of [...places].slice(0, PATHS_SHOWN_MAX))
+    face.say(
+      ` ${face.style('good', dryRun ? 'found' : 'fetched')}   ${counted(count, 'lost blob')} from ${face.safe(where)}`,
+    );
+  const more = recoveredCount - [...places.values()].slice(0, PATHS_SHOWN_MAX).reduce((sum, count) => sum + count, 0);
+  if (more > 0) face.say(` and ${formatCount(more)} more`);
+}
+
+function sayLost(face: Face, { hits, lostBlobs, dropped, dryRun }: RepairResult, options: Options): void {
+  if (hits === undefined) return;
+  face.say(
+    ` ${face.style('bad', 'lost')}      ${counted(lostBlobs, 'blob')}: ${hits.isFloor ? 'more than ' : ''}${counted(hits.paths, 'path')} in ${counted(hits.snapshots.length, 'snapshot')}`,
+  );
+  for (const { path, snapshots } of hits.listed.slice(0, PATHS_SHOWN_MAX))
+    face.say(
+      `   ${path === '' ? '(all of it)' : face.safe(path)}   in ${face.style('id', snapshots.slice(0, 3).map(shortId).join(', '))}${snapshots.length > 3 ? ` and ${formatCount(snapshots.length - 3)} more` : ''}`,
+    );
+  if (hits.paths > PATHS_SHOWN_MAX) face.say(`   and ${formatCount(hits.paths - PATHS_SHOWN_MAX)} more paths`);
+  for (const { from, to, paths } of dropped)
+    face.say(
+      to === null
+        ? ` ${face.style('id', shortId(from))} ${dryRun ? 'would go' : 'is gone'}: nothing of it can be read`
+        : ` ${face.style('id', shortId(from))} ${dryRun ? 'would become' : 'is now'} ${face.style('id', shortId(to))}, without ${counted(paths.length, 'path')}`,
+    );
+  if (options.dropDamaged === true) return;
+  face.say(' If you have another copy of the store, put the packs named above into the folder quarantine of this one');
+  face.say(' (missing ones in their places in packs/), or the files into your folder, and run `snap repair` again.');
+  face.say(' `snap repair --drop-damaged` writes these snapshots anew without what is lost.');
+}
+
+function sayEnd(face: Face, result: RepairResult): void {
+  const time = formatDurationMs(result.milliseconds);
+  const { packs, checkpoints, recoveredCount, entry, dryRun, remains, dropped } = result;
+  const isWhole = packs.length === 0 && checkpoints.length === 0 && recoveredCount === 0 && result.lostBlobs === 0;
+  if (isWhole) face.say(` ${face.style('good', 'no damage')}, nothing ${dryRun ? 'to do' : 'changed'}        ${time}`);
+  else if (dryRun) face.say(` nothing was changed        ${time}`);
+  else
+    face.say(
+      ` ${remains ? face.style('bad', 'not all could be mended') : face.style('good', 'mended')}${entry === undefined ? '' : face.style('dim', ` (j${entry})`)}        ${time}`,
+    );
+  if (!dryRun && dropped.length > 0 && entry !== undefined)
+    face.say(face.style('dim', ` \`snap undo j${entry}\` brings the damaged snapshots back`));
+}

@@ -1,0 +1,16 @@
+/** Reads a new pack back before anybody relies on it instead of another one. */
+import { createHash } from 'node:crypto';
+import { SnapError } from '../errors.ts';
+import type { PackRecord } from '../object/journal-entry.ts';
+import type { Backend } from '../storage/backend.ts';
+import { packName } from './layout.ts';
+
+/** Throws `io` if the store does not give back what was written. */
+export async function readBack(backend: Backend, { id, size, sha256 }: PackRecord): Promise<void> {
+  const bytes = await backend.get(packName(id));
+  if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
+  throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, {
+    hint: 'The disk or the memory of this machine is faulty. Nothing was removed.',
+    context: { pack: id },
+  });
+}
