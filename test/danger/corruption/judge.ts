@@ -49,6 +49,8 @@ export function judge(mutation: Mutation, fixture: Fixture, { question, store, o
 function badCodes({ fileClass, file }: Mutation, answer: ExamAnswer): string[] {
   // Only a journal that lost an entry makes a snapshot unknown.
   const isUnknown = (code: string): boolean => code === 'not-found' && fileClass === 'truth' && file.endsWith('.pack');
+  // A lock that names another machine is never broken.
+  const isLocked = (code: string): boolean => code === 'locked' && file === '.snap/lock';
   const parts: [string, Tried<unknown> | undefined][] = [
     ['open', answer.open],
     ['verify', answer.verify],
@@ -59,7 +61,8 @@ function badCodes({ fileClass, file }: Mutation, answer: ExamAnswer): string[] {
     ...Object.entries(answer.checkout),
   ];
   return parts.flatMap(([what, tried]) =>
-    isFailure(tried) && (isUnknown(tried.failed) || !ALLOWED[fileClass].includes(tried.failed))
+    isFailure(tried) &&
+    (isUnknown(tried.failed) || !(isLocked(tried.failed) || ALLOWED[fileClass].includes(tried.failed)))
       ? [`${what}: ${tried.failed}: ${tried.message}`]
       : [],
   );
