@@ -21,13 +21,15 @@ import { judge, snapshotPaths } from './corruption/judge.ts';
 import type { Mutation } from './corruption/mutations.ts';
 import { changeFile, flip, mutationsOf, targetsOf } from './corruption/mutations.ts';
 
-const base = fs.mkdtempSync(join(fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'snap-corruption-'));
-const examiner = new Examiner();
+let base: string;
+let examiner: Examiner;
 let fixture: Fixture;
 let stranger: Fixture;
 let count = 0;
 
 beforeAll(async () => {
+  base = fs.mkdtempSync(join(fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'snap-corruption-'));
+  examiner = new Examiner();
   fixture = await makeFixture(join(base, 'fixture'), 1, AMOUNT !== 'sample');
   stranger = await makeFixture(join(base, 'stranger'), 20, AMOUNT !== 'sample');
 });
