@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { AMOUNT, SEED } from '../kit/amount.ts';
 import { checkStore, leftovers } from '../kit/checker/check-store.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import type { Base, Label } from './damage.ts';
@@ -14,7 +15,7 @@ import { DAMAGES, verdictOn, wrongFiles } from './damage.ts';
 const MUSEUM = fileURLToPath(new URL('./damage/', import.meta.url));
 const EXHIBITS = fs.readdirSync(MUSEUM).filter((name) => name !== 'base.json');
 const base = JSON.parse(fs.readFileSync(join(MUSEUM, 'base.json'), 'utf8')) as Base;
-/** What is not damaged, and what only a later version could read. */
+/** What is not damaged. */
 const SOUND = ['sound', 'leftovers'];
 
 test('every kind of damage is in the museum', () => {
@@ -25,7 +26,9 @@ describe.each(EXHIBITS)('%s', (name) => {
   const label = JSON.parse(fs.readFileSync(join(MUSEUM, name, 'label.json'), 'utf8')) as Label;
   const isSound = SOUND.includes(name);
 
-  test('verify, checkout and the independent checker say what the label says', async () => {
+  // A quarter of them, others each time, takes 5 s; all of them on a busy machine 20 s.
+  const isLeftOut = AMOUNT === 'sample' && (EXHIBITS.indexOf(name) + SEED) % 4 !== 0;
+  test.skipIf(isLeftOut)('verify, checkout and the independent checker say what the label says', async () => {
     const folder = temporaryFolder();
     try {
       // What a repository of Git does not keep: folders without files.

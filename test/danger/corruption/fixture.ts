@@ -10,6 +10,7 @@ import { commit } from '../../../src/api/commit.ts';
 import { tag } from '../../../src/api/tag.ts';
 import { undo } from '../../../src/api/undo.ts';
 import { initWorkspace, openWorkspace } from '../../../src/api/workspace.ts';
+import { processEnvironment } from '../../../src/environment.ts';
 import type { Entries } from '../../kit/checker/snapshot.ts';
 import { readFolder } from '../../kit/checker/snapshot.ts';
 import { noise, roundTimes } from '../../kit/folder.ts';
@@ -74,7 +75,18 @@ export async function makeFixture(root: string, seed: number, checkpoint: boolea
   const again = await openWorkspace(root);
   await tag(again, 'v2');
   await again.close();
+  leaveLocks(root);
   return { root, snapshots, head, earlier };
+}
+
+/** A lock and a session of a command that was killed. */
+function leaveLocks(root: string): void {
+  const { holder } = processEnvironment('a command that was killed');
+  const dead = `${JSON.stringify({ ...holder, pid: 4_194_303, startTime: '1' })}\n`;
+  const sessions = join(root, '.snap/store/locks/sessions');
+  fs.mkdirSync(sessions, { recursive: true });
+  fs.writeFileSync(join(sessions, '00112233445566778899aabbccddeeff.json'), dead);
+  fs.writeFileSync(join(root, '.snap/lock'), dead);
 }
 
 /** Small chunks and packs, before anything is stored. */
