@@ -9,7 +9,8 @@ import { status } from '../../src/api/history.ts';
 import { repair } from '../../src/api/repair.ts';
 import { tag } from '../../src/api/tag.ts';
 import { undo } from '../../src/api/undo.ts';
-import { openWorkspaceIn } from '../../src/api/workspace.ts';
+import type { Workspace } from '../../src/api/workspace.ts';
+import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
 import { commit as commitIn } from '../../src/commit/commit.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { processEnvironment } from '../../src/environment.ts';
@@ -343,6 +344,26 @@ test('an index that misplaces blobs is told better', async () => {
   expect(storeHashes(store())).toEqual(before);
   expect((await verifyAll(made.workspace)).faults).toEqual([]);
   await expectAll([first, second]);
+});
+
+test('in a shared store, the HEAD of another workspace follows to the snapshot that was written anew', async () => {
+  const beside = join(folder, 'beside');
+  await initWorkspace(beside, { store: store() });
+  const open = (): Promise<Workspace> =>
+    openWorkspaceIn(processEnvironment('snap test'), inlineWorkers(realDisk), beside);
+  const other = await open();
+  await checkout(other, { revision: second });
+  await other.close();
+  rmSync(join(beside, 'data/a'));
+  await spoil(first, 'data/a');
+  rmSync(join(made.root, 'data/a'));
+  const { dropped } = await repair(made.workspace, { dropDamaged: true });
+  const again = await open();
+  const { id } = await commit(again, { message: 'nothing has changed' });
+  const head = again.repository.head().snapshot;
+  await again.close();
+  expect(head).toBe(dropped.find(({ from }) => from === second)?.to);
+  expect(id).toBeUndefined();
 });
 
 test('gc after a repair leaves the quarantine alone', async () => {
