@@ -2,6 +2,8 @@
  * The last steps of a repair: new packs are written and read back, damaged ones get their second names, one journal entry
  * is published on the very state that was walked, and only then the damaged packs lose their first names.
  */
+
+import { counted } from '../bytes/quantity.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -100,11 +102,13 @@ function draftEntry(
 ): EntryDraft {
   const from = repository.head().snapshot;
   const head = drop?.snapshots.find((dropped) => dropped.from === from);
-  const notes = [`${leaving.length} damaged packs out, ${records.length} new`];
-  if (drop !== undefined) notes.push(`${drop.snapshots.length} snapshots without what is lost`);
+  const notes: string[] = [];
+  if (leaving.length > 0) notes.push(`${counted(leaving.length, 'damaged pack')} out`);
+  if (records.length > 0) notes.push(`${counted(records.length, 'new pack')} in`);
+  if (drop !== undefined) notes.push(`${counted(drop.snapshots.length, 'snapshot')} without what is lost`);
   return {
     operation: 'repair',
-    note: notes.join('; '),
+    note: notes.join(', '),
     workspace: repository.workspaceId,
     head: head === undefined ? null : { from, to: head.to },
     refs: drop?.refs ?? [],

@@ -153,12 +153,16 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
       newPacks: published?.newPacks ?? 0,
       entry: published?.entry,
-      remains: lostBlobs > 0 || (dryRun && (bad.size > 0 || checkpoints.length > 0)),
+      remains: dryRun ? isDamaged(analysis, checkpoints) : lostBlobs > 0,
     };
   } catch (error) {
     await output.writer.abandon();
     throw error;
   }
+}
+
+function isDamaged({ bad, lost, recovered }: Analysis, checkpoints: readonly number[]): boolean {
+  return bad.size > 0 || lost.size > 0 || recovered.length > 0 || checkpoints.length > 0;
 }
 
 const NOTHING: Attempted = {
@@ -181,9 +185,9 @@ function describePacks(
   leaving: ReadonlySet<PackId>,
   quarantined: ReadonlyMap<PackId, string> | undefined,
 ): RepairedPack[] {
-  const blobs = new Map(
-    sources.map(({ id, blocks }) => [id, blocks.reduce((sum, block) => sum + block.blobs.length, 0)]),
-  );
+  const blobs = new Map<PackId, number>();
+  for (const { id, blocks, spoilt } of sources)
+    blobs.set(id, blocks.flatMap((block) => block.blobs).filter((blob) => !spoilt.has(blob.id)).length);
   return [...bad].map(([pack, { reason, isMissing }]) => ({
     pack,
     state: isMissing ? 'missing' : 'damaged',

@@ -254,6 +254,8 @@ test(
     })();
     expect(changes).toBeGreaterThan(20);
     console.info(`changes of the disk in one repair: ${changes}; kills: ${2 * KILLS}`);
+    const readable = await readableFiles(template);
+    expect(readable.length).toBeGreaterThan(5);
     const random = randomFrom(SEED);
     for (let n = 0; n < KILLS; n++) {
       await using made = await template.copy();
@@ -267,6 +269,8 @@ test(
         }
         expectKept(before, made.store);
         await made.reopen();
+        // Whatever could be read with the damage can be read in between.
+        expect(await readableFiles(made)).toEqual(expect.arrayContaining(readable));
         expect((await repair(made.workspace)).remains).toBe(false);
         await expectAll(made);
         expect((await verifyAll(made.workspace)).faults).toEqual([]);
@@ -281,6 +285,17 @@ test(
   },
   TIMEOUT,
 );
+
+/** Files of all snapshots that come back now. */
+async function readableFiles(made: SmallWorkspace): Promise<string[]> {
+  const readable: string[] = [];
+  for (const [id, picture] of made.pictures)
+    for (const [path, hash] of picture) {
+      const is = await needs.read(made.workspace, id, path).catch(() => undefined);
+      if (is === hash) readable.push(`${id}:${path}`);
+    }
+  return readable;
+}
 
 test(
   'power loss at any operation: all is there after the next repair',

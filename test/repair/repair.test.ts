@@ -265,6 +265,36 @@ test('a pack of a commit that died before its entry is a source too', async () =
   await expectAll([first, second]);
 });
 
+test('a disk that cannot read some sectors of a pack: the rest is read, and nothing is asked of them again', async () => {
+  const { path, start } = await placeOf(1, await chunkOf(first, 'long'));
+  // What the same block holds and only the first snapshot has.
+  made.write('old notes', 'text\n'.repeat(100));
+  await made.workspace.close();
+  const paths = new Map<number, string>();
+  const disk = {
+    ...realDisk,
+    open: (name: string, flags: number, mode?: number): number => {
+      const fd = realDisk.open(name, flags, mode);
+      paths.set(fd, name);
+      return fd;
+    },
+    read: (fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number => {
+      if (paths.get(fd) === path && position !== null && position <= start + 50 && position + length > start)
+        throw Object.assign(new Error('EIO: bad sector'), { code: 'EIO' });
+      return realDisk.read(fd, buffer, offset, length, position);
+    },
+  };
+  const environment = { ...processEnvironment('snap test'), disk };
+  const workspace = await openWorkspaceIn(environment, inlineWorkers(disk), made.root);
+  const result = await repair(workspace);
+  expect(result).toMatchObject({ remains: false, packs: [{ state: 'damaged', fate: 'replaced' }] });
+  expect(existsSync(join(store(), result.packs[0]?.quarantine ?? 'none'))).toBe(true);
+  expect((await verifyAll(workspace)).faults).toEqual([]);
+  await workspace.close();
+  await made.reopen();
+  await expectAll([first, second]);
+});
+
 test('others who publish meanwhile are taken into account', async () => {
   await spoil(first, 'data/a');
   rmSync(join(made.root, 'data/a'));
