@@ -8,7 +8,7 @@ import type { PackId } from '../object/pack-id.ts';
 import { snapshotOfRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
-import { readHead } from '../repo/head.ts';
+import { headAfter, readHead } from '../repo/head.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import { readEntry } from '../repo/journal.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -92,6 +92,12 @@ export class StoreView {
       const snapshot = snapshotOfRef(name);
       if (snapshot !== undefined && to !== null) this.sequence.set(snapshot, entry.number);
     }
+    if (entry.operation === 'repair')
+      for (const [workspace, before] of this.heads) {
+        const now = headAfter(before, entry, workspace);
+        if (now === null) this.heads.delete(workspace);
+        else this.heads.set(workspace, now);
+      }
     if (entry.workspace !== null && entry.head !== null) {
       if (entry.head.to === null) this.heads.delete(entry.workspace);
       else this.heads.set(entry.workspace, entry.head.to);

@@ -7,6 +7,8 @@ import { readWhole, replaceFile } from '../disk/files.ts';
 import { describing, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
+import type { JournalEntry } from '../object/journal-entry.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import { WORKSPACE } from './layout.ts';
 
 export interface Head {
@@ -35,4 +37,13 @@ export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: st
   describing('writing', path, () =>
     replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`),
   );
+}
+
+/** Where HEAD of a workspace is after an entry: it moved it itself, or a repair wrote its snapshot anew or took it out. */
+export function headAfter(snapshot: BlobId | null, entry: JournalEntry, workspaceId: string): BlobId | null {
+  if (entry.workspace === workspaceId && entry.head !== null) return entry.head.to;
+  if (entry.operation !== 'repair' || snapshot === null) return snapshot;
+  const name = snapshotRef(snapshot);
+  if (!entry.refs.some((change) => change.name === name && change.to === null)) return snapshot;
+  return (entry.grafts[snapshot] ?? null) as BlobId | null;
 }

@@ -18,7 +18,7 @@ import { fileBackend } from '../storage/file-backend.ts';
 import { BlobReader, indexFromFooters, readPackFooter } from './blob-reader.ts';
 import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
-import { readHead, writeHead } from './head.ts';
+import { headAfter, readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
 import { appendEntry, readEntry, readState } from './journal.ts';
 import { readKnownState } from './known-state.ts';
@@ -231,7 +231,7 @@ async function catchUpHead(
   const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
   for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
     const next = await readEntry(backend, number);
-    if (next?.entry.workspace === workspaceId && next.entry.head !== null) snapshot = next.entry.head.to;
+    if (next !== undefined) snapshot = headAfter(snapshot, next.entry, workspaceId);
   }
   const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
   if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)

@@ -29,8 +29,9 @@ export interface Source {
   readonly from: { readonly name: string } | { readonly bytes: Buffer };
 }
 
-/** Where the disk fails, this many bytes are given up at a time. */
+/** Where the disk fails, pieces of this size are tried, and of those that fail again, sectors. */
 const PIECE_BYTES = 64 * 1024;
+const SECTOR_BYTES = 4 * 1024;
 
 /** What can be read of a stored pack; undefined if it is not there. */
 export async function openSource(backend: Backend, zstd: Zstd, id: PackId, name: string): Promise<Source | undefined> {
@@ -124,7 +125,7 @@ export class TableReader {
   }
 }
 
-/** As `get`; where the disk gives an error there are zeros. */
+/** As `get`; what the disk cannot read is zeros. */
 async function readDespiteErrors(backend: Backend, name: string, offset: number, length: number): Promise<Buffer> {
   try {
     return (await backend.get(name, { offset, length })) ?? Buffer.alloc(0);
@@ -132,13 +133,11 @@ async function readDespiteErrors(backend: Backend, name: string, offset: number,
     if (!hasCode(error, 'io')) throw error;
   }
   const bytes = Buffer.alloc(length);
-  for (let done = 0; done < length; done += PIECE_BYTES) {
-    try {
-      const piece = await backend.get(name, { offset: offset + done, length: Math.min(PIECE_BYTES, length - done) });
-      piece?.copy(bytes, done);
-    } catch (error) {
-      if (!hasCode(error, 'io')) throw error;
-    }
+  if (length <= SECTOR_BYTES) return bytes;
+  const step = length > PIECE_BYTES ? PIECE_BYTES : SECTOR_BYTES;
+  for (let done = 0; done < length; done += step) {
+    const piece = await readDespiteErrors(backend, name, offset + done, Math.min(step, length - done));
+    piece.copy(bytes, done);
   }
   return bytes;
 }

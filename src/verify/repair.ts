@@ -3,23 +3,13 @@
  * elsewhere, goes into new packs; one journal entry adds these and takes the damaged ones out; their files stay in
  * `quarantine`. Plans first; a store that is whole is not changed. SPEC.md "Repair".
  */
-import type { CompressionLevel } from '../compress/block-codec.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import { BLOB_KIND } from '../object/blob-id.ts';
-import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { encodeState } from '../object/store-state.ts';
-import type { FooterBlock } from '../pack/pack-format.ts';
-import { BlobWriter } from '../repo/blob-writer.ts';
-import type { EntryDraft } from '../repo/journal.ts';
-import { packName } from '../repo/layout.ts';
-import { readBack } from '../repo/read-back.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
-import { textSetting } from '../repo/settings.ts';
 import { treeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { Fault } from './faults.ts';
@@ -29,11 +19,10 @@ import { findHits } from './hits.ts';
 import { checkJournal } from './journal-check.ts';
 import type { Analysis, Recovered } from './repair-analysis.ts';
 import { analyse } from './repair-analysis.ts';
-import { copyBlobs } from './repair-copy.ts';
 import { checkpointsToWrite, mendIndex, writeCheckpoints } from './repair-derived.ts';
-import type { DropPlan, Dropped } from './repair-drop.ts';
+import type { Dropped } from './repair-drop.ts';
 import { planDrop } from './repair-drop.ts';
-import { quarantine, removeFirstName } from './repair-quarantine.ts';
+import { Output, Overtaken, publishRepair, requireSameState } from './repair-publish.ts';
 import { TableReader } from './repair-source.ts';
 
 export interface RepairOptions {
@@ -82,9 +71,6 @@ export interface RepairResult {
   readonly remains: boolean;
   readonly milliseconds: number;
 }
-
-/** Others published first: what was found out may no longer hold. */
-class Overtaken extends Error {}
 
 const ATTEMPTS_MAX = 5;
 const RECOVERED_LISTED_MAX = 200;
@@ -150,7 +136,7 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       options.dropDamaged && hits !== undefined ? await planDrop(state, hits.snapshots, lost, reader) : undefined;
     const lostBlobs = drop === undefined ? lost.size : 0;
     const leaving = [...bad].filter(([, { isMissing }]) => !isMissing || lostBlobs === 0).map(([id]) => id);
-    const published = dryRun ? undefined : await publish(options, repository, analysis, output, leaving, drop);
+    const published = dryRun ? undefined : await publishRepair(options, repository, analysis, output, leaving, drop);
     const table =
       published?.entry === undefined
         ? analysis.table
@@ -167,12 +153,16 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
       newPacks: published?.newPacks ?? 0,
       entry: published?.entry,
-      remains: lostBlobs > 0 || (dryRun && (bad.size > 0 || checkpoints.length > 0)),
+      remains: dryRun ? isDamaged(analysis, checkpoints) : lostBlobs > 0,
     };
   } catch (error) {
     await output.writer.abandon();
     throw error;
   }
+}
+
+function isDamaged({ bad, lost, recovered }: Analysis, checkpoints: readonly number[]): boolean {
+  return bad.size > 0 || lost.size > 0 || recovered.length > 0 || checkpoints.length > 0;
 }
 
 const NOTHING: Attempted = {
@@ -190,108 +180,14 @@ const NOTHING: Attempted = {
   remains: false,
 };
 
-/** New packs, and what lies where in them. */
-class Output {
-  readonly writer: BlobWriter;
-  readonly blocks = new Map<PackId, FooterBlock[]>();
-  readonly taker: { take(id: BlobId, bytes: Uint8Array): void; ready(): Promise<void> };
-
-  constructor(repository: Repository, workers: Workers) {
-    const level = textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined;
-    this.writer = new BlobWriter({
-      environment: repository.environment,
-      backend: repository.backend,
-      workers,
-      isKnown: () => false,
-      level: level ?? 'balanced',
-      packBytes: repository.config.packBytes,
-      placed: (pack, block) => {
-        const before = this.blocks.get(pack);
-        if (before === undefined) this.blocks.set(pack, [block]);
-        else before.push(block);
-      },
-    });
-    this.taker = {
-      take: (id, bytes) => void this.writer.store(BLOB_KIND.data, id, bytes),
-      ready: () => this.writer.ready(),
-    };
-  }
-}
-
-/** Nothing is taken away before what takes its place was written, synced and read back. */
-async function publish(
-  options: RepairOptions,
-  repository: Repository,
-  analysis: Analysis,
-  { writer, blocks }: Output,
-  leaving: readonly PackId[],
-  drop: DropPlan | undefined,
-): Promise<{ entry: number | undefined; newPacks: number; quarantined: ReadonlyMap<PackId, string> }> {
-  const { backend } = repository;
-  await copyBlobs(analysis, writer, options);
-  for (const { blob, bytes } of drop?.blobs ?? []) writer.store(blob.kind, blob.id, bytes);
-  const records = await writer.finish();
-  for (const record of records) await readBack(backend, record);
-  const quarantined = new Map<PackId, string>();
-  if (records.length === 0 && leaving.length === 0 && drop === undefined)
-    return { entry: undefined, newPacks: 0, quarantined };
-  options.signal?.throwIfAborted();
-  requireSameState(repository, analysis.state);
-  for (const id of leaving) {
-    const second = quarantine(repository, packName(id));
-    if (second !== undefined) quarantined.set(id, second);
-  }
-  const draft = draftEntry(repository, records, leaving, drop);
-  const packs = records.map(({ id }) => ({ id, footer: { blocks: blocks.get(id) ?? [] } }));
-  const { entry } = await repository.publish(draft, { packs, removedPacks: leaving }, () => {
-    throw new Overtaken();
-  });
-  for (const id of quarantined.keys()) removeFirstName(repository, packName(id));
-  if (draft.head !== null && draft.head !== undefined) repository.setHead(draft.head.to);
-  return { entry: entry.number, newPacks: records.length, quarantined };
-}
-
-function draftEntry(
-  repository: Repository,
-  records: readonly PackRecord[],
-  leaving: readonly PackId[],
-  drop: DropPlan | undefined,
-): EntryDraft {
-  const from = repository.head().snapshot;
-  const head = drop?.snapshots.find((dropped) => dropped.from === from);
-  const notes = [`${leaving.length} damaged packs out, ${records.length} new`];
-  if (drop !== undefined) notes.push(`${drop.snapshots.length} snapshots without what is lost`);
-  return {
-    operation: 'repair',
-    note: notes.join('; '),
-    workspace: repository.workspaceId,
-    head: head === undefined ? null : { from, to: head.to },
-    refs: drop?.refs ?? [],
-    grafts: drop?.grafts ?? {},
-    packs: records,
-    condemned: leaving,
-    swept: leaving,
-  };
-}
-
-/** Throws Overtaken if others published, `corrupt-data` if the index or a checkpoint has led to another state. */
-function requireSameState(repository: Repository, state: StoreState): void {
-  const known = repository.state();
-  if (known.number !== state.number || known.hash !== state.hash) throw new Overtaken();
-  if (encodeState(known).equals(encodeState(state))) return;
-  throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', {
-    hint: 'Run `snap reindex`, then `snap repair` again. Nothing was removed.',
-  });
-}
-
 function describePacks(
   { bad, sources }: Analysis,
   leaving: ReadonlySet<PackId>,
   quarantined: ReadonlyMap<PackId, string> | undefined,
 ): RepairedPack[] {
-  const blobs = new Map(
-    sources.map(({ id, blocks }) => [id, blocks.reduce((sum, block) => sum + block.blobs.length, 0)]),
-  );
+  const blobs = new Map<PackId, number>();
+  for (const { id, blocks, spoilt } of sources)
+    blobs.set(id, blocks.flatMap((block) => block.blobs).filter((blob) => !spoilt.has(blob.id)).length);
   return [...bad].map(([pack, { reason, isMissing }]) => ({
     pack,
     state: isMissing ? 'missing' : 'damaged',

@@ -9,7 +9,8 @@ import { status } from '../../src/api/history.ts';
 import { repair } from '../../src/api/repair.ts';
 import { tag } from '../../src/api/tag.ts';
 import { undo } from '../../src/api/undo.ts';
-import { openWorkspaceIn } from '../../src/api/workspace.ts';
+import type { Workspace } from '../../src/api/workspace.ts';
+import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
 import { commit as commitIn } from '../../src/commit/commit.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { processEnvironment } from '../../src/environment.ts';
@@ -264,6 +265,36 @@ test('a pack of a commit that died before its entry is a source too', async () =
   await expectAll([first, second]);
 });
 
+test('a disk that cannot read some sectors of a pack: the rest is read, and nothing is asked of them again', async () => {
+  const { path, start } = await placeOf(1, await chunkOf(first, 'long'));
+  // What the same block holds and only the first snapshot has.
+  made.write('old notes', 'text\n'.repeat(100));
+  await made.workspace.close();
+  const paths = new Map<number, string>();
+  const disk = {
+    ...realDisk,
+    open: (name: string, flags: number, mode?: number): number => {
+      const fd = realDisk.open(name, flags, mode);
+      paths.set(fd, name);
+      return fd;
+    },
+    read: (fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): number => {
+      if (paths.get(fd) === path && position !== null && position <= start + 50 && position + length > start)
+        throw Object.assign(new Error('EIO: bad sector'), { code: 'EIO' });
+      return realDisk.read(fd, buffer, offset, length, position);
+    },
+  };
+  const environment = { ...processEnvironment('snap test'), disk };
+  const workspace = await openWorkspaceIn(environment, inlineWorkers(disk), made.root);
+  const result = await repair(workspace);
+  expect(result).toMatchObject({ remains: false, packs: [{ state: 'damaged', fate: 'replaced' }] });
+  expect(existsSync(join(store(), result.packs[0]?.quarantine ?? 'none'))).toBe(true);
+  expect((await verifyAll(workspace)).faults).toEqual([]);
+  await workspace.close();
+  await made.reopen();
+  await expectAll([first, second]);
+});
+
 test('others who publish meanwhile are taken into account', async () => {
   await spoil(first, 'data/a');
   rmSync(join(made.root, 'data/a'));
@@ -343,6 +374,26 @@ test('an index that misplaces blobs is told better', async () => {
   expect(storeHashes(store())).toEqual(before);
   expect((await verifyAll(made.workspace)).faults).toEqual([]);
   await expectAll([first, second]);
+});
+
+test('in a shared store, the HEAD of another workspace follows to the snapshot that was written anew', async () => {
+  const beside = join(folder, 'beside');
+  await initWorkspace(beside, { store: store() });
+  const open = (): Promise<Workspace> =>
+    openWorkspaceIn(processEnvironment('snap test'), inlineWorkers(realDisk), beside);
+  const other = await open();
+  await checkout(other, { revision: second });
+  await other.close();
+  rmSync(join(beside, 'data/a'));
+  await spoil(first, 'data/a');
+  rmSync(join(made.root, 'data/a'));
+  const { dropped } = await repair(made.workspace, { dropDamaged: true });
+  const again = await open();
+  const { id } = await commit(again, { message: 'nothing has changed' });
+  const head = again.repository.head().snapshot;
+  await again.close();
+  expect(head).toBe(dropped.find(({ from }) => from === second)?.to);
+  expect(id).toBeUndefined();
 });
 
 test('gc after a repair leaves the quarantine alone', async () => {

@@ -138,10 +138,8 @@ function sayAdvice(face: Face, faults: readonly Fault[], hits: Hits | undefined)
     face.say(' All other paths and snapshots can be checked out. Keep files that you still have in the folder safe.');
   if (faults.some(({ what }) => what === 'index'))
     face.say(' Run `snap reindex`: the index is wrong, and is built again from the packs.');
-  if (faults.some(({ what }) => what === 'checkpoint'))
-    face.say(
-      ' Remove the checkpoints named above from the folder `checkpoints` of the store: they are derived from the journal.',
-    );
+  if (packs || faults.some(({ what }) => what === 'checkpoint'))
+    face.say(' `snap repair --dry-run` says what can be mended, and `snap repair` mends it.');
   if (faults.some(({ what }) => what === 'journal'))
     face.say(' Put the journal entries named above back from a copy of the store; do not run gc before.');
 }
