@@ -30,6 +30,8 @@ function globFault(glob: string): string | undefined {
   if ((glob.match(/\*\*+/g) ?? []).length > GLOBSTARS_MAX) return `it has more than ${GLOBSTARS_MAX} "**"`;
   if (glob.split('/').some((name) => (name.match(/\*+|[+@!?]\(/g) ?? []).length > WILDCARDS_PER_NAME_MAX))
     return `it has more than ${WILDCARDS_PER_NAME_MAX} wildcards in one name`;
+  // "!(a)+b" and "+(a*)" become regular expressions that try every way to split a name: exponential time.
+  if (/\)[+{]|[+*]\([^)]*[*+?]/.test(glob)) return 'it repeats a group that has wildcards or is repeated itself';
   if (alternatives(glob) > ALTERNATIVES_MAX) return `its braces stand for more than ${ALTERNATIVES_MAX} patterns`;
   return undefined;
 }

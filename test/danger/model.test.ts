@@ -26,7 +26,7 @@ import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const STEPS = amount({ sample: 25, ordinary: 60, long: 60 });
+const STEPS = amount({ sample: 15, ordinary: 60, long: 60 });
 
 /** Folder times are no change by themselves, so a picture has none. */
 function picture(root: string): string {

@@ -3,6 +3,7 @@
  * throw, bytes that decode encode to themselves, at most 2 s, and no memory taken that the input does not pay for.
  * Input n of a target is made of SNAP_SEED and n alone, so that a failure is replayed by itself:
  * SNAP_SEED=… SNAP_FUZZ_INPUT=n vitest run test/danger/fuzz -t <target>; SNAP_FUZZ_SAVE=1 puts it into the corpus.
+ * SNAP_FUZZ_TRACE=<file> keeps the input at hand there, for one that never ends.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -94,6 +95,7 @@ async function check(target: Target, input: Buffer, where: string): Promise<bool
   const fail = (what: string, cause?: unknown): never => {
     throw new Error(`${where}: ${what}\n${shown(input)}`, { cause });
   };
+  if (process.env.SNAP_FUZZ_TRACE !== undefined) writeFileSync(process.env.SNAP_FUZZ_TRACE, input);
   const watch = watchAllocations();
   const resident = process.memoryUsage.rss();
   const before = performance.now();
