@@ -133,8 +133,8 @@ describe('damage', () => {
     for (const pack of packPaths()) fs.rmSync(pack);
     expect(snap(['-C', folder.path, 'verify']).code).toBe(20);
     ok(['-C', folder.path, 'commit', '-m', 'after']);
-    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
-    expect(fs.readFileSync(`${folder.path}/.snap/out/sub/b`).equals(noise(200_000, 3))).toBe(true);
+    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}.out`]);
+    expect(fs.readFileSync(`${folder.path}.out/sub/b`).equals(noise(200_000, 3))).toBe(true);
   });
   test('when the tree of HEAD cannot be read, a commit stores what is in the folder, trees and all', () => {
     fs.mkdirSync(`${folder.path}/sub`);
@@ -151,8 +151,8 @@ describe('damage', () => {
     fs.rmSync(`${folder.path}/.snap/index`, { recursive: true });
     expect(snap(['-C', folder.path, 'status']).code).toBe(20);
     const { id } = json<{ id: string }>(['-C', folder.path, 'commit', '-m', 'after']);
-    ok(['-C', folder.path, 'checkout', id, '--to', `${folder.path}/.snap/out`]);
-    expect(fs.readFileSync(`${folder.path}/.snap/out/sub/b`, 'utf8')).toBe('unchanged');
+    ok(['-C', folder.path, 'checkout', id, '--to', `${folder.path}.out`]);
+    expect(fs.readFileSync(`${folder.path}.out/sub/b`, 'utf8')).toBe('unchanged');
     const verified = snap(['-C', folder.path, 'verify', '--data']);
     expect(verified.code).toBe(20);
     expect(verified.stdout).not.toContain(id.slice(0, 10));
@@ -170,7 +170,7 @@ describe('damage', () => {
 });
 
 describe('a journal that lost something', () => {
-  const out = (): string => `${folder.path}/.snap/out`;
+  const out = (): string => `${folder.path}.out`;
   function threeCommits(): void {
     commitOne();
     for (const text of ['two', 'three']) {
@@ -291,8 +291,8 @@ describe('at the same time', () => {
     expect(fs.existsSync(`${folder.path}/.snap/lock`)).toBe(false);
     const before = fingerprint(folder.path);
     ok(['-C', folder.path, 'commit', '-m', 'y']);
-    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
-    expect(fingerprint(`${folder.path}/.snap/out`)).toEqual(before.filter((line) => !line.startsWith('s ')));
+    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}.out`]);
+    expect(fingerprint(`${folder.path}.out`)).toEqual(before.filter((line) => !line.startsWith('s ')));
   });
 
   test('a killed commit leaves nothing that stops the next one', async () => {
@@ -304,19 +304,19 @@ describe('at the same time', () => {
       await new Promise((resolve) => child.on('exit', resolve));
     }
     ok(['-C', folder.path, 'commit', '-m', 'y', '--allow-empty']);
-    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
-    expect(fs.readFileSync(`${folder.path}/.snap/out/huge`).equals(noise(40_000_000, 9))).toBe(true);
+    ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}.out`]);
+    expect(fs.readFileSync(`${folder.path}.out/huge`).equals(noise(40_000_000, 9))).toBe(true);
   });
 });
 
 test('what a killed checkout staged goes with the next one into the same folder, and with gc', () => {
   commitOne();
   const token = '0123456789abcdef'.repeat(2);
-  fs.mkdirSync(`${folder.path}/.snap/out/.snap-checkout-${token}`, { recursive: true });
-  fs.writeFileSync(`${folder.path}/.snap/out/.snap-checkout-${token}/${token}-1-0`, 'half');
+  fs.mkdirSync(`${folder.path}.out/.snap-checkout-${token}`, { recursive: true });
+  fs.writeFileSync(`${folder.path}.out/.snap-checkout-${token}/${token}-1-0`, 'half');
   fs.writeFileSync(`${folder.path}/.snap/tmp/${token}-m0`, 'half');
-  ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}/.snap/out`]);
-  expect(fs.readdirSync(`${folder.path}/.snap/out`).sort()).toEqual(['.snapignore', 'a']);
+  ok(['-C', folder.path, 'checkout', 'HEAD', '--to', `${folder.path}.out`]);
+  expect(fs.readdirSync(`${folder.path}.out`).sort()).toEqual(['.snapignore', 'a']);
   ok(['-C', folder.path, 'gc']);
   expect(fs.readdirSync(`${folder.path}/.snap/tmp`)).toEqual([]);
 });
