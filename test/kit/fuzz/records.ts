@@ -71,7 +71,12 @@ const trees: Target = {
   words: ['..', '.snap', '/', '\0', 'SNAP~1'],
   codes: DAMAGED,
   run: (input) => {
-    const again = encodeTree(decodeTree(input));
+    const entries = decodeTree(input);
+    for (const entry of entries)
+      if (entry.kind === 1 && 'chunks' in entry.content)
+        if (entry.content.chunks.reduce((sum, { length }) => sum + length, 0) !== entry.size)
+          throw new Error('a wrong size');
+    const again = encodeTree(entries);
     referencesToo(BLOB_KIND.tree, input);
     return again;
   },
