@@ -62,6 +62,12 @@ class Swept extends Error {}
 
 const ATTEMPTS_MAX = 5;
 
+function sweptTooOften(times: number): SnapError {
+  return new SnapError('conflict', `gc removed packs of the store ${times} times while this commit was made`, {
+    hint: 'Nothing was recorded. Commit again when gc is done.',
+  });
+}
+
 /** Commits the workspace, whose lock the caller holds. */
 export async function commit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
   const session = beginSession(repository.environment, repository.backend);
@@ -71,7 +77,7 @@ export async function commit(repository: Repository, workers: Workers, options: 
       try {
         return await attemptCommit(repository, workers, options, trustsTrees);
       } catch (error) {
-        if (attempt >= ATTEMPTS_MAX) throw error;
+        if (attempt >= ATTEMPTS_MAX) throw error instanceof Swept ? sweptTooOften(attempt) : error;
         // The last snapshot or a tree of it cannot be read: what is in the folder can be stored all the same.
         if (trustsTrees && hasCode(error, 'corrupt-data') && options.selection === everything) trustsTrees = false;
         else if (!(error instanceof Swept)) throw error;
@@ -143,7 +149,7 @@ async function attemptCommit(
     await feed.flush();
     const draft = draftEntry(repository, options, id, parent?.id ?? null, packs);
     await repository.publish(draft, { folderRecords: scan.records }, (others) =>
-      recheck(repository, options, draft, parent?.id, others),
+      recheck(repository, parent?.id, others, () => draftEntry(repository, options, id, parent?.id ?? null, packs)),
     );
     repository.setHead(id);
     return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
@@ -243,13 +249,12 @@ export function newTag(repository: Repository, tag: string): RefName {
 /** Others published first: is what this commit relies on still there? */
 function recheck(
   repository: Repository,
-  options: CommitOptions,
-  draft: EntryDraft,
   parent: BlobId | undefined,
   others: readonly NumberedEntry[],
+  draft: () => EntryDraft,
 ): EntryDraft {
   if (others.some(({ entry }) => entry.swept.length > 0)) throw new Swept();
   if (parent !== undefined && !repository.state().refs.has(snapshotRef(parent))) throw new Swept();
-  if (options.tag !== undefined) newTag(repository, options.tag);
-  return draft;
+  // By chance, or by a clock that stands still, others may have published the very same snapshot, or pruned it.
+  return draft();
 }

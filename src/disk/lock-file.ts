@@ -1,11 +1,12 @@
 /**
- * A lock between processes of one machine: a file created with O_EXCL that names its holder. It is stale only if its
- * holder ran on this boot of this machine and is gone; then it is moved aside by rename, read again, and removed.
+ * A lock between processes of one machine: a file created once that names its holder. It is stale only if its holder
+ * ran on this machine and is gone. Who removes a stale one holds a lock on doing so, named after the dead holder, and
+ * looks again first: else it might remove the lock that somebody has taken meanwhile.
  * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
  */
 import { errnoOf, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
-import { createOnce, readWhole, removeQuietly } from './files.ts';
+import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
 
 /** Who holds a lock. `bootId` and `startTime` tell a living process from another with the same pid. */
 export interface Holder {
@@ -21,15 +22,24 @@ export interface LockFile {
   release(): void;
 }
 
-/** Takes the lock, or returns its living holder. */
+/** Each attempt that fails means that somebody else had the lock and gave it back. */
+const ATTEMPTS_MAX = 50;
+
+/** Takes the lock, or returns the living process that holds it (or is about to free it from a dead one). */
 export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
   const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
-  for (let attempt = 0; attempt < 5; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     if (create(disk, path, bytes, holder)) return { release: () => removeQuietly(disk, path) };
     const other = readHolder(disk, path);
     if (other === undefined) continue;
     if (isAlive(disk, other, holder)) return other;
-    breakStale(disk, path, other);
+    const guard = tryLock(disk, `${path}.stale-${other.id.replace(/[^0-9a-zA-Z-]/g, '_').slice(0, 32)}`, holder);
+    if (!('release' in guard)) return guard;
+    try {
+      if (readHolder(disk, path)?.id === other.id) removeIfThere(disk, path);
+    } finally {
+      guard.release();
+    }
   }
   throw new SnapError('locked', `the lock ${path} keeps changing hands`, { hint: 'Try again in a moment.' });
 }
@@ -104,23 +114,6 @@ function readProc(disk: Disk, path: string): string | undefined {
   } finally {
     disk.close(fd);
   }
-}
-
-function breakStale(disk: Disk, path: string, stale: Holder): void {
-  const aside = `${path}.stale-${stale.id.replace(/[^0-9a-zA-Z-]/g, '_')}`;
-  try {
-    disk.rename(path, aside);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  const moved = readHolder(disk, aside);
-  if (moved !== undefined && moved.id !== stale.id) {
-    // Another process took the lock between our look and our rename: give it back.
-    disk.rename(aside, path);
-    return;
-  }
-  removeQuietly(disk, aside);
 }
 
 function isHolder(value: unknown): value is Holder {

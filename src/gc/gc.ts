@@ -20,7 +20,7 @@ import type { CondemnPlan } from './plan-condemn.ts';
 import { planCondemn } from './plan-condemn.ts';
 import type { PruneDecision, SnapshotVerdict } from './prune.ts';
 import { decidePrune, prune } from './prune.ts';
-import { RACES_MAX, Raced } from './raced.ts';
+import { onNewestState } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markReach, rootsOf } from './reach.ts';
 import type { RetentionRules } from './rules.ts';
@@ -115,7 +115,7 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
     const decision = rulesAreEmpty(options.rules)
       ? { verdicts: [], overBytes: 0 }
       : await options.exclusively(() => prune(repository, view, options));
-    const reclaimed = await reclaim(repository, workers, view, options);
+    const reclaimed = await onNewestState(view, () => reclaim(repository, workers, view, options));
     const leftovers = await removeLeftovers(repository, view);
     return {
       ...decision,
@@ -140,22 +140,6 @@ async function reclaim(
   view: StoreView,
   options: GcOptions,
 ): Promise<Reclaimed> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await attemptReclaim(repository, workers, view, options);
-    } catch (error) {
-      if (!(error instanceof Raced) || attempt >= RACES_MAX) throw error;
-    }
-  }
-}
-
-async function attemptReclaim(
-  repository: Repository,
-  workers: Workers,
-  view: StoreView,
-  options: GcOptions,
-): Promise<Reclaimed> {
-  await view.refresh();
   options.progress('mark', 0, 0);
   let reach: Reach | undefined = await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
   const plan = planFor(repository, view, reach, options.rules);

@@ -1,16 +1,21 @@
 /**
  * Leftovers of processes that died: packs that no journal entry names, files of packs that were swept, staging files.
- * A pack of a commit that is under way looks the same, so they go only if no session was alive after they were listed,
- * and the journal was read after that.
+ * A pack of a commit that is under way looks the same: while any session is alive they stay, to spare it. That is no
+ * promise, so a pack without an entry gets one that sweeps it before its file goes; a commit finds that by its number.
  */
-import { removeIfThere } from '../disk/files.ts';
-import { fromSystemError } from '../errors.ts';
+import { createHash } from 'node:crypto';
+import { folderOf, removeIfThere } from '../disk/files.ts';
+import { fromSystemError, hasCode } from '../errors.ts';
+import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { parsePackId } from '../object/pack-id.ts';
-import { PACKS, WORKSPACE } from '../repo/layout.ts';
+import { readFooter } from '../pack/pack-reader.ts';
+import type { EntryDraft } from '../repo/journal.ts';
+import { GC_LOCK, PACKS, WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { liveSessions } from '../repo/session.ts';
 import type { StoredObject } from '../storage/backend.ts';
+import { Raced } from './raced.ts';
 import type { StoreView } from './store-view.ts';
 
 export interface Leftovers {
@@ -42,15 +47,16 @@ export async function countLeftovers(repository: Repository, view: Named): Promi
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
-/** Removes what certainly nobody needs. Never a pack of the journal's state. */
+/** Removes what nobody needs, or can need from now on. Never a pack of the journal's state. */
 export async function removeLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
   const { environment, backend } = repository;
   const { packs, staged, alone } = await findLeftovers(repository, view);
   await view.refresh();
+  if (alone) await sweepUnnamed(repository, view, packs);
   let files = 0;
   let bytes = 0;
   for (const { object, id } of packs) {
-    if (view.state.packs.has(id) || !(alone || view.swept.has(id))) continue;
+    if (!view.swept.has(id)) continue;
     await backend.remove(object.name);
     files++;
     bytes += object.size;
@@ -69,6 +75,54 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
   return { files, bytes };
 }
 
+/**
+ * Publishes that packs which no entry names are swept. Whoever wrote one and has not published it yet conflicts with
+ * this entry, and starts again, as after any sweep; whoever was faster keeps it. Joining, being condemned and leaving
+ * in one entry leaves the state as it was.
+ */
+async function sweepUnnamed(repository: Repository, view: StoreView, found: Found['packs']): Promise<void> {
+  const { backend } = repository;
+  const records: PackRecord[] = [];
+  for (const { object, id } of found) {
+    if (view.state.packs.has(id) || view.swept.has(id)) continue;
+    const bytes = await backend.get(object.name);
+    if (bytes === undefined) continue;
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    records.push({ id, size: bytes.length, sha256, blobs: await countBlobs(id, bytes) });
+  }
+  const draft = (packs: readonly PackRecord[]): EntryDraft => {
+    const ids = packs.map(({ id }) => id);
+    const note = `${ids.length} packs that no entry named`;
+    return { operation: 'sweep', note, workspace: repository.workspaceId, packs, condemned: ids, swept: ids };
+  };
+  let left: readonly PackRecord[] = records;
+  try {
+    if (left.length > 0)
+      await repository.publish(draft(left), {}, (others) => {
+        const named = new Set(others.flatMap(({ entry }) => entry.packs.map(({ id }) => id)));
+        left = left.filter(({ id }) => !named.has(id));
+        if (left.length === 0) throw new Raced();
+        return draft(left);
+      });
+  } catch (error) {
+    if (!(error instanceof Raced)) throw error;
+  }
+  await view.refresh();
+}
+
+/** 0 for a pack that is not whole. */
+async function countBlobs(id: PackId, bytes: Buffer): Promise<number> {
+  try {
+    const { blocks } = await readFooter(id, bytes.length, async (offset, length) =>
+      bytes.subarray(offset, offset + length),
+    );
+    return blocks.reduce((sum, block) => sum + block.blobs.length, 0);
+  } catch (error) {
+    if (hasCode(error, 'corrupt-data', 'unsupported-format')) return 0;
+    throw error;
+  }
+}
+
 async function findLeftovers(repository: Repository, view: Named): Promise<Found> {
   const { environment, backend } = repository;
   const packs: { readonly object: StoredObject; readonly id: PackId }[] = [];
@@ -79,13 +133,20 @@ async function findLeftovers(repository: Repository, view: Named): Promise<Found
   return { packs, staged: listStaged(repository), alone: liveSessions(environment, backend).length === 0 };
 }
 
-/** Staged packs, and files that a checkout of this workspace had not put in their places. */
+/** Staged packs, files that a checkout of this workspace had not put in their places, and beginnings of locks. */
 function listStaged({ environment, backend, folder }: Repository): { path: string; size: number }[] {
   const { disk } = environment;
   const limit = environment.now().getTime() - STAGED_AGE_MS_MIN;
   const staged: { path: string; size: number }[] = [];
-  for (const where of [backend.stagingFolder(), `${folder}/${WORKSPACE.temporary}`]) {
-    for (const name of disk.list(where)) {
+  const locks = [`${folder}/${WORKSPACE.lock}`, backend.localPath(GC_LOCK)].filter((path) => path !== undefined);
+  const places = [
+    ...[backend.stagingFolder(), `${folder}/${WORKSPACE.temporary}`].map((where) => ({ where, prefix: '' })),
+    ...locks.map((path) => ({ where: folderOf(path), prefix: `${path.slice(folderOf(path).length + 1)}.` })),
+  ];
+  for (const { where, prefix } of places) {
+    for (const name of disk.lstat(where) === undefined ? [] : disk.list(where)) {
+      // What guards the breaking of a lock goes with its lock.
+      if (!name.startsWith(prefix) || name.startsWith(`${prefix}stale-`)) continue;
       const path = `${where}/${name}`;
       const stat = disk.lstat(path);
       if (stat?.isDirectory() !== false) continue;

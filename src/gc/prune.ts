@@ -12,7 +12,7 @@ import type { EntryDraft } from '../repo/journal.ts';
 import { Marker } from '../repo/mark.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
-import { RACES_MAX, Raced } from './raced.ts';
+import { onNewestState, Raced } from './raced.ts';
 import { rootsOf } from './reach.ts';
 import { decideRetention } from './retention.ts';
 import type { RetentionRules } from './rules.ts';
@@ -85,21 +85,16 @@ export async function decidePrune(
 
 /** Decides again whenever others publish first, and publishes. The caller holds the workspace's lock. */
 export async function prune(repository: Repository, view: StoreView, options: PruneOptions): Promise<PruneDecision> {
-  for (let attempt = 1; ; attempt++) {
-    await view.refresh();
+  return onNewestState(view, async () => {
     const decision = await decidePrune(repository, view, options);
     const pruned = decision.verdicts.filter((verdict) => !verdict.keep);
     if (pruned.length === 0) return decision;
-    try {
-      await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {
-        throw new Raced();
-      });
-      await view.refresh();
-      return decision;
-    } catch (error) {
-      if (!(error instanceof Raced) || attempt >= RACES_MAX) throw error;
-    }
-  }
+    await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {
+      throw new Raced();
+    });
+    await view.refresh();
+    return decision;
+  });
 }
 
 function draftOf(repository: Repository, pruned: readonly SnapshotVerdict[], rules: RetentionRules): EntryDraft {

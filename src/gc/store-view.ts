@@ -43,9 +43,6 @@ export class StoreView {
         { hint: 'The store was cut off or replaced by an older copy: put the newer one back. Nothing was removed.' },
       );
     }
-    // Somebody may have published between the two readings.
-    for (let attempt = 0; attempt < 5 && repository.state().number !== view.state.number; attempt++)
-      await view.refresh();
     const known = repository.state();
     if (known.number !== view.state.number || !encodeState(known).equals(encodeState(view.state))) {
       throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', {
@@ -59,11 +56,12 @@ export class StoreView {
     return this.#state;
   }
 
-  /** Reads on to the end of the journal; returns how many entries there were. */
+  /** Reads on to what is now the end of the journal, as the repository does; returns how many entries there were. */
   async refresh(): Promise<number> {
     await this.#repository.refresh();
+    const last = this.#repository.state().number;
     let count = 0;
-    for (let batch = await this.#nextBatch(); batch.length > 0; batch = await this.#nextBatch()) {
+    for (let batch = await this.#nextBatch(last); batch.length > 0; batch = await this.#nextBatch(last)) {
       this.#state = applyEntries(this.#state, batch);
       for (const { entry } of batch) this.#note(entry);
       count += batch.length;
@@ -71,9 +69,9 @@ export class StoreView {
     return count;
   }
 
-  async #nextBatch(): Promise<NumberedEntry[]> {
+  async #nextBatch(last: number): Promise<NumberedEntry[]> {
     const batch: NumberedEntry[] = [];
-    while (batch.length < FOLD_ENTRIES) {
+    while (batch.length < FOLD_ENTRIES && this.#state.number + batch.length < last) {
       const next = await readEntry(this.#repository.backend, this.#state.number + 1 + batch.length);
       if (next === undefined) break;
       batch.push(next);

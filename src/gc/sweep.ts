@@ -11,7 +11,7 @@ import { readPackFooter } from '../repo/blob-reader.ts';
 import { packName } from '../repo/layout.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
-import { RACES_MAX, Raced } from './raced.ts';
+import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markReach, rootsOf } from './reach.ts';
 import type { StoreView } from './store-view.ts';
@@ -37,12 +37,13 @@ export async function sweep(
   reach: Reach | undefined,
   options: SweepOptions,
 ): Promise<Swept> {
-  let current = reach;
-  for (let attempt = 1; ; attempt++) {
-    if ((await view.refresh()) > 0 || current?.state.number !== view.state.number) current = undefined;
+  return onNewestState(view, async () => {
     const { packs, inGrace } = dueForSweep(repository, view, options.grace);
     if (packs.size === 0) return { packs: [], bytes: 0, inGrace, needed: [] };
-    current ??= await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
+    const current =
+      reach?.state.hash === view.state.hash
+        ? reach
+        : await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
     const needed = keepNeeded(current, packs);
     // What a pack that cannot be read holds is unknown: it stays.
     for (const id of current.damaged.keys()) packs.delete(id);
@@ -50,17 +51,11 @@ export async function sweep(
     const bytes = swept.reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
     if (swept.length === 0) return { packs: [], bytes: 0, inGrace, needed };
     options.signal?.throwIfAborted();
-    try {
-      await publishSweep(repository, current, swept);
-    } catch (error) {
-      if (!(error instanceof Raced) || attempt >= RACES_MAX) throw error;
-      current = undefined;
-      continue;
-    }
+    await publishSweep(repository, current, swept);
     for (const id of swept) await repository.backend.remove(packName(id));
     await view.refresh();
     return { packs: swept, bytes, inGrace, needed };
-  }
+  });
 }
 
 /** Publishes on the state that was walked, or throws Raced. */

@@ -4,7 +4,7 @@
  */
 import type { Zstd } from '../compress/zstd.ts';
 import { loadZstd } from '../compress/zstd.ts';
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobIndex, BlobLocation } from '../index/blob-index.ts';
 import { MemoryIndex } from '../index/memory-index.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
@@ -16,6 +16,7 @@ import type { PackFooter } from '../pack/pack-format.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { readFooter } from '../pack/pack-reader.ts';
 import type { Backend } from '../storage/backend.ts';
+import { readState } from './journal.ts';
 import { packName } from './layout.ts';
 
 const CACHED_BLOCKS_MAX = 16;
@@ -26,7 +27,7 @@ export class BlobReader {
   readonly #state: () => StoreState;
   readonly #blocks = new Map<string, Uint8Array>();
   #zstd: Zstd | undefined;
-  #footers: Promise<MemoryIndex> | undefined;
+  #footers: MemoryIndex | undefined;
 
   constructor(backend: Backend, index: BlobIndex, state: () => StoreState) {
     this.#backend = backend;
@@ -56,18 +57,26 @@ export class BlobReader {
   /** As `read`, from the store, whatever the index keeps. */
   async readStored(kind: BlobKind, id: BlobId): Promise<Buffer> {
     const location = await this.locate(kind, id);
-    const bytes = blobIn(
-      await this.#block(location),
-      location.offset,
-      { id, length: location.length },
-      `pack ${location.pack}`,
-    );
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    try {
+      return await this.#readAt(location, id);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      // Gc may have moved it to another pack since this process read the journal.
+      const moved = await this.#fromFooters(kind, id);
+      if (moved === undefined || moved.pack === location.pack) throw error;
+      return this.#readAt(moved, id);
+    }
   }
 
   /** The footer of a live pack. */
   async footer(pack: PackId): Promise<PackFooter> {
     return readPackFooter(this.#backend, this.#state(), pack);
+  }
+
+  async #readAt(location: BlobLocation, id: BlobId): Promise<Buffer> {
+    const { offset, length, pack } = location;
+    const bytes = blobIn(await this.#block(location), offset, { id, length }, `pack ${pack}`);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   async #block(location: BlobLocation): Promise<Uint8Array> {
@@ -93,8 +102,21 @@ export class BlobReader {
   }
 
   async #fromFooters(kind: BlobKind, id: BlobId): Promise<BlobLocation | undefined> {
-    this.#footers ??= indexFromFooters(this.#backend, this.#state());
-    return (await this.#footers).find(kind, id);
+    const state = await this.#newestState();
+    if (this.#footers === undefined || this.#footers.state.hash !== state.hash)
+      this.#footers = await indexFromFooters(this.#backend, state);
+    return this.#footers.find(kind, id);
+  }
+
+  /** For reading only: what is published must rest on the state that the repository knows. */
+  async #newestState(): Promise<StoreState> {
+    const known = this.#state();
+    try {
+      return (await readState(this.#backend, known)).state;
+    } catch (error) {
+      if (hasCode(error, 'corrupt-data')) return known;
+      throw error;
+    }
   }
 }
 

@@ -8,7 +8,10 @@ import { packName } from './layout.ts';
 /** Throws `io` if the store does not give back what was written. */
 export async function readBack(backend: Backend, { id, size, sha256 }: PackRecord): Promise<void> {
   const bytes = await backend.get(packName(id));
-  if (bytes?.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
+  // Another gc may have taken it for a leftover.
+  if (bytes === undefined)
+    throw new SnapError('corrupt-data', `the new pack ${id} is missing from the store`, { context: { pack: id } });
+  if (bytes.length === size && createHash('sha256').update(bytes).digest('hex') === sha256) return;
   throw new SnapError('io', `the new pack ${id} reads back with other bytes than were written`, {
     hint: 'The disk or the memory of this machine is faulty. Nothing was removed.',
     context: { pack: id },

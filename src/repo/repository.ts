@@ -93,14 +93,17 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
   }
 }
 
-/** Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings. */
-export async function openRepository(environment: Environment, root: string): Promise<Repository> {
+/**
+ * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
+ * `storage`: where its store is, if that is no local folder.
+ */
+export async function openRepository(environment: Environment, root: string, storage?: Backend): Promise<Repository> {
   const { disk } = environment;
   const folder = root === '/' ? '/.snap' : `${root}/.snap`;
   const configPath = `${folder}/${WORKSPACE.config}`;
   const settings = parseSettings(readText(environment, configPath), configPath);
   const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
-  const backend = fileBackend(disk, storePath, environment.uniqueName);
+  const backend = storage ?? fileBackend(disk, storePath, environment.uniqueName);
   const configBytes = await backend.get(STORE_CONFIG);
   if (configBytes === undefined) {
     throw new SnapError('no-store', `there is no store at ${storePath}`, {

@@ -25,7 +25,10 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   try {
     describing('writing', path, () => {
       ensureFolder(disk, folder);
-      writeMarker(disk, path, Buffer.from(JSON.stringify(environment.holder)));
+      // Whole at once: one that cannot be read is taken for a dead one.
+      const temporary = `${backend.stagingFolder()}/${environment.uniqueName()}`;
+      writeMarker(disk, temporary, Buffer.from(JSON.stringify(environment.holder)));
+      disk.rename(temporary, path);
     });
   } catch (error) {
     // Reading a store that cannot be written is fine; nobody collects garbage there as this user.
