@@ -1,5 +1,6 @@
 /** The ignore rules of a snapshot: what its own `.snapignore` files leave out. Read as far as they are asked for. */
 
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
@@ -29,7 +30,15 @@ export function rulesAfter(
     const above = folder === '' ? outer : await rulesIn(folderOf(folder));
     return above.enterWith(folder, await ignoreFile(repository, tree, folder));
   };
-  return async (path, isFolder) => (await rulesIn(folderOf(path))).ignores(path, isFolder);
+  return async (path, isFolder) => {
+    try {
+      return (await rulesIn(folderOf(path))).ignores(path, isFolder);
+    } catch (error) {
+      // Rules that cannot be used leave nothing out.
+      if (!hasCode(error, 'usage')) throw error;
+      return false;
+    }
+  };
 }
 
 async function ignoreFile(repository: Repository, tree: BlobId, folder: string): Promise<Buffer | undefined> {

@@ -12,9 +12,6 @@ import { readWhole } from '../disk/files.ts';
 import { SnapError } from '../errors.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
 
-/** A matcher keeps an answer for every path it was asked about: a new one from time to time keeps memory flat. */
-const MATCHER_USES_MAX = 10_000;
-
 /** Longer than any path; regular expressions have a limit of their own far above. */
 const PATTERN_LENGTH_MAX = 4096;
 
@@ -29,8 +26,17 @@ interface RuleFile {
   /** The folder that its patterns are relative to, with a final slash, or ''. */
   readonly base: string;
   readonly source: string;
-  matcher(): Ignore;
+  matcher(): PathMatcher;
   readonly lines: readonly string[];
+}
+
+/**
+ * What the package uses inside (its version is pinned): one path against the rules, without those above it. Its public
+ * methods look at each folder above first, in the view of one file alone; but a deeper file may have taken that folder
+ * in again, and who walks a tree has decided about it before.
+ */
+interface PathMatcher {
+  test(path: string, mode: 'regex'): TestResult;
 }
 
 /** The rules that hold in one folder; those of its subfolders extend them. */
@@ -116,24 +122,30 @@ function sourceIn(folderPath: string): string {
 }
 
 function ruleFile(base: string, source: string, lines: readonly string[]): RuleFile {
-  let matcher: Ignore | undefined;
-  let uses = 0;
+  let matcher: PathMatcher | undefined;
   return {
     base,
     source,
     lines,
     matcher: () => {
-      if (matcher === undefined || ++uses % MATCHER_USES_MAX === 0)
-        matcher = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]);
+      matcher ??= matcherOf(lines);
       return matcher;
     },
   };
 }
 
+function matcherOf(lines: readonly string[]): PathMatcher {
+  const { _rules } = ignorePackage({ ignorecase: false, allowRelativePaths: true }).add([...lines]) as Ignore & {
+    readonly _rules?: PathMatcher;
+  };
+  if (typeof _rules?.test !== 'function') throw new SnapError('internal', 'the package "ignore" is of another version');
+  return _rules;
+}
+
 /** Asks a file's rules. A pattern that cannot be used is `usage`: to pass over it would store what it leaves out. */
 function testPath(file: RuleFile, relative: string): TestResult {
   try {
-    return file.matcher().test(relative);
+    return file.matcher().test(relative, 'regex');
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const line = file.lines.findIndex((one) => one.length > PATTERN_LENGTH_MAX) + 1;
@@ -147,9 +159,7 @@ function testPath(file: RuleFile, relative: string): TestResult {
 /** Which "!" pattern took a path back, which the package does not tell: the last one that matches by itself. */
 function takenBackBy(file: RuleFile, relative: string): string | undefined {
   return file.lines.findLast(
-    (line) =>
-      line.startsWith('!') &&
-      ignorePackage({ ignorecase: false, allowRelativePaths: true }).add(line.slice(1)).ignores(relative),
+    (line) => line.startsWith('!') && matcherOf([line.slice(1)]).test(relative, 'regex').ignored,
   );
 }
 

@@ -60,6 +60,6 @@ test('as git, for any patterns in two files', () => {
       writeFileSync(join(root, 'build/.snapignore'), inner.join('\n'));
       expect(kept('', rootRules(realDisk, root, [])).sort()).toEqual(keptByGit().sort());
     }),
-    { numRuns: 150 },
+    { numRuns: 400 },
   );
 });
