@@ -28,7 +28,7 @@ describe.each(EXHIBITS)('%s', (name) => {
 
   // A quarter of them, others each time, takes 5 s; all of them on a busy machine 20 s.
   const isLeftOut = AMOUNT === 'sample' && (EXHIBITS.indexOf(name) + SEED) % 4 !== 0;
-  test.skipIf(isLeftOut)('verify, checkout and the independent checker say what the label says', async () => {
+  test.skipIf(isLeftOut)('verify, checkout, repair and the independent checker say what the label says', async () => {
     const folder = temporaryFolder();
     try {
       // What a repository of Git does not keep: folders without files.
@@ -37,6 +37,7 @@ describe.each(EXHIBITS)('%s', (name) => {
         verify: label.verify,
         checkout: label.checkout,
         readable: label.readable,
+        repair: label.repair,
       });
       expect(wrongFiles(folder.path, base)).toEqual([]);
     } finally {

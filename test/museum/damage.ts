@@ -2,7 +2,9 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { checkout } from '../../src/api/checkout.ts';
+import { repair } from '../../src/api/repair.ts';
 import { verify } from '../../src/api/verify.ts';
+import type { Workspace } from '../../src/api/workspace.ts';
 import { initWorkspace, openWorkspace } from '../../src/api/workspace.ts';
 import { SnapError } from '../../src/errors.ts';
 import { digits } from '../kit/checker/journal.ts';
@@ -28,8 +30,16 @@ export interface Label {
   readonly checkout: Readonly<Record<string, { readonly error: string } | { readonly failed: readonly string[] }>>;
   /** By message of the snapshot: files that the independent checker can read. */
   readonly readable: Readonly<Record<string, readonly string[]>>;
-  /** For `snap repair`: null until it is settled what is expected. */
-  readonly repair: null | Readonly<Record<string, unknown>>;
+  readonly repair: Repaired | { readonly error: string };
+}
+
+/** What `snap repair` makes of it, in a folder that has none of the files. */
+export interface Repaired {
+  /** Something is still damaged. */
+  readonly remains: boolean;
+  readonly lostBlobs: number;
+  /** By message of the snapshot: paths that a checkout still cannot give back. */
+  readonly failed: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface Verdict {
@@ -161,7 +171,7 @@ export const DAMAGES: Readonly<Record<string, readonly [string, (store: string) 
 };
 
 /** What a new workspace on the store (a copy, at `<folder>/store`) makes of it. */
-export async function verdictOn(folder: string, base: Base): Promise<Pick<Label, 'verify' | 'checkout' | 'readable'>> {
+export async function verdictOn(folder: string, base: Base): Promise<Omit<Label, 'damage'>> {
   const store = join(folder, 'store');
   const readable = Object.fromEntries(
     base.snapshots.map(({ id, message }) => [message, [...readableFiles(store, id)].sort()]),
@@ -186,7 +196,8 @@ export async function verdictOn(folder: string, base: Base): Promise<Pick<Label,
           failed: (await checkout(workspace, { revision: id, to })).failures.map(({ path }) => path).sort(),
         }));
       }
-      return { verify: verdict, checkout: targets, readable };
+      const mended = await orCode(() => repairVerdict(workspace, folder, base));
+      return { verify: verdict, checkout: targets, readable, repair: mended };
     } finally {
       await workspace.close();
     }
@@ -197,16 +208,27 @@ export async function verdictOn(folder: string, base: Base): Promise<Pick<Label,
       verify: failure,
       checkout: Object.fromEntries(base.snapshots.map(({ message }) => [message, failure])),
       readable,
+      repair: failure,
     };
   }
+}
+
+async function repairVerdict(workspace: Workspace, folder: string, base: Base): Promise<Repaired> {
+  const { remains, lostBlobs } = await repair(workspace);
+  const failed: Record<string, readonly string[]> = {};
+  for (const { id, message } of base.snapshots) {
+    const made = await orCode(() => checkout(workspace, { revision: id, to: join(folder, 'mended', message) }));
+    failed[message] = 'error' in made ? [made.error] : made.failures.map(({ path }) => path).sort();
+  }
+  return { remains, lostBlobs, failed };
 }
 
 /** Files that a checkout wrote and that are not what was committed: there must never be one. */
 export function wrongFiles(folder: string, base: Base): string[] {
   return base.snapshots.flatMap(({ message, files }) => {
-    const to = join(folder, message);
-    if (!fs.existsSync(to)) return [];
-    return [...readFolder(to)]
+    const written = [join(folder, message), join(folder, 'mended', message)].filter((to) => fs.existsSync(to));
+    return written
+      .flatMap((to) => [...readFolder(to)])
       .filter(([path, { sha256 }]) => sha256 !== undefined && sha256 !== files[path])
       .map(([path]) => `${message}: ${path}`);
   });

@@ -39,7 +39,7 @@ for (const [name, [damage, apply]] of Object.entries(DAMAGES)) {
   const verdict = await verdictOn(folder, base);
   const wrong = wrongFiles(folder, base);
   if (wrong.length > 0) throw new Error(`${name}: wrong bytes in ${wrong.join()}`);
-  const label: Label = { damage, ...verdict, repair: null };
+  const label: Label = { damage, ...verdict };
   fs.writeFileSync(join(exhibit, 'label.json'), `${JSON.stringify(label, null, 1)}\n`);
 }
 fs.rmSync(scratch, { recursive: true });
