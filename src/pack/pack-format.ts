@@ -60,12 +60,14 @@ export function encodePackHeader(id: PackId): Buffer {
   return header;
 }
 
-/** Checks a pack's header against the id it is stored under. Throws `corrupt-data` or `unsupported-format`. */
+/** Checks a pack's header against the id it is stored under. Throws `corrupt-data`. */
 export function checkPackHeader(bytes: Uint8Array, id: PackId): void {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (header.length < PACK_HEADER_BYTES || !header.subarray(0, 8).equals(PACK_MAGIC))
     damaged(id, 'it does not begin like a pack');
-  if (header.readUInt16LE(8) !== PACK_VERSION || header.readUInt16LE(10) !== 0) unsupported(`pack ${id}`);
+  // No checksum covers the header, and a store with packs of another version names that as a feature: this is damage.
+  if (header.readUInt16LE(8) !== PACK_VERSION || header.readUInt16LE(10) !== 0)
+    damaged(id, 'its header has an unknown version or flag');
   if (header.readUInt32LE(12) !== 0 || header.toString('hex', 16, 32) !== id)
     damaged(id, 'it carries the id of another pack');
 }

@@ -26,7 +26,7 @@ import { noise } from '../kit/folder.ts';
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'snap-crash-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const RANDOM_PER_OP = amount({ sample: 0, ordinary: 4, long: 40 });
+const RANDOM_PER_OP = amount({ sample: 0, ordinary: 3, long: 40 });
 /** A sample looks at every so manieth state. */
 const STRIDE = amount({ sample: 23, ordinary: 1, long: 1 });
 

@@ -97,6 +97,7 @@ export const DAMAGES: Readonly<Record<string, readonly [string, (store: string) 
   ],
   'pack-magic': ['a flipped bit in the magic of a pack', (store) => flipBit(firstPack(store), 3)],
   'pack-id': ['a flipped bit in the id in the header of a pack', (store) => flipBit(firstPack(store), 20)],
+  'pack-version': ['a flipped bit in the version in the header of a pack', (store) => flipBit(firstPack(store), 8)],
   'block-header': [
     'a flipped bit in the header of a raw block',
     (store) => inBlock(store, 0, ({ offset }) => offset + 9),
