@@ -17,14 +17,16 @@ export interface GcSettings {
 
 /** Prunes by rules, and removes what nothing needs. Throws `locked`, `usage`, `refused`, `corrupt-data`. */
 export async function gc(workspace: Workspace, settings: GcSettings = {}): Promise<GcResult> {
-  return gcIn(workspace.repository, workspace.workers, {
-    rules: rulesFor(workspace, settings),
-    all: settings.all ?? false,
-    now: settings.now ?? false,
-    signal: workspace.signal,
-    progress: settings.onProgress ?? (() => undefined),
-    exclusively: (work) => workspace.exclusively(work),
-  });
+  return workspace.inTurn((own) =>
+    gcIn(workspace.repository, workspace.workers, {
+      rules: rulesFor(workspace, settings),
+      all: settings.all ?? false,
+      now: settings.now ?? false,
+      signal: workspace.signal,
+      progress: settings.onProgress ?? (() => undefined),
+      exclusively: (work) => own.exclusively(() => work()),
+    }),
+  );
 }
 
 /** What `gc` would do; changes nothing. */

@@ -49,13 +49,12 @@ export async function previewUndo(workspace: Workspace, settings: UndoSettings =
 
 /** Takes one operation back. Throws `not-found`, `usage`, `refused` if too much has moved on, `conflict`. */
 export async function undo(workspace: Workspace, settings: UndoSettings = {}): Promise<UndoResult> {
-  return workspace.exclusively(async () => {
+  return workspace.exclusively(async ({ exclusively }) => {
+    const held = { ...workspace, exclusively };
     for (let attempt = 1; ; attempt++) {
       const plan = await planUndo(workspace.repository, target(settings), workspace.signal);
       try {
-        return plan.kind === 'journal'
-          ? await undoEntry(workspace, plan)
-          : await undoCheckout(workspace, plan, settings);
+        return plan.kind === 'journal' ? await undoEntry(held, plan) : await undoCheckout(held, plan, settings);
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
         if (attempt >= ATTEMPTS_MAX)

@@ -3,7 +3,6 @@
  * released by `close`.
  */
 
-import type { LockFile } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { SnapError } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
@@ -31,8 +30,13 @@ export interface Workspace {
   readonly signal: AbortSignal | undefined;
   /** Worker threads; started with the first job. */
   readonly workers: Workers;
-  /** Runs `work` while no other command changes this workspace. Throws `locked`. */
-  exclusively<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` while nothing else changes this workspace, in this process or another; what it calls in turn must get
+   * `held`, which does not wait for itself. Throws `locked`.
+   */
+  exclusively<T>(work: (held: Workspace) => Promise<T>): Promise<T>;
+  /** As `exclusively`, of what goes through this object alone: other processes may go on. */
+  inTurn<T>(work: (own: Workspace) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -52,27 +56,38 @@ export async function openWorkspaceIn(
   options: OpenOptions = {},
 ): Promise<Workspace> {
   const repository = await openRepository(environment, findWorkspace(environment, folder));
-  let held: LockFile | undefined;
+  const locked = async <T>(work: () => Promise<T>): Promise<T> => {
+    const lock = await repository.lock(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
+    try {
+      await repository.refresh();
+      return await work();
+    } finally {
+      lock.release();
+    }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  const common = { root: repository.root, repository, signal: options.signal, workers };
+  const close = async (): Promise<void> => {
+    await workers.close();
+    await repository.close();
+  };
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
+  };
+  const held: Workspace = { ...common, close, exclusively: (work) => work(held), inTurn: (work) => work(held) };
+  const own: Workspace = {
+    ...common,
+    close,
+    exclusively: (work) => locked(() => work(held)),
+    inTurn: (work) => work(own),
+  };
   return {
-    root: repository.root,
-    repository,
-    signal: options.signal,
-    workers,
-    exclusively: async (work) => {
-      if (held !== undefined) return work();
-      held = await repository.lock(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
-      try {
-        await repository.refresh();
-        return await work();
-      } finally {
-        held.release();
-        held = undefined;
-      }
-    },
-    close: async () => {
-      await workers.close();
-      await repository.close();
-    },
+    ...common,
+    close,
+    exclusively: (work) => inTurn(() => own.exclusively(work)),
+    inTurn: (work) => inTurn(() => work(own)),
   };
 }
 

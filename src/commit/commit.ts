@@ -14,6 +14,7 @@ import { BlobWriter, knownInIndex } from '../repo/blob-writer.ts';
 import { zonedTime } from '../repo/environment.ts';
 import { gitInfo } from '../repo/git-info.ts';
 import type { EntryDraft, NumberedEntry } from '../repo/journal.ts';
+import { readEntry } from '../repo/journal.ts';
 import { missingPacks } from '../repo/pack-presence.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
@@ -96,7 +97,7 @@ async function attemptCommit(
   trustsTrees: boolean,
 ): Promise<CommitResult> {
   const { environment, backend, index } = repository;
-  const started = environment.elapsed();
+  const [started, began] = [environment.elapsed(), repository.state().number];
   const parent = await readParent(repository, trustsTrees);
   const missing = await missingPacks(backend, repository.state());
   const level =
@@ -147,9 +148,10 @@ async function attemptCommit(
     options.signal?.throwIfAborted();
     feed.addObject(BLOB_KIND.snapshot, id, bytes);
     await feed.flush();
-    const draft = draftEntry(repository, options, id, parent?.id ?? null, packs);
-    await repository.publish(draft, { folderRecords: scan.records }, (others) =>
-      recheck(repository, parent?.id, others, () => draftEntry(repository, options, id, parent?.id ?? null, packs)),
+    const draft = (): EntryDraft => draftEntry(repository, options, id, parent?.id ?? null, packs);
+    await recheckPassed(repository, parent?.id, began, draft);
+    await repository.publish(draft(), { folderRecords: scan.records }, (others) =>
+      recheck(repository, parent?.id, others, draft),
     );
     repository.setHead(id);
     return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
@@ -244,6 +246,19 @@ export function newTag(repository: Repository, tag: string): RefName {
       hint: `Choose another name, or remove it first: snap tag -d ${tag}`,
     });
   return ref;
+}
+
+/** Something else in this process may have read on in the journal since: no conflict will tell of those entries. */
+async function recheckPassed(
+  repository: Repository,
+  parent: BlobId | undefined,
+  began: number,
+  draft: () => EntryDraft,
+): Promise<void> {
+  for (let number = began + 1; number <= repository.state().number; number++) {
+    const passed = await readEntry(repository.backend, number);
+    if (passed !== undefined) recheck(repository, parent, [passed], draft);
+  }
 }
 
 /** Others published first: is what this commit relies on still there? */

@@ -231,13 +231,18 @@ export async function collectAll(world: World, place: Place, options: Partial<Gc
 
 function workspaceOf(repository: Repository, mutex: Mutex): Workspace {
   const { root, environment } = repository;
-  const exclusively: Mutex = (work) =>
-    mutex(async () => {
-      await repository.refresh();
-      return work();
-    });
   const workers = inlineWorkers(environment.disk);
-  return { root, repository, signal: undefined, workers, exclusively, close: async () => undefined };
+  const common = { root, repository, signal: undefined, workers, close: async () => undefined };
+  const held: Workspace = { ...common, exclusively: (work) => work(held), inTurn: (work) => work(held) };
+  return {
+    ...common,
+    inTurn: (work) => work(held),
+    exclusively: (work) =>
+      mutex(async () => {
+        await repository.refresh();
+        return work(held);
+      }),
+  };
 }
 
 /** Files as they are now, some of them with another of a few contents. */
