@@ -53,8 +53,22 @@ export function discardIndex(environment: Environment, folder: string): void {
   }
 }
 
+const ATTEMPTS_MAX = 5;
+
 /** Fills the trees and snapshots of a freshly opened index. */
 export async function refillIndex(
+  repository: Repository,
+  signal: AbortSignal | undefined,
+): Promise<Omit<ReindexResult, 'milliseconds'>> {
+  for (let attempt = 1; ; attempt++) {
+    const filled = await fill(repository, signal);
+    if (filled.damaged === 0 || attempt >= ATTEMPTS_MAX || repository.damage !== undefined) return filled;
+    // What a gc has taken away meanwhile is no damage.
+    if ((await repository.refresh()).length === 0) return filled;
+  }
+}
+
+async function fill(
   repository: Repository,
   signal: AbortSignal | undefined,
 ): Promise<Omit<ReindexResult, 'milliseconds'>> {

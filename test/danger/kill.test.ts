@@ -44,6 +44,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   commit: { args: ['commit', '-m', 'third'] },
   gc: { args: ['gc', '--keep-last', '1', '--now'], prunes: () => [first] },
   checkout: { args: ['checkout', 'HEAD~1'] },
+  reindex: { args: ['reindex'] },
 };
 
 function fresh(): string {
