@@ -34,6 +34,8 @@ export interface Target {
   /** Some targets read real files: fewer bytes an input. */
   readonly inputBytesMax?: number;
   readonly allocatedBytesMax?: number;
+  /** Processor time for one input; default: INPUT_MS_MAX. */
+  readonly millisecondsMax?: number;
 }
 
 export interface FuzzCounts {
@@ -113,7 +115,8 @@ async function check(target: Target, input: Buffer, where: string): Promise<bool
   }
   const { user, system } = process.cpuUsage(before);
   const milliseconds = (user + system) / 1000;
-  if (milliseconds > INPUT_MS_MAX) fail(`it takes ${Math.round(milliseconds)} ms for ${input.length} bytes`);
+  if (milliseconds > (target.millisecondsMax ?? INPUT_MS_MAX))
+    fail(`it takes ${Math.round(milliseconds)} ms for ${input.length} bytes`);
   const allocated = watch.largest();
   if (allocated > Math.max(target.allocatedBytesMax ?? ALLOCATED_BYTES_MAX, 8 * input.length))
     fail(`it takes ${allocated} bytes at once for an input of ${input.length}`);
