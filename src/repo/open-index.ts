@@ -65,7 +65,12 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   }
   if (level === 'locked') return { index: 'locked', notice, close: async () => {} };
   const opened = level;
-  writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
+  try {
+    writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
   const close = async (): Promise<void> => {
     await opened.close();
     quietly(() => {

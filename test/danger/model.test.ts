@@ -248,6 +248,7 @@ const seeds = Array.from({ length: amount({ sample: 1, ordinary: 10, long: 1000 
 
 test.each(seeds)('SNAP_SEED=%i', { timeout: 120_000 }, async (seed) => {
   await using made = await makeWorkspace();
+  roundTimes(made.root);
   const run = new Run(made, seed);
   for (let n = 0; n < STEPS; n++) {
     try {
