@@ -8,6 +8,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
+import { commit } from '../../src/api/commit.ts';
 import { diff, readFile } from '../../src/api/diff.ts';
 import { gc } from '../../src/api/gc.ts';
 import { log, show } from '../../src/api/history.ts';
@@ -16,7 +17,6 @@ import type { Workspace } from '../../src/api/workspace.ts';
 import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { processEnvironment } from '../../src/environment.ts';
-import type { BlobId } from '../../src/object/blob-id.ts';
 import type { Repository } from '../../src/repo/repository.ts';
 import { openRepository } from '../../src/repo/repository.ts';
 import type { Backend } from '../../src/storage/backend.ts';
@@ -33,34 +33,60 @@ const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const PLAY = join(folder, 'play');
+/** Stores to begin with: of small files, and with a file that several jobs write. */
 const KEPT = join(folder, 'kept');
+const KEPT_LARGE = join(folder, 'kept-large');
 const READER = join(PLAY, 'a');
 const COLLECTOR = join(PLAY, 'b');
 const FILES = 10;
+const MIB = 1024 * 1024;
 /** Of the steps at which a gc may come, the share that is tried, and the steps from it to the next gc. */
 const SHARE = amount({ sample: 0.1, ordinary: 1, long: 1 });
 const GAPS = amount({ sample: [2], ordinary: [1, 4], long: [1, 2, 3, 4, 6, 8, 12] });
+const NEVER = Number.POSITIVE_INFINITY;
 const counts = new Map<string, number>();
 
-let tagged: BlobId;
-let pictures: ReadonlyMap<BlobId, Picture>;
+/** What the snapshot v3 of each holds. */
+const pictures = new Map<string, Picture>();
 
 beforeAll(async () => {
   const small = await makeSmallWorkspace(READER);
-  const { write } = small;
-  for (let i = 0; i < FILES; i++) write(i % 2 === 0 ? `f${i}` : `d/f${i}`, noise(3000, i + 1));
+  const change = (from: number, to: number, content: (i: number) => Buffer | string): void => {
+    for (let i = from; i < to; i++) small.write(i % 2 === 0 ? `f${i}` : `d/f${i}`, content(i));
+  };
+  change(0, FILES, (i) => noise(3000, i + 1));
   await small.commit('first');
-  for (let i = 0; i < 5; i++) write(i % 2 === 0 ? `f${i}` : `d/f${i}`, noise(3000, 100 + i));
+  change(0, 5, (i) => noise(3000, 100 + i));
   await small.commit('second');
-  for (let i = 5; i < 7; i++) write(i % 2 === 0 ? `f${i}` : `d/f${i}`, noise(3000, 200 + i));
-  tagged = await small.commit('third', 'v3');
-  for (let i = 0; i < FILES; i++) write(i % 2 === 0 ? `f${i}` : `d/f${i}`, `now ${i}`);
+  change(5, 7, (i) => noise(3000, 200 + i));
+  await small.commit('third', 'v3');
+  pictures.set(KEPT, pictureOf(READER));
+  change(0, FILES, (i) => `now ${i}`);
   await small.commit('fourth');
-  pictures = small.pictures;
   await small.workspace.close();
   await initWorkspace(COLLECTOR, { store: small.store });
   copy(PLAY, KEPT);
+  rmSync(PLAY, { recursive: true });
+  await makeLarge();
 }, 60_000);
+
+async function makeLarge(): Promise<void> {
+  await initWorkspace(READER);
+  const workspace = await openWorkspaceIn(processEnvironment('snap test'), inlineWorkers(realDisk), READER);
+  const change = async (message: string, name: string, content: Buffer | string): Promise<void> => {
+    writeFileSync(join(READER, name), content);
+    await commit(workspace, { message, tag: message === 'third' ? 'v3' : undefined });
+  };
+  writeFileSync(join(READER, 'large'), noise(10 * MIB, 1));
+  await change('first', 'junk', noise(5 * MIB, 2));
+  await change('second', 'junk', 'none');
+  await change('third', 'junk', 'still none');
+  pictures.set(KEPT_LARGE, pictureOf(READER));
+  await change('fourth', 'large', 'small');
+  await workspace.close();
+  await initWorkspace(COLLECTOR, { store: join(READER, '.snap/store') });
+  copy(PLAY, KEPT_LARGE);
+}
 
 interface Reader {
   /** Throws if it gets anything but what is right. */
@@ -73,14 +99,14 @@ const READERS: Readonly<Record<string, Reader>> = {
       const to = join(PLAY, 'copy');
       const { failures } = await checkout(workspace, { revision: 'v3', to });
       expect(failures).toEqual([]);
-      expectPicture(to);
+      expectPicture(to, KEPT);
     },
   },
   checkout: {
     read: async (workspace) => {
       const { failures } = await checkout(workspace, { revision: 'v3' });
       expect(failures).toEqual([]);
-      expectPicture(READER);
+      expectPicture(READER, KEPT);
     },
   },
   cat: {
@@ -150,15 +176,33 @@ afterAll(() => {
   console.info(`readers beside gc (${AMOUNT}): ${told}`);
 });
 
+test(
+  'a checkout of a large file beside gc --now',
+  async () => {
+    const read = async (workspace: Workspace): Promise<void> => {
+      const to = join(PLAY, 'copy');
+      expect((await checkout(workspace, { revision: 'v3', to })).failures).toEqual([]);
+      expectPicture(to, KEPT_LARGE);
+    };
+    for (const step of amount({ sample: [1], ordinary: [0, 1, 2, 3, 4, 6, 8, 12], long: [...Array(40).keys()] })) {
+      const run = await play({ read }, false, step, NEVER, KEPT_LARGE);
+      if (run.error !== undefined) throw new Error(`gc at step ${step}: ${run.error}`, { cause: run.error });
+      counts.set('large', (counts.get('large') ?? 0) + (run.steps > step ? 1 : 0));
+    }
+  },
+  amount({ sample: 30_000, ordinary: 60_000, long: 60_000 }),
+);
+
 /** Plays a reader on a fresh store; `steps`: how many calls to storage and jobs of workers it has made. */
 async function play(
   reader: Reader,
   inMemory: boolean,
   at: number,
   gap: number,
+  kept = KEPT,
 ): Promise<{ steps: number; error: unknown }> {
   rmSync(PLAY, { recursive: true, force: true });
-  copy(KEPT, PLAY);
+  copy(kept, PLAY);
   const other = { ...processEnvironment('other').holder, id: 'another' };
   if (inMemory) writeFileSync(join(READER, '.snap/index-in-use'), JSON.stringify(other));
   let steps = 0;
@@ -232,8 +276,8 @@ function copy(from: string, to: string): void {
   execFileSync('cp', ['-a', from, to]);
 }
 
-function expectPicture(at: string): void {
-  expect(samePicture(pictureOf(at), pictures.get(tagged) ?? new Map())).toBe(true);
+function expectPicture(at: string, kept: string): void {
+  expect(samePicture(pictureOf(at), pictures.get(kept) ?? new Map())).toBe(true);
 }
 
 async function expectWhole(workspace: Workspace, data: boolean): Promise<void> {
