@@ -10,7 +10,7 @@ import type { Workers } from '../work/start-workers.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { FailedPath } from './file-writer.ts';
-import { FileWriter } from './file-writer.ts';
+import { FileWriter, failedPath } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
 import type { Step, TakeStep } from './plan.ts';
 import type { Target } from './target.ts';
@@ -67,11 +67,16 @@ export async function applySteps(
   options: ApplyOptions,
 ): Promise<ApplyResult> {
   const run = new Apply(options);
-  await steps((step) => {
-    options.signal?.throwIfAborted();
-    return run.step(step);
-  });
-  return run.finish();
+  try {
+    await steps((step) => {
+      options.signal?.throwIfAborted();
+      return run.step(step);
+    });
+    return await run.finish();
+  } catch (error) {
+    await run.settle();
+    throw error;
+  }
 }
 
 class Apply {
@@ -122,9 +127,14 @@ class Apply {
 
   /** Collects what failed for one path; throws what concerns them all. */
   #note(path: string, error: unknown): void {
-    const failure = fromSystemError(error, 'changing', path);
-    if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
-    this.#failures.push({ path, code: failure.code, reason: failure.message });
+    this.#failures.push(failedPath(path, 'changing', error));
+  }
+
+  /** Waits for what is under way: jobs that use the target's descriptors must not outlive them. */
+  async settle(): Promise<void> {
+    this.#options.existing?.flush();
+    await Promise.allSettled(this.#comparing);
+    await this.#writer.settle();
   }
 
   async finish(): Promise<ApplyResult> {

@@ -25,6 +25,13 @@ export interface FailedPath {
   readonly reason: string;
 }
 
+/** What failed for one path; throws what concerns them all. */
+export function failedPath(path: string, action: string, error: unknown): FailedPath {
+  const failure = fromSystemError(error, action, path);
+  if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
+  return { path, code: failure.code, reason: failure.message };
+}
+
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
 const LARGE_BYTES = 8 * 1024 * 1024;
@@ -53,6 +60,7 @@ export class FileWriter {
   #batch: Pending[] = [];
   #batchBytes = 0;
   #fatal: unknown;
+  #stopped = false;
 
   constructor(repository: Repository, workers: Workers, target: Target, report: WriteReport) {
     this.#repository = repository;
@@ -82,6 +90,12 @@ export class FileWriter {
     this.#send();
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#check();
+  }
+
+  /** Gives up what is not begun, and waits until no worker writes any more. */
+  async settle(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
   }
 
   async #writeSlowly(path: string, entry: FileEntry, expected: Expected): Promise<void> {
@@ -192,9 +206,9 @@ export class FileWriter {
 
   async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
     let temporary: string | undefined;
+    const segments: Promise<unknown>[] = [];
     try {
       temporary = this.#target.createTemporary(entry.size);
-      const segments: Promise<unknown>[] = [];
       let position = 0;
       let start = 0;
       let bytes = 0;
@@ -202,6 +216,7 @@ export class FileWriter {
         bytes += chunk.length;
         if (bytes < SEGMENT_BYTES && i < chunks.length - 1) continue;
         while (segments.length >= this.#workers.capacity) await segments.shift();
+        if (this.#stopped) throw new SnapError('interrupted', 'the checkout was given up');
         const job = await this.#segment(temporary, entry, position, chunks.slice(start, i + 1));
         const running = this.#workers.run(job);
         running.catch(() => undefined);
@@ -211,16 +226,13 @@ export class FileWriter {
         bytes = 0;
       }
       await Promise.all(segments);
-      if (position !== entry.size)
-        throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
       demandExpected(this.#target.look(path), expected, path);
       this.#target.finish(temporary, path, entry);
       this.#report.written(path, undefined, entry.size);
     } catch (error) {
+      await Promise.allSettled(segments);
       if (temporary !== undefined) this.#target.discard(temporary);
-      const failure = fromSystemError(error, 'writing', path);
-      if (failure.code === 'no-space' || failure.code === 'interrupted' || failure.code === 'internal') throw failure;
-      this.failures.push({ path, code: failure.code, reason: failure.message });
+      this.failures.push(failedPath(path, 'writing', error));
     }
   }
 
