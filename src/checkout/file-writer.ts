@@ -3,7 +3,7 @@
  * decoded once; large files in segments, so that one file keeps all cores busy. Bounded in what is under way.
  */
 import type { ErrorCode } from '../errors.ts';
-import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobLocation } from '../index/blob-index.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { ChunkRef, FileEntry } from '../object/tree-entry.ts';
@@ -69,7 +69,7 @@ export class FileWriter {
     this.#report = report;
   }
 
-  /** Queues a file; waits only where it must. Failures of single files are collected; a full disk throws. */
+  /** Queues a file; waits only where it must. Throws what is wrong with its chunks; what fails later is collected. */
   write(path: string, entry: FileEntry, expected: Expected): Promise<void> | undefined {
     if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
       const { chunks } = entry.content;
@@ -79,10 +79,7 @@ export class FileWriter {
         return undefined;
       }
     }
-    return this.#writeSlowly(path, entry, expected).catch((error: unknown) => {
-      if (!hasCode(error, 'corrupt-data')) throw error;
-      this.failures.push({ path, code: error.code, reason: error.message });
-    });
+    return this.#writeSlowly(path, entry, expected);
   }
 
   /** Waits until everything queued is in place. */
