@@ -102,6 +102,7 @@ class Apply {
     this.#new = new NewFolders(options.empty);
     this.#writer = new FileWriter(options.repository, options.workers, options.target, {
       wantStats: options.keepStats,
+      signal: options.signal,
       written: (path, numbers, bytes) => {
         this.#written++;
         this.#bytes += bytes;
@@ -142,8 +143,15 @@ class Apply {
     await Promise.all(this.#comparing);
     await this.#writer.finish();
     const { target } = this.#options;
-    for (const { first, others } of this.#links.values())
-      for (const path of others) this.#attempt(path, () => this.#link(first, path));
+    const failed = new Map([...this.#failures, ...this.#writer.failures].map((failure) => [failure.path, failure]));
+    for (const { first, others } of this.#links.values()) {
+      const failure = failed.get(first);
+      for (const path of others) {
+        // What stands at the first name is then not the file of the snapshot.
+        if (failure !== undefined) this.#failures.push({ ...failure, path });
+        else this.#attempt(path, () => this.#link(first, path));
+      }
+    }
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
       if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
     }

@@ -42,9 +42,10 @@ interface Pending {
   readonly file: WriteFile;
 }
 
-/** Who is told of each file in place. */
+/** Who is told of each file in place, and who may stop the writing of large ones. */
 export interface WriteReport {
   readonly wantStats: boolean;
+  readonly signal: AbortSignal | undefined;
   /** `numbers`: size, mtime, ctime, inode, if wanted and known. */
   written(path: string, numbers: BigInt64Array | undefined, bytes: number): void;
 }
@@ -213,7 +214,8 @@ export class FileWriter {
         bytes += chunk.length;
         if (bytes < SEGMENT_BYTES && i < chunks.length - 1) continue;
         while (segments.length >= this.#workers.capacity) await segments.shift();
-        if (this.#stopped) throw new SnapError('interrupted', 'the checkout was given up');
+        if (this.#stopped || this.#report.signal?.aborted === true)
+          throw new SnapError('interrupted', 'the checkout was given up');
         const job = await this.#segment(temporary, entry, position, chunks.slice(start, i + 1));
         const running = this.#workers.run(job);
         running.catch(() => undefined);

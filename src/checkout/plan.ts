@@ -188,7 +188,7 @@ async function removeEntry(planning: Planning, path: string, before: TreeEntry):
   }
   for (const entry of await planning.before.trees.folder(before.tree))
     await removeEntry(planning, join(path, entry.name), entry);
-  if (selection.has(path)) await take({ kind: 'remove-folder', path, before });
+  await take({ kind: 'remove-folder', path, before });
 }
 
 function join(folder: string, name: string): string {

@@ -66,7 +66,7 @@ export async function preview(
       step.kind === 'make-folder'
         ? target.look(step.path)?.isDirectory() === false
         : isPlace(step) && step.before === undefined && options.overwrite === 'always';
-    if (mayBlock && standsAlone(target, steps, step.path)) inWay.set(steps.length - 1, step);
+    if (mayBlock && !removed.has(step.path) && target.look(step.path) !== undefined) inWay.set(steps.length - 1, step);
     return undefined;
   });
   const blocked = await leaveRightOnes(
@@ -115,17 +115,6 @@ function holdsOther(target: Target, path: string, removed: ReadonlySet<string>):
     const inside = `${path}/${name}`;
     return !removed.has(inside) || holdsOther(target, inside, removed);
   });
-}
-
-/** True if something is at `path` that no earlier step of the plan removes. */
-function standsAlone(target: Target, steps: readonly Step[], path: string): boolean {
-  if (target.look(path) === undefined) return false;
-  for (let i = steps.length - 2; i >= 0; i--) {
-    const step = steps[i];
-    if (step === undefined || !(step.path === path || step.path.startsWith(`${path}/`))) break;
-    if (step.path === path && (step.kind === 'remove' || step.kind === 'remove-folder')) return false;
-  }
-  return true;
 }
 
 /** A snapshot may hold what was, or became, the workspace's own store: that is never written or removed. */

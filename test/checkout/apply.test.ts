@@ -4,6 +4,7 @@ import {
   linkSync,
   lstatSync,
   lutimesSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -19,9 +20,12 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkout } from '../../src/api/checkout.ts';
 import { status } from '../../src/api/history.ts';
 import { realDisk } from '../../src/disk/disk.ts';
+import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
+import { packName } from '../../src/repo/layout.ts';
 import type { Workers } from '../../src/work/start-workers.ts';
 import { inlineWorkers } from '../kit/crash/inline-workers.ts';
 import { pictureOf } from '../kit/crash/stage.ts';
+import { flipBit } from '../kit/damage.ts';
 import { fingerprint, noise } from '../kit/folder.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { makeSmallWorkspace, scratchFolder } from '../kit/small-workspace.ts';
@@ -32,7 +36,7 @@ let made: SmallWorkspace;
 let serial = 0;
 let to: string;
 const at = (path: string): string => join(made.root, path);
-const put = (path: string, content: string): void => {
+const put = (path: string, content: string | Buffer): void => {
   rmSync(at(path), { force: true });
   writeFileSync(at(path), content);
 };
@@ -99,6 +103,68 @@ describe('what somebody does between the look and the change stays, and is named
     const { failures } = await checkoutWhile(first, () => put('b', 'of that moment'));
     expect(failures).toMatchObject([{ path: 'b', code: 'refused' }]);
     expect(readFileSync(at('b'), 'utf8')).toBe('of that moment');
+  });
+});
+
+describe('of a file with several names', () => {
+  let first: string;
+  beforeEach(async () => {
+    made.write('a', 'shared');
+    linkSync(at('a'), at('b'));
+    first = await made.commit('first');
+    for (const name of ['a', 'b']) put(name, `second ${name}`);
+    await made.commit('second');
+  });
+
+  test('what somebody wrote at the first one stays, and the others come back', async () => {
+    await made.reopen({ disk: meddlingDisk(() => put('a', 'of that moment')) });
+    const { failures } = await checkout(made.workspace, { revision: first });
+    expect(failures).toMatchObject([{ path: 'a', code: 'refused' }]);
+    expect(['a', 'b'].map((name) => readFileSync(at(name), 'utf8'))).toEqual(['of that moment', 'shared']);
+  });
+
+  test('no name is given to what somebody wrote at the first one while it was written', async () => {
+    const inline = inlineWorkers(realDisk);
+    const run: Workers['run'] = (job, ...more) => {
+      if (job.kind === 'write') put('a', 'of that moment');
+      return inline.run(job, ...more);
+    };
+    await made.reopen({}, { workers: { ...inline, run } });
+    const { failures, written } = await checkout(made.workspace, { revision: first });
+    expect(failures.map(({ path, code }) => [path, code]).sort()).toEqual([
+      ['a', 'refused'],
+      ['b', 'refused'],
+    ]);
+    expect(written).toBe(0);
+    expect(['a', 'b'].map((name) => readFileSync(at(name), 'utf8'))).toEqual(['of that moment', 'second b']);
+  });
+
+  test('what somebody wrote at a further name while the first was written stays', async () => {
+    const onProgress = (): void => put('b', 'of that moment');
+    const { failures } = await checkout(made.workspace, { revision: first, onProgress });
+    expect(failures).toMatchObject([{ path: 'b', code: 'refused' }]);
+    expect(['a', 'b'].map((name) => readFileSync(at(name), 'utf8'))).toEqual(['shared', 'of that moment']);
+  });
+
+  test('whose bytes are lost, every name is a failure, with --force too', async () => {
+    mkdirSync(to);
+    for (const name of ['a', 'b']) writeFileSync(join(to, name), `mine ${name}`);
+    const { repository } = made.workspace;
+    const content = noise(3000, 1);
+    put('a', content);
+    rmSync(at('b'));
+    linkSync(at('a'), at('b'));
+    const noisy = await made.commit('noise');
+    const lost = blobIdOf(content);
+    const { pack } = await repository.blobs.locate(BLOB_KIND.data, lost);
+    const path = join(made.store, packName(pack));
+    flipBit(path, readFileSync(path).indexOf(content));
+    const { failures } = await checkout(made.workspace, { revision: noisy, to, force: true });
+    expect(failures.map(({ path: name, code }) => [name, code]).sort()).toEqual([
+      ['a', 'corrupt-data'],
+      ['b', 'corrupt-data'],
+    ]);
+    expect(['a', 'b'].map((name) => readFileSync(join(to, name), 'utf8'))).toEqual(['mine a', 'mine b']);
   });
 });
 
@@ -220,6 +286,25 @@ describe('ended early', () => {
     };
     return { workers: { ...inline, run }, begun };
   };
+
+  test('a large file is given up in the middle, and leaves nothing behind', async () => {
+    made.write('large', noise(40_000_000, 3));
+    await made.commit('first');
+    const stop = new AbortController();
+    const inline = inlineWorkers(realDisk);
+    let segments = 0;
+    const run: Workers['run'] = (job, ...more) => {
+      if (job.kind === 'segment' && ++segments === 2) stop.abort('SIGINT');
+      return inline.run(job, ...more);
+    };
+    await made.reopen({}, { workers: { ...inline, run, capacity: 1 }, signal: stop.signal });
+    await expect(checkout(made.workspace, { revision: 'HEAD', to })).rejects.toMatchObject({ code: 'interrupted' });
+    expect(segments).toBe(2);
+    expect(readdirSync(to)).toEqual(
+      [expect.stringMatching(/^\.snapignore$/), expect.stringMatching(/^\.snap-checkout-/)].reverse(),
+    );
+    for (const name of readdirSync(to)) if (name !== '.snapignore') expect(readdirSync(join(to, name))).toEqual([]);
+  });
 
   test.each([
     ['write', 'small files', 60, 100_000],

@@ -188,6 +188,37 @@ describe('in the way', () => {
   });
 });
 
+test('what changes its kind, back and forth, is what the snapshot says each time', async () => {
+  made.write('file to folder', 'file');
+  made.write('file to link', 'file');
+  made.write('folder to file/in/deep', 'deep');
+  made.write('folder to file/f', 'f');
+  made.write('folder to link/f', 'f');
+  symlinkSync('nowhere', at('link to folder'));
+  const one = await made.commit('one');
+  for (const name of readdirSync(made.root)) if (/ to /.test(name)) rmSync(at(name), { recursive: true });
+  made.write('file to folder/in/deep', 'deep');
+  symlinkSync('nowhere', at('file to link'));
+  made.write('folder to file', 'file');
+  symlinkSync('.', at('folder to link'));
+  made.write('link to folder/f', 'f');
+  const two = await made.commit('two');
+  for (const id of [one, two, one, two]) {
+    expect((await planCheckout(made.workspace, { revision: id })).blocked).toEqual([]);
+    await checkout(made.workspace, { revision: id });
+    expect(pictureOf(made.root)).toEqual(made.pictures.get(id));
+  }
+});
+
+test('a FIFO is not made, and named', async () => {
+  execFileSync('mkfifo', [at('pipe')]);
+  made.write('f', 'f');
+  await commit(made.workspace, { message: 'first' });
+  const to = `${made.root}-out`;
+  expect((await checkout(made.workspace, { revision: 'HEAD', to })).notMade).toEqual(['pipe']);
+  expect(readdirSync(to).sort()).toEqual(['.snapignore', 'f']);
+});
+
 test('names of one file that become two files, and one again, are what the snapshot says each time', async () => {
   made.write('a', 'same bytes');
   linkSync(at('a'), at('b'));
@@ -206,7 +237,7 @@ test('names of one file that become two files, and one again, are what the snaps
 });
 
 describe('the rules of the snapshot to come', () => {
-  const PATTERN = '\u{10ffff}'.repeat(2);
+  const PATTERN = '('.repeat(50_000);
   const publish = async (rules: string, stored: boolean): Promise<string> => {
     const bytes = Buffer.from(rules);
     const tree = encodeTree([fileEntry('.snapignore', bytes)]);

@@ -62,6 +62,9 @@ describe('after a checkout', () => {
     const first = await made.commit('first');
     rmSync(at('top'), { recursive: true });
     await made.commit('second');
+    // Nor does the index know them from before.
+    rmSync(at('.snap/index'), { recursive: true });
+    await made.reopen();
     await checkout(made.workspace, { revision: first });
     expect(await differs()).toBe(false);
     await made.reopen();
