@@ -11,6 +11,7 @@ import { processEnvironment } from '../../src/environment.ts';
 import type { GcOptions, GcResult } from '../../src/gc/gc.ts';
 import { gc as gcIn } from '../../src/gc/gc.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
+import { snapshotRef } from '../../src/object/ref-name.ts';
 import { encodeTree } from '../../src/object/tree.ts';
 import type { EntryDraft } from '../../src/repo/journal.ts';
 import { readEntry } from '../../src/repo/journal.ts';
@@ -25,6 +26,7 @@ import { flipBit, packBytes, packPaths, verifyAll } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { makeSmallWorkspace, scratchFolder } from '../kit/small-workspace.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
 
 const scratch = scratchFolder();
 let made: SmallWorkspace;
@@ -324,6 +326,43 @@ describe('retention', () => {
     expect(pruned).toEqual([]);
     expect(sweptPacks).toBe(1);
     expect(packPaths(made.store)).toEqual([]);
+  });
+});
+
+describe('after a repair that took the snapshot of another workspace away, that workspace is at', () => {
+  /** The reasons for which the snapshot that took its place, or would have, is kept when only one is. */
+  const reasonsAfter = async (inItsPlace: boolean): Promise<readonly string[]> => {
+    const other = await makeWorkspace({ store: made.store, files: { g: 'g' } });
+    try {
+      made.write('f', 'f');
+      await made.commit('base');
+      const lost = await other.commit('damaged');
+      const tree = encodeTree([]);
+      await made.workspace.repository.refresh();
+      const repaired = await publishTree(made.workspace, [{ kind: BLOB_KIND.tree, bytes: tree }], blobIdOf(tree));
+      const draft: EntryDraft = {
+        operation: 'repair',
+        note: '',
+        workspace: made.workspace.repository.workspaceId,
+        refs: [{ name: snapshotRef(lost), from: lost, to: null }],
+        grafts: inItsPlace ? { [lost]: repaired } : {},
+      };
+      await made.workspace.repository.publish(draft, {}, () => draft);
+      made.write('f', 'newest');
+      await made.commit('newest');
+      const { verdicts } = await previewGc(made.workspace, { rules: { keepLast: 1 } });
+      return verdicts.find(({ id }) => id === repaired)?.reasons ?? [];
+    } finally {
+      await other.cleanup();
+    }
+  };
+
+  test('what took its place: that is kept as its HEAD', async () => {
+    expect(await reasonsAfter(true)).toEqual(['HEAD']);
+  });
+
+  test('none, if nothing took its place', async () => {
+    expect(await reasonsAfter(false)).toEqual(['no rule']);
   });
 });
 
