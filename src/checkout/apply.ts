@@ -10,7 +10,7 @@ import type { Workers } from '../work/start-workers.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { FailedPath } from './file-writer.ts';
-import { FileWriter } from './file-writer.ts';
+import { FileWriter, failedPath } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
 import type { Step, TakeStep } from './plan.ts';
 import type { Target } from './target.ts';
@@ -67,11 +67,16 @@ export async function applySteps(
   options: ApplyOptions,
 ): Promise<ApplyResult> {
   const run = new Apply(options);
-  await steps((step) => {
-    options.signal?.throwIfAborted();
-    return run.step(step);
-  });
-  return run.finish();
+  try {
+    await steps((step) => {
+      options.signal?.throwIfAborted();
+      return run.step(step);
+    });
+    return await run.finish();
+  } catch (error) {
+    await run.settle();
+    throw error;
+  }
 }
 
 class Apply {
@@ -97,6 +102,7 @@ class Apply {
     this.#new = new NewFolders(options.empty);
     this.#writer = new FileWriter(options.repository, options.workers, options.target, {
       wantStats: options.keepStats,
+      signal: options.signal,
       written: (path, numbers, bytes) => {
         this.#written++;
         this.#bytes += bytes;
@@ -122,9 +128,14 @@ class Apply {
 
   /** Collects what failed for one path; throws what concerns them all. */
   #note(path: string, error: unknown): void {
-    const failure = fromSystemError(error, 'changing', path);
-    if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
-    this.#failures.push({ path, code: failure.code, reason: failure.message });
+    this.#failures.push(failedPath(path, 'changing', error));
+  }
+
+  /** Waits for what is under way: jobs that use the target's descriptors must not outlive them. */
+  async settle(): Promise<void> {
+    this.#options.existing?.flush();
+    await Promise.allSettled(this.#comparing);
+    await this.#writer.settle();
   }
 
   async finish(): Promise<ApplyResult> {
@@ -132,8 +143,15 @@ class Apply {
     await Promise.all(this.#comparing);
     await this.#writer.finish();
     const { target } = this.#options;
-    for (const { first, others } of this.#links.values())
-      for (const path of others) this.#attempt(path, () => this.#link(first, path));
+    const failed = new Map([...this.#failures, ...this.#writer.failures].map((failure) => [failure.path, failure]));
+    for (const { first, others } of this.#links.values()) {
+      const failure = failed.get(first);
+      for (const path of others) {
+        // What stands at the first name is then not the file of the snapshot.
+        if (failure !== undefined) this.#failures.push({ ...failure, path });
+        else this.#attempt(path, () => this.#link(first, path));
+      }
+    }
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
       if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
     }

@@ -51,7 +51,8 @@ export async function checkoutInPlace(
       signal: options.signal,
       progress: options.progress,
     });
-    if (options.selection.has('') && result.folders.some(({ path }) => path === '')) setRootTime(target, options.after);
+    if (options.selection.has('') && result.folders.some(({ path }) => path === ''))
+      target.setRootTime(BigInt(options.after.folder.mtime));
     await repository.index.write({ folderRecords: await recordsAfter(repository, seen, result) });
     return result;
   } finally {
@@ -100,8 +101,8 @@ export async function checkoutTo(
       });
     const target = new Target(repository.environment, folder, undefined);
     const damaged: ApplyResult['failures'][number][] = [];
-    const unreadable = (path: string, { code, message }: SnapError): void => {
-      damaged.push({ path, code, reason: message });
+    const unreadable = (path: string, { code, message }: SnapError, part?: string): void => {
+      damaged.push({ path: path || folder, code, reason: part === undefined ? message : `${part}: ${message}` });
     };
     try {
       for (const name of interrupted) target.removeTemporaries(name);
@@ -120,26 +121,18 @@ export async function checkoutTo(
       });
       const { mode, uid, gid, mtime } = options.after.folder;
       const root = { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) };
-      const failures = [...damaged, ...result.failures, ...finishRoot(target, root)];
-      target.close();
-      return { ...result, failures };
+      return { ...result, failures: [...damaged, ...result.failures, ...finishRoot(target, root)] };
     } catch (error) {
-      target.closeInterrupted();
+      target.interrupt();
       throw error;
+    } finally {
+      target.close();
     }
   } catch (error) {
     throw fromSystemError(error, 'writing into', folder);
   } finally {
     session.end();
   }
-}
-
-/** Mode and owner of the workspace folder itself are its user's: no commit sees that they changed. */
-function setRootTime(target: Target, { folder }: CheckoutOptions['after']): void {
-  const there = target.look('');
-  if (there === undefined) return;
-  const [mode, uid, gid] = [Number(there.mode) & 0o7777, Number(there.uid), Number(there.gid)];
-  target.setMetadata('', { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(folder.mtime) });
 }
 
 function finishRoot(

@@ -22,6 +22,13 @@ export interface FailedPath {
   readonly reason: string;
 }
 
+/** What failed for one path; throws what concerns them all. */
+export function failedPath(path: string, action: string, error: unknown): FailedPath {
+  const failure = fromSystemError(error, action, path);
+  if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
+  return { path, code: failure.code, reason: failure.message };
+}
+
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
 const LARGE_BYTES = 8 * 1024 * 1024;
@@ -32,9 +39,10 @@ interface Pending {
   readonly file: WriteFile;
 }
 
-/** Who is told of each file in place. */
+/** Who is told of each file in place, and who may stop the writing of large ones. */
 export interface WriteReport {
   readonly wantStats: boolean;
+  readonly signal: AbortSignal | undefined;
   /** `numbers`: size, mtime, ctime, inode, if wanted and known. */
   written(path: string, numbers: BigInt64Array | undefined, bytes: number): void;
 }
@@ -50,6 +58,7 @@ export class FileWriter {
   #batch: Pending[] = [];
   #batchBytes = 0;
   #fatal: unknown;
+  #stopped = false;
 
   constructor(repository: Repository, workers: Workers, target: Target, report: WriteReport) {
     this.#repository = repository;
@@ -58,7 +67,7 @@ export class FileWriter {
     this.#report = report;
   }
 
-  /** Queues a file; waits only where it must. Failures of single files are collected; a full disk throws. */
+  /** Queues a file; waits only where it must. Throws what is wrong with its chunks; what fails later is collected. */
   write(path: string, entry: FileEntry, expected: Expected): Promise<void> | undefined {
     if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
       const { chunks } = entry.content;
@@ -68,10 +77,7 @@ export class FileWriter {
         return undefined;
       }
     }
-    return this.#writeSlowly(path, entry, expected).catch((error: unknown) => {
-      if (!hasCode(error, 'corrupt-data')) throw error;
-      this.failures.push({ path, code: error.code, reason: error.message });
-    });
+    return this.#writeSlowly(path, entry, expected);
   }
 
   /** Waits until everything queued is in place. */
@@ -79,6 +85,12 @@ export class FileWriter {
     this.#send();
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#check();
+  }
+
+  /** Gives up what is not begun, and waits until no worker writes any more. */
+  async settle(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
   }
 
   async #writeSlowly(path: string, entry: FileEntry, expected: Expected): Promise<void> {
@@ -197,9 +209,9 @@ export class FileWriter {
 
   async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
     let temporary: string | undefined;
+    const segments: Promise<unknown>[] = [];
     try {
       temporary = this.#target.createTemporary(entry.size);
-      const segments: Promise<unknown>[] = [];
       let position = 0;
       let start = 0;
       let bytes = 0;
@@ -207,6 +219,8 @@ export class FileWriter {
         bytes += chunk.length;
         if (bytes < SEGMENT_BYTES && i < chunks.length - 1) continue;
         while (segments.length >= this.#workers.capacity) await segments.shift();
+        if (this.#stopped || this.#report.signal?.aborted === true)
+          throw new SnapError('interrupted', 'the checkout was given up');
         const job = await this.#segment(temporary, entry, position, chunks.slice(start, i + 1));
         const running = this.#runSegment(job);
         running.catch(() => undefined);
@@ -216,16 +230,13 @@ export class FileWriter {
         bytes = 0;
       }
       await Promise.all(segments);
-      if (position !== entry.size)
-        throw new SnapError('corrupt-data', `the chunks of ${path} have ${position} bytes where ${entry.size} belong`);
       demandExpected(this.#target.look(path), expected, path);
       this.#target.finish(temporary, path, entry);
       this.#report.written(path, undefined, entry.size);
     } catch (error) {
+      await Promise.allSettled(segments);
       if (temporary !== undefined) this.#target.discard(temporary);
-      const failure = fromSystemError(error, 'writing', path);
-      if (failure.code === 'no-space' || failure.code === 'interrupted' || failure.code === 'internal') throw failure;
-      this.failures.push({ path, code: failure.code, reason: failure.message });
+      this.failures.push(failedPath(path, 'writing', error));
     }
   }
 

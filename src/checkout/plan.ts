@@ -9,7 +9,7 @@ import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { FileEntry, FolderEntry, SpecialEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND, linkGroup, sameContent, sameMetadata } from '../object/tree-entry.ts';
-import type { TreeReader } from '../repo/tree-reader.ts';
+import type { LostPart, TreeReader } from '../repo/tree-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 
 export type Step =
@@ -54,10 +54,10 @@ export interface PlanOptions {
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
   /**
-   * Told of a folder of `after` that is damaged; the rest is then planned all the same. Without it that is an error: where
-   * something could be removed, nothing may be while something is missing.
+   * Told of a folder of `after` that is damaged, or of a part of a large one and what it held; the rest is then planned
+   * all the same. Without it that is an error: where something could be removed, nothing may be while something is missing.
    */
-  readonly unreadable?: ((path: string, error: SnapError) => void) | undefined;
+  readonly unreadable?: ((path: string, error: SnapError, part?: string) => void) | undefined;
 }
 
 /** Takes one step; what it returns is awaited before the next. Most take theirs at once: no promise for each file. */
@@ -65,7 +65,7 @@ export type TakeStep = (step: Step) => Promise<void> | undefined;
 
 /** Gives the steps that turn `before` into `after` to `take`. */
 export async function planCheckout(options: PlanOptions, take: TakeStep): Promise<void> {
-  if (options.before.tree === options.after.tree && options.relink.size === 0) return;
+  if (options.before.tree === options.after.tree) return;
   await planFolder({ ...options, take }, '', options.before.tree, options.after.tree, undefined);
 }
 
@@ -93,19 +93,29 @@ async function planFolder(
 ): Promise<void> {
   const old = beforeTree === undefined ? [] : await planning.before.trees.folder(beforeTree);
   let i = 0;
-  for await (const part of planning.after.trees.folderParts(afterTree)) {
+  for await (const part of planning.after.trees.folderParts(afterTree, lostPart(planning, path))) {
     for (const now of part) {
-      for (; i < old.length && compareNames(old[i]?.name ?? '', now.name) < 0; i++)
-        await planRemoval(planning, path, old[i]);
-      const before = old[i]?.name === now.name ? old[i] : undefined;
-      if (before !== undefined) i++;
+      let before = old[i];
+      for (; before !== undefined && compareNames(before.name, now.name) < 0; before = old[++i])
+        await planRemoval(planning, path, before);
+      if (before?.name === now.name) i++;
+      else before = undefined;
       const waiting = planEntry(planning, join(path, now.name), before, now);
       if (waiting !== undefined) await waiting;
     }
   }
-  for (; i < old.length; i++) await planRemoval(planning, path, old[i]);
+  for (const before of old.slice(i)) await planRemoval(planning, path, before);
   if (planning.selection.has(path) || path === '')
     await planning.take({ kind: 'folder', path, entry, tree: afterTree });
+}
+
+/** Takes the damaged parts of a large folder, where damage stops nothing. */
+function lostPart({ unreadable }: Planning, path: string): LostPart | undefined {
+  if (unreadable === undefined) return undefined;
+  return (first, next, error) => {
+    const end = next === undefined ? 'the last one' : `the one before ${JSON.stringify(next)}`;
+    unreadable(path, error, `what it holds from ${JSON.stringify(first)} to ${end} is lost`);
+  };
 }
 
 function planEntry(
@@ -152,8 +162,8 @@ async function planSubfolder(
     await planning.take({ kind: 'folder', path, entry: now, tree: now.tree });
 }
 
-async function planRemoval(planning: Planning, folder: string, before: TreeEntry | undefined): Promise<void> {
-  if (before === undefined || planning.keepExtra) return;
+async function planRemoval(planning: Planning, folder: string, before: TreeEntry): Promise<void> {
+  if (planning.keepExtra) return;
   await removeUnlessIgnored(planning, join(folder, before.name), before);
 }
 
@@ -178,7 +188,7 @@ async function removeEntry(planning: Planning, path: string, before: TreeEntry):
   }
   for (const entry of await planning.before.trees.folder(before.tree))
     await removeEntry(planning, join(path, entry.name), entry);
-  if (selection.has(path)) await take({ kind: 'remove-folder', path, before });
+  await take({ kind: 'remove-folder', path, before });
 }
 
 function join(folder: string, name: string): string {

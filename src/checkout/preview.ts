@@ -53,20 +53,20 @@ export async function preview(
   const base = planOptions(repository, options, trees);
   const relink = await changedLinkKeys(base);
   const steps: Step[] = [];
-  const inWay: number[] = [];
+  const inWay = new Map<number, Step>();
   const removed = new Set<string>();
   await planCheckout({ ...base, relink }, (step) => {
     steps.push(step);
     if (step.kind === 'remove' || step.kind === 'remove-folder') removed.add(step.path);
     if (isPlace(step) && removed.has(step.path) && holdsOther(target, step.path, removed)) {
-      inWay.push(steps.length - 1);
+      inWay.set(steps.length - 1, step);
       return undefined;
     }
     const mayBlock =
       step.kind === 'make-folder'
         ? target.look(step.path)?.isDirectory() === false
         : isPlace(step) && step.before === undefined && options.overwrite === 'always';
-    if (mayBlock && standsAlone(target, steps, step.path)) inWay.push(steps.length - 1);
+    if (mayBlock && !removed.has(step.path) && target.look(step.path) !== undefined) inWay.set(steps.length - 1, step);
     return undefined;
   });
   const blocked = await leaveRightOnes(
@@ -89,18 +89,14 @@ export async function preview(
 /** What stands in the way and is just what the snapshot has needs no writing; returns the paths where it is not. */
 async function leaveRightOnes(
   steps: Step[],
-  inWay: readonly number[],
+  inWay: ReadonlyMap<number, Step>,
   target: Target,
   existing: ExistingFiles,
 ): Promise<string[]> {
-  const compared = inWay.map(async (at) => {
-    const step = steps[at];
-    if (step === undefined || step.kind === 'folder') return undefined;
-    const isRight =
-      step.kind === 'symlink'
-        ? target.leadsTo(step.path, step.entry.target)
-        : step.kind === 'write' && (await existing.isRight(step.path, step.entry));
-    if (!isRight || !isPlace(step)) return step.path;
+  const isRight = async ({ path, entry }: PlaceStep): Promise<boolean> =>
+    entry.kind === ENTRY_KIND.symlink ? target.leadsTo(path, entry.target) : existing.isRight(path, entry);
+  const compared = [...inWay].map(async ([at, step]) => {
+    if (!isPlace(step) || !(await isRight(step))) return step.path;
     steps[at] = { kind: 'metadata', path: step.path, entry: step.entry, before: undefined };
     return undefined;
   });
@@ -119,17 +115,6 @@ function holdsOther(target: Target, path: string, removed: ReadonlySet<string>):
     const inside = `${path}/${name}`;
     return !removed.has(inside) || holdsOther(target, inside, removed);
   });
-}
-
-/** True if something is at `path` that no earlier step of the plan removes. */
-function standsAlone(target: Target, steps: readonly Step[], path: string): boolean {
-  if (target.look(path) === undefined) return false;
-  for (let i = steps.length - 2; i >= 0; i--) {
-    const step = steps[i];
-    if (step === undefined || !(step.path === path || step.path.startsWith(`${path}/`))) break;
-    if (step.path === path && (step.kind === 'remove' || step.kind === 'remove-folder')) return false;
-  }
-  return true;
 }
 
 /** A snapshot may hold what was, or became, the workspace's own store: that is never written or removed. */

@@ -102,7 +102,6 @@ async function recordOf(
     if (entry === undefined) {
       if (old !== undefined && before !== undefined && isIgnoredAt(before.record.stats, old))
         markIgnored(listing.stats, position);
-      else if (name === '.snap' && path === '') markIgnored(listing.stats, position);
       else return undefined;
       continue;
     }
@@ -119,7 +118,7 @@ async function recordOf(
       BigInt(now.size) === ours[0] &&
       now.mtime === ours[1] &&
       now.ctime === ours[2] &&
-      now.inode === BigInt.asIntN(64, ours[3] ?? 0n);
+      now.inode === ours[3];
     const unchanged =
       old !== undefined &&
       before !== undefined &&

@@ -59,8 +59,9 @@ export class Target {
       return this.#disk.lstat(this.at(path));
     } catch (error) {
       // A file or a link on the way, or a longer name than there can be: nothing of this folder is at the path.
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'refused') return undefined;
+      const errno = errnoOf(error);
+      if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || hasCode(error, 'refused'))
+        return undefined;
       throw error;
     }
   }
@@ -89,13 +90,12 @@ export class Target {
 
   /** Removes a folder if it is empty; returns whether it was. */
   removeFolder(path: string): boolean {
-    this.#anchor.enter('');
     try {
       this.#disk.removeFolder(this.at(path));
       return true;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST'))
-        return false;
+      const errno = errnoOf(error);
+      if (errno === 'ENOTEMPTY' || errno === 'EEXIST') return false;
       throw error;
     }
   }
@@ -194,7 +194,7 @@ export class Target {
   removeTemporaries(folder: string): void {
     const prefix = this.#enterIfThere(folder);
     if (prefix === undefined) return;
-    for (const name of this.#disk.list(prefix)) removeQuietly(this.#disk, `${prefix}/${name}`);
+    this.#emptyTemporaries(prefix);
     try {
       this.#disk.removeFolder(this.at(folder));
     } catch (error) {
@@ -203,28 +203,37 @@ export class Target {
     }
   }
 
+  /** The time of the folder itself; its mode and owner are its user's: no commit sees that they changed. */
+  setRootTime(mtime: bigint): void {
+    this.#disk.setTimes(this.writeRoot.fd, mtime);
+  }
+
   /** Nothing more is to be written: gives the folder itself its metadata, which its temporary files would change. */
   finishRoot(entry: Parameters<Target['setMetadata']>[1]): void {
-    if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
+    this.#removeOwnTemporaries();
     this.setMetadata('', entry);
   }
 
+  /** Cut short: if anything was written, the folder of temporary files stays, empty: it says that more is to come. */
+  interrupt(): void {
+    const started = this.#disk.list(this.at('')).some((name) => !isTemporaryFolder(name));
+    if (started) this.#emptyTemporaries(this.#temporaries);
+    else this.#removeOwnTemporaries();
+  }
+
+  /** No job of a worker may use the root's descriptors any more. */
   close(): void {
-    if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
     this.#anchor.close();
     this.#disk.close(this.writeRoot.fd);
     this.#disk.close(this.writeRoot.temporaryFd);
   }
 
-  /** As `close`, but if anything was written, the empty folder of temporary files stays: it says that more is to come. */
-  closeInterrupted(): void {
-    const own = this.#ownTemporary;
-    const started = this.#disk.list(this.at('')).some((name) => !isTemporaryFolder(name));
-    if (own !== undefined) this.removeTemporaries(own);
-    if (own !== undefined && started) this.#disk.makeFolder(this.at(own), 0o700);
-    this.#anchor.close();
-    this.#disk.close(this.writeRoot.fd);
-    this.#disk.close(this.writeRoot.temporaryFd);
+  #removeOwnTemporaries(): void {
+    if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
+  }
+
+  #emptyTemporaries(prefix: string): void {
+    for (const name of this.#disk.list(`${prefix}/.`)) removeQuietly(this.#disk, `${prefix}/${name}`);
   }
 
   #enterIfThere(folder: string): string | undefined {

@@ -87,7 +87,7 @@ export async function previewGc(
     const plan = planFor(repository, view, reach, options.rules);
     const packBytes = packBytesOf(view.state);
     const leftovers = await countLeftovers(repository, view);
-    const unreadable = [...reach.damaged.keys()].reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
+    const unreadable = packBytesOf(view.state, reach.damaged.keys());
     const { storedBytes } = await reach.marker.mark(pruned);
     return {
       ...decision,
@@ -193,11 +193,10 @@ function waitingFor(
   sessions: readonly Holder[],
 ): GcResult['waiting'] {
   if (packs.length === 0) return undefined;
-  const bytes = packs.reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
   return {
     reason,
     packs: packs.length,
-    bytes,
+    bytes: packBytesOf(view.state, packs),
     sessions: sessions.map((holder) => `\`${holder.command}\` (process ${holder.pid} on ${holder.host})`),
   };
 }

@@ -3,7 +3,6 @@
  * that is judged, tagged snapshots and the newest of each workspace always stay.
  */
 import { formatSize } from '../bytes/quantity.ts';
-import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { snapshotOfRef, snapshotRef, tagOfRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -217,9 +216,8 @@ function newestOfEach(verdicts: readonly SnapshotVerdict[]): SnapshotVerdict[] {
   });
 }
 
-/** Minutes east of Greenwich of a time such as "…+01:00". */
+/** Minutes east of Greenwich of a time such as "…+01:00", the only form that a snapshot may have. */
 function zoneMinutes(time: string): number {
-  const match = /([+-])(\d\d):(\d\d)$/.exec(time);
-  if (match === null) throw new SnapError('internal', `a snapshot has the time ${time}`);
-  return (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3]));
+  const [sign, hours, minutes] = [time.slice(-6, -5), time.slice(-5, -3), time.slice(-2)];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }

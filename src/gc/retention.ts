@@ -176,8 +176,6 @@ function isoWeek(date: Date): string {
 }
 
 function newestFirst(candidates: readonly RetentionCandidate[]): RetentionCandidate[] {
-  const broken = candidates.find(({ time }) => Number.isNaN(time.getTime()));
-  if (broken !== undefined) throw new SnapError('internal', `snapshot ${broken.id} has no valid time`);
   return candidates.toSorted(
     (a, b) => b.time.getTime() - a.time.getTime() || b.sequence - a.sequence || (a.id < b.id ? 1 : -1),
   );

@@ -89,7 +89,7 @@ class Mover {
   readonly #options: RewriteOptions;
   readonly #writer: BlobWriter;
   readonly #zstd: Zstd;
-  readonly #blocksOfPack = new Map<number, number[]>();
+  readonly #blocksOfPack = new Map<number, { number: number; first: number; count: number }[]>();
   readonly #data: Gathering;
   readonly #metadata: Gathering;
 
@@ -99,22 +99,20 @@ class Mover {
     this.#zstd = zstd;
     this.#data = new Gathering(writer);
     this.#metadata = new Gathering(writer);
-    for (const [number, block] of options.table.blocks.entries()) {
-      const blocks = this.#blocksOfPack.get(block.pack);
-      if (blocks === undefined) this.#blocksOfPack.set(block.pack, [number]);
-      else blocks.push(number);
+    for (const [number, { pack, first, count }] of options.table.blocks.entries()) {
+      const blocks = this.#blocksOfPack.get(pack);
+      if (blocks === undefined) this.#blocksOfPack.set(pack, [{ number, first, count }]);
+      else blocks.push({ number, first, count });
     }
   }
 
   /** Returns why not all live blobs of the pack could be moved, if so. */
   async movePack(place: number): Promise<string | undefined> {
     const { table } = this.#options;
-    for (const blockNumber of this.#blocksOfPack.get(place) ?? []) {
+    for (const { number: blockNumber, first, count } of this.#blocksOfPack.get(place) ?? []) {
       this.#options.signal?.throwIfAborted();
-      const block = table.blocks[blockNumber];
       const live: number[] = [];
-      for (let number = block?.first ?? 0, end = number + (block?.count ?? 0); number < end; number++)
-        if (this.#mustMove(number)) live.push(number);
+      for (let number = first; number < first + count; number++) if (this.#mustMove(number)) live.push(number);
       if (live.length === 0) continue;
       await this.#writer.ready();
       const raw = await this.#read(blockNumber, live);

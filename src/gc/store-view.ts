@@ -103,9 +103,10 @@ export class StoreView {
   }
 }
 
-/** Bytes of all packs of a state. */
-export function packBytesOf(state: StoreState): number {
+/** Bytes of the packs of a state, or of `some` of them. */
+export function packBytesOf(state: StoreState, some?: Iterable<PackId>): number {
+  const counted = some === undefined ? undefined : new Set(some);
   let bytes = 0;
-  for (const pack of state.packs.values()) bytes += pack.size;
+  for (const [id, pack] of state.packs) if (counted?.has(id) ?? true) bytes += pack.size;
   return bytes;
 }

@@ -15,6 +15,7 @@ import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markReach, rootsOf } from './reach.ts';
 import type { StoreView } from './store-view.ts';
+import { packBytesOf } from './store-view.ts';
 
 export interface Swept {
   readonly packs: readonly PackId[];
@@ -48,7 +49,7 @@ export async function sweep(
     // What a pack that cannot be read holds is unknown: it stays.
     for (const id of current.damaged.keys()) packs.delete(id);
     const swept = [...packs];
-    const bytes = swept.reduce((sum, id) => sum + (view.state.packs.get(id)?.size ?? 0), 0);
+    const bytes = packBytesOf(view.state, swept);
     if (swept.length === 0) return { packs: [], bytes: 0, inGrace, needed };
     options.signal?.throwIfAborted();
     await publishSweep(repository, current, swept);

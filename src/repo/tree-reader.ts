@@ -2,7 +2,7 @@
  * Reads trees, chunk lists and snapshots as values. Trees may come from an overlay first: a scan of the live folder
  * makes trees that are not in any store, and the same code compares them.
  */
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
@@ -15,11 +15,17 @@ import type { TreePart } from '../object/tree-parts.ts';
 import { checkPart, decodeParts } from '../object/tree-parts.ts';
 import type { BlobReader } from './blob-reader.ts';
 
+/** Told of a part that cannot be read: its first name, and that of the part after it if there is one. */
+export type LostPart = (first: string, next: string | undefined, error: SnapError) => void;
+
 export interface TreeReader {
   /** All entries of a folder, sorted by name bytes. */
   folder(tree: BlobId): Promise<TreeEntry[]>;
-  /** As `folder`, a part at a time: bounded memory for folders of any size. */
-  folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]>;
+  /**
+   * As `folder`, a part at a time: bounded memory for folders of any size. A damaged one of several parts is passed over
+   * if `lost` takes it.
+   */
+  folderParts(tree: BlobId, lost?: LostPart): AsyncGenerator<TreeEntry[]>;
   /** The chunks of a file, in order. */
   chunks(file: FileEntry): Promise<readonly ChunkRef[]>;
   snapshot(id: BlobId): Promise<Snapshot>;
@@ -34,19 +40,11 @@ export function treeReader(
   const treeBytes = async (id: BlobId): Promise<Uint8Array> =>
     overlay.get(id) ?? (await blobs.read(BLOB_KIND.tree, id));
 
-  async function* readParts(parts: readonly TreePart[]): AsyncGenerator<TreeEntry[]> {
-    for (const [i, part] of parts.entries()) {
-      const entries = decodeTree(await treeBytes(part.tree));
-      checkPart(part, parts[i + 1], entries);
-      yield entries;
-    }
-  }
-
-  async function* folderParts(tree: BlobId): AsyncGenerator<TreeEntry[]> {
+  async function* folderParts(tree: BlobId, lost?: LostPart): AsyncGenerator<TreeEntry[]> {
     const bytes = await treeBytes(tree);
     const parts = decodeParts(bytes);
     if (parts === undefined) yield decodeTree(bytes);
-    else yield* readParts(parts);
+    else yield* readParts(treeBytes, parts, lost);
   }
 
   async function folder(tree: BlobId): Promise<TreeEntry[]> {
@@ -54,7 +52,7 @@ export function treeReader(
     const parts = decodeParts(bytes);
     if (parts === undefined) return decodeTree(bytes);
     const entries: TreeEntry[] = [];
-    for await (const part of readParts(parts)) for (const entry of part) entries.push(entry);
+    for await (const part of readParts(treeBytes, parts)) for (const entry of part) entries.push(entry);
     return entries;
   }
 
@@ -94,4 +92,24 @@ export function treeReader(
     entryAt,
     snapshot: async (id) => decodeSnapshot(await blobs.read(BLOB_KIND.snapshot, id)),
   };
+}
+
+async function* readParts(
+  treeBytes: (id: BlobId) => Promise<Uint8Array>,
+  parts: readonly TreePart[],
+  lost?: LostPart,
+): AsyncGenerator<TreeEntry[]> {
+  for (const [i, part] of parts.entries()) {
+    const next = parts[i + 1];
+    let entries: TreeEntry[] = [];
+    try {
+      entries = decodeTree(await treeBytes(part.tree));
+      checkPart(part, next, entries);
+    } catch (error) {
+      if (lost === undefined || !hasCode(error, 'corrupt-data')) throw error;
+      lost(part.firstName, next?.firstName, error);
+      continue;
+    }
+    yield entries;
+  }
 }

@@ -3,15 +3,20 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { commit } from '../../src/api/commit.ts';
-import type { Workspace } from '../../src/api/workspace.ts';
+import type { OpenOptions, Workspace } from '../../src/api/workspace.ts';
 import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
-import { realDisk } from '../../src/disk/disk.ts';
 import { processEnvironment } from '../../src/environment.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
+import type { Environment } from '../../src/repo/environment.ts';
 import { decodeStoreConfig, encodeStoreConfig } from '../../src/repo/store-config.ts';
+import type { Workers } from '../../src/work/start-workers.ts';
 import { inlineWorkers } from './crash/inline-workers.ts';
 import type { Picture } from './crash/stage.ts';
 import { pictureOf } from './crash/stage.ts';
+
+export interface ReopenOptions extends OpenOptions {
+  readonly workers?: Workers;
+}
 
 export interface SmallWorkspace {
   readonly root: string;
@@ -21,7 +26,8 @@ export interface SmallWorkspace {
   readonly pictures: ReadonlyMap<BlobId, Picture>;
   write(path: string, content: string | Uint8Array): void;
   commit(message: string, tag?: string): Promise<BlobId>;
-  reopen(): Promise<void>;
+  /** Closes it and opens it again, as another process would; in an environment and with workers of the test's own. */
+  reopen(environment?: Partial<Environment>, options?: ReopenOptions): Promise<void>;
   /** A copy beside it, opened, with the same pictures. */
   copy(): Promise<SmallWorkspace>;
   close(): Promise<void>;
@@ -48,8 +54,10 @@ let copies = 0;
 
 async function open(root: string, known: ReadonlyMap<BlobId, Picture>): Promise<SmallWorkspace> {
   const pictures = new Map(known);
-  const reopen = (): Promise<Workspace> =>
-    openWorkspaceIn(processEnvironment('snap test'), inlineWorkers(realDisk), root);
+  const reopen = (environment: Partial<Environment> = {}, options: ReopenOptions = {}): Promise<Workspace> => {
+    const all = { ...processEnvironment('snap test'), ...environment };
+    return openWorkspaceIn(all, options.workers ?? inlineWorkers(all.disk), root, options);
+  };
   let workspace = await reopen();
   const close = async (): Promise<void> => {
     await workspace.close();
@@ -72,9 +80,9 @@ async function open(root: string, known: ReadonlyMap<BlobId, Picture>): Promise<
       pictures.set(id, pictureOf(root));
       return id;
     },
-    reopen: async () => {
+    reopen: async (environment, options) => {
       await workspace.close();
-      workspace = await reopen();
+      workspace = await reopen(environment, options);
     },
     copy: async () => {
       const to = `${root}-${++copies}`;
