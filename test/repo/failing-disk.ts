@@ -1,5 +1,5 @@
 /** The real disk with a hook before each call, which may do something first, or make the call fail with an errno. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach } from 'vitest';
 import type { Workspace } from '../../src/api/workspace.ts';
@@ -9,6 +9,7 @@ import { realDisk } from '../../src/disk/disk.ts';
 import type { Holder } from '../../src/disk/lock-file.ts';
 import { processEnvironment } from '../../src/environment.ts';
 import type { Environment } from '../../src/repo/environment.ts';
+import { decodeStoreConfig, encodeStoreConfig } from '../../src/repo/store-config.ts';
 import { inlineWorkers } from '../kit/crash/inline-workers.ts';
 import { scratchFolder } from '../kit/small-workspace.ts';
 
@@ -84,4 +85,12 @@ export function newRoots(): { readonly root: string; init(name?: string, store?:
       return root;
     },
   };
+}
+
+/** Gives the store of a new workspace other chunks and packs; to be called before it is opened. */
+export function shrink(root: string, averageBytes: number, packBytes: number): void {
+  const path = join(root, '.snap/store/config.json');
+  const config = decodeStoreConfig(readFileSync(path));
+  const chunker = { ...config.chunker, minBytes: averageBytes / 2, averageBytes, maxBytes: averageBytes * 2 };
+  writeFileSync(path, encodeStoreConfig({ ...config, chunker, packBytes }));
 }
