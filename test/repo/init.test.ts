@@ -219,7 +219,7 @@ describe('on a disk that fails', () => {
     const failing = new FailingDisk((call, path) =>
       call === 'lstat' && path === at('.snap/config.toml') ? 'EIO' : undefined,
     );
-    await expect(init({}, failing.disk)).rejects.toThrow('EIO');
+    await expect(init({}, failing.disk)).rejects.toMatchObject({ code: 'io', context: { path: roots.root } });
     expect(existsSync(at('work'))).toBe(false);
   });
 });
