@@ -99,7 +99,7 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
     else repository.setHead(headBefore);
     throw error;
   }
-  const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
+  const headAfter = settings.setHead === undefined ? (whole ? id : headBefore) : settings.setHead;
   await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
   return { ...result, id, saved, entries };
 }
