@@ -98,7 +98,7 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
     if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy);
     throw error;
   }
-  const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
+  const headAfter = settings.setHead === undefined ? (whole ? id : headBefore) : settings.setHead;
   await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
   return { ...result, id, saved, entries };
 }

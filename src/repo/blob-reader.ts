@@ -98,12 +98,19 @@ export class BlobReader {
 
   async #readAt(location: BlobLocation, id: BlobId): Promise<Buffer> {
     const { offset, length, pack } = location;
-    const bytes = blobIn(await this.#block(location), offset, { id, length }, `pack ${pack}`);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const block = await this.#block(location);
+    try {
+      const bytes = blobIn(block, offset, { id, length }, `pack ${pack}`);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    } catch (error) {
+      // Perhaps only this reading of the disk was bad: the next one is a new one.
+      this.#blocks.delete(blockKey(location));
+      throw error;
+    }
   }
 
   async #block(location: BlobLocation): Promise<Uint8Array> {
-    const key = `${location.pack}:${location.blockOffset}`;
+    const key = blockKey(location);
     const cached = this.#blocks.get(key);
     if (cached !== undefined) return cached;
     const length = BLOCK_HEADER_BYTES + location.storedLength;
@@ -123,4 +130,8 @@ export class BlobReader {
     this.#blocks.set(key, raw);
     return raw;
   }
+}
+
+function blockKey({ pack, blockOffset }: BlobLocation): string {
+  return `${pack}:${blockOffset}`;
 }

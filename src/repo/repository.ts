@@ -89,7 +89,7 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
     return disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true;
   } catch (error) {
     // `-C` may name a file.
-    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    if (errnoOf(error) !== 'ENOTDIR') throw fromSystemError(error, 'reading', path);
     return false;
   }
 }
