@@ -50,6 +50,26 @@ export function readWhole(disk: Disk, path: string): Buffer | undefined {
   }
 }
 
+/** As `readWhole`, of a regular file only: undefined for a link, a FIFO and the like, which are not waited for. */
+export function readRegular(disk: Disk, path: string): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = disk.open(path, OPEN.source);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return undefined;
+    throw error;
+  }
+  try {
+    const stat = disk.stat(fd);
+    if (!stat.isFile()) return undefined;
+    const buffer = Buffer.allocUnsafe(Number(stat.size));
+    return buffer.subarray(0, readFully(disk, fd, buffer, 0));
+  } finally {
+    disk.close(fd);
+  }
+}
+
 /** Fills `buffer` from `position`; returns how many bytes there were. */
 export function readFully(disk: Disk, fd: number, buffer: Uint8Array, position: number): number {
   let done = 0;
