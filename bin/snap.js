@@ -12,11 +12,21 @@ if (!existsSync(main)) {
   process.exit(1);
 }
 boundYoungGeneration();
-const cacheHome = process.env.XDG_CACHE_HOME ?? '';
-const cache = isAbsolute(cacheHome) ? cacheHome : join(homedir(), '.cache');
+const cache = cacheFolder();
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
 await run();
+
+/** Not absolute where there is none: a user without a home has no cache. */
+function cacheFolder() {
+  const given = process.env.XDG_CACHE_HOME ?? '';
+  if (isAbsolute(given)) return given;
+  try {
+    return join(homedir(), '.cache');
+  } catch {
+    return '';
+  }
+}
 
 /**
  * Once the heap's young generation is large enough, it grows no further. Measured at a first commit of 78,579 files:

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { tag } from '../../src/api/tag.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
+import { initWorkspace } from '../../src/api/workspace.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { isWithin, journalName, numberOfName, packName, storeInside } from '../../src/repo/layout.ts';
 import { findWorkspace } from '../../src/repo/repository.ts';
@@ -296,12 +296,11 @@ describe('the lock', () => {
   });
 });
 
-test('settings without an id: snapshots are made, found and checked out all the same', async () => {
+test('settings that lost the id are refused, and init finds the history again without them', async () => {
+  const [, second] = await commits(2);
   writeFileSync(at('.snap/config.toml'), '');
-  const [first, second] = await commits(2);
-  const workspace = await open();
-  expect(headOf(workspace)).toBe(second);
-  await checkout(workspace, { revision: first as BlobId });
-  await close();
-  expect(headOf(await open())).toBe(first);
+  await expect(open()).rejects.toMatchObject({ code: 'corrupt-data' });
+  rmSync(at('.snap/config.toml'));
+  await initWorkspace(at('.'));
+  expect(headOf(await open())).toBe(second);
 });
