@@ -244,6 +244,29 @@ describe('a store that went on without this workspace', () => {
     expect(repository.head().snapshot).toBeNull();
   });
 
+  test('and swept packs: the index forgets what lay in them', async () => {
+    const [first] = await commits(1);
+    const { repository } = await open();
+    const other = await openAt(await roots.init('other', at('.snap/store')));
+    opened.push(other);
+    const packs = [...repository.state().packs.keys()];
+    for (const draft of [
+      { operation: 'condemn', note: '', condemned: packs } as const,
+      { operation: 'sweep', note: '', swept: packs } as const,
+    ])
+      await other.repository.publish(draft, {}, () => draft);
+    const { index } = repository;
+    const removed: unknown[] = [];
+    const write = index.write.bind(index);
+    index.write = (changes) => {
+      removed.push(...(changes.removedPacks ?? []));
+      return write(changes);
+    };
+    await repository.refresh();
+    expect(removed).toEqual(packs);
+    expect(index.find(BLOB_KIND.snapshot, first as BlobId)).toBeUndefined();
+  });
+
   test('and lost a pack: what lay in it is stored again by the next commit that has it', async () => {
     writeFileSync(at('large'), noise(50_000, 3));
     const [first] = await commits(1);
