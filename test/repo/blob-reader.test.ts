@@ -115,6 +115,16 @@ test('a journal that is damaged further on does not hinder reading what is known
   });
 });
 
+test('what the index keeps of a tree is taken only if it is that tree', async () => {
+  const { repository } = workspace;
+  const { tree } = await repository.trees.snapshot(repository.head().snapshot as BlobId);
+  const stored = await repository.blobs.readStored(BLOB_KIND.tree, tree);
+  const index = await indexFromFooters(repository.backend, repository.state());
+  Object.assign(index, { object: () => Buffer.from('another') });
+  const reader = new BlobReader(repository.backend, index, repository.state);
+  expect((await reader.read(BLOB_KIND.tree, tree)).equals(stored)).toBe(true);
+});
+
 test('an index from footers leaves damaged packs out and tells of them', async () => {
   await storeAgain(1);
   await workspace.repository.refresh();
