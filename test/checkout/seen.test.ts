@@ -58,7 +58,10 @@ describe('after a checkout', () => {
   });
 
   test('an edit while it went on, of the same size and time, is seen', async () => {
-    for (const name of ['a', 'b']) made.write(name, 'one');
+    for (const name of ['a', 'b']) {
+      made.write(name, 'one');
+      utimesSync(at(name), 1_600_000_000, 1_600_000_000);
+    }
     const first = await made.commit('first');
     for (const name of ['a', 'b']) made.write(name, 'two');
     await made.commit('second');
