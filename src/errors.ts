@@ -73,7 +73,9 @@ export function fromSystemError(error: unknown, action: string, path: string): S
     case 'EPERM':
     case 'EROFS':
       return new SnapError('permission', `no permission for ${action} ${path} (${errno})`, {
-        hint: 'Check the owner and the mode of that path, and whether its file system is mounted read-only.',
+        hint:
+          'Check the owner and the mode of that path, and whether its file system is mounted read-only. ' +
+          'A command that was run as root leaves files of root in .snap: give them back with chown -R.',
         context,
         cause: error,
       });

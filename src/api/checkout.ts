@@ -95,11 +95,10 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
     result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
   } catch (error) {
     // What was not committed before shall show as not committed again; once something was changed it stays saved.
-    if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy, headBefore);
-    else repository.setHead(headBefore);
+    if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy);
     throw error;
   }
-  const headAfter = settings.setHead === undefined && whole ? id : (settings.setHead ?? headBefore);
+  const headAfter = settings.setHead === undefined ? (whole ? id : headBefore) : settings.setHead;
   await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
   return { ...result, id, saved, entries };
 }
@@ -160,23 +159,16 @@ function refuseTarget({ repository }: Workspace, to: string): void {
 }
 
 /** Nothing was changed: the snapshot that was made for the checkout, by journal entry `undoes`, goes again. */
-async function takeBack(
-  repository: Repository,
-  saved: BlobId,
-  undoes: number,
-  headBefore: BlobId | null,
-): Promise<void> {
+async function takeBack(repository: Repository, saved: BlobId, undoes: number): Promise<void> {
   const name = snapshotRef(saved);
   const draft = (): EntryDraft => ({
     operation: 'undo',
     note: `j${undoes}: saved for a checkout that changed nothing`,
     workspace: repository.workspaceId,
-    head: { from: saved, to: headBefore },
     refs: repository.state().refs.has(name) ? [{ name, from: saved, to: null }] : [],
     undoes,
   });
   await repository.publish(draft(), {}, draft);
-  repository.setHead(headBefore);
 }
 
 async function autosave(workspace: Workspace, revision: string): Promise<BlobId | undefined> {

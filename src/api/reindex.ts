@@ -3,6 +3,7 @@
 import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { SnapError } from '../errors.ts';
+import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';
 import type { ReindexResult } from '../verify/reindex.ts';
@@ -16,8 +17,16 @@ const LOCK_TIMEOUT_MS = 10_000;
  * Builds the index of the workspace that the absolute path `folder` lies in again. It must not be open in this process:
  * the old index is not even looked at. Throws `locked`, `no-workspace`, `corrupt-data`.
  */
-export async function reindex(folder: string, options: OpenOptions = {}): Promise<ReindexResult> {
-  const environment = processEnvironment(options.command ?? 'snap reindex');
+export function reindex(folder: string, options: OpenOptions = {}): Promise<ReindexResult> {
+  return reindexIn(processEnvironment(options.command ?? 'snap reindex'), folder, options);
+}
+
+/** As `reindex`, on a disk and with a clock of the caller's. */
+export async function reindexIn(
+  environment: Environment,
+  folder: string,
+  options: OpenOptions = {},
+): Promise<ReindexResult> {
   const started = environment.elapsed();
   const root = findWorkspace(environment, folder);
   const own = root === '/' ? '/.snap' : `${root}/.snap`;

@@ -3,20 +3,17 @@
  * decoded once; large files in segments, so that one file keeps all cores busy. Bounded in what is under way.
  */
 import type { ErrorCode } from '../errors.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
-import type { BlobLocation } from '../index/blob-index.ts';
-import { BLOB_KIND } from '../object/blob-id.ts';
+import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { ChunkRef, FileEntry } from '../object/tree-entry.ts';
-import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
-import { packName } from '../repo/layout.ts';
+import { PLACES_MAX } from '../repo/blob-reader.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { BlockRef } from '../work/block-source.ts';
 import { STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { Expected, WriteFile, WriteReply } from '../work/write-files.ts';
+import type { Expected, SegmentJob, WriteFile, WriteReply } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { Blocks, Place } from './block-places.ts';
-import { blockBase, blockKey, writeChunks } from './block-places.ts';
+import { blockRefs, fetchPlaces, knownPlaces, movedChunks, writeChunks } from './block-places.ts';
 import type { Target } from './target.ts';
 
 export interface FailedPath {
@@ -74,7 +71,7 @@ export class FileWriter {
   write(path: string, entry: FileEntry, expected: Expected): Promise<void> | undefined {
     if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
       const { chunks } = entry.content;
-      const places = this.#knownPlaces(chunks);
+      const places = knownPlaces(this.#repository, chunks, this.#blocks);
       if (places !== undefined && !this.#isFull(places)) {
         this.#add(path, entry, chunks, places, expected);
         return undefined;
@@ -103,37 +100,12 @@ export class FileWriter {
       this.#track(this.#writeLarge(path, entry, chunks, expected));
       return;
     }
-    const places = await this.#fetchPlaces(chunks);
+    const places = await fetchPlaces(this.#repository, chunks, this.#blocks);
     while (this.#isFull(places)) {
       this.#send();
       await this.#room();
     }
     this.#add(path, entry, chunks, places, expected);
-  }
-
-  /** Where the chunks lie, if the index knows all of them and their packs are local files. */
-  #knownPlaces(chunks: readonly ChunkRef[]): Place[] | undefined {
-    const places: Place[] = [];
-    for (const chunk of chunks) {
-      const location = this.#repository.index.find(BLOB_KIND.data, chunk.id);
-      if (location?.length !== chunk.length) return undefined;
-      const key = blockKey(location);
-      const block = this.#blocks.get(key)?.block ?? this.#localBlock(location);
-      if (block === undefined) return undefined;
-      places.push({ key, block, offset: location.offset });
-    }
-    return places;
-  }
-
-  async #fetchPlaces(chunks: readonly ChunkRef[]): Promise<Place[]> {
-    const places: Place[] = [];
-    for (const chunk of chunks) {
-      const location = await this.#repository.blobs.locate(BLOB_KIND.data, chunk.id);
-      const key = blockKey(location);
-      const known = this.#blocks.get(key)?.block ?? places.find((place) => place.key === key)?.block;
-      places.push({ key, block: known ?? (await this.#fetchBlock(location)), offset: location.offset });
-    }
-    return places;
   }
 
   /** True if a batch should go before a file of these chunks comes into it. */
@@ -171,7 +143,7 @@ export class FileWriter {
 
   #send(): void {
     const batch = this.#batch;
-    const blocks = [...this.#blocks.values()].map(({ block }) => block);
+    const blocks = blockRefs(this.#blocks);
     this.#batch = [];
     this.#batchBytes = 0;
     this.#blocks = new Map();
@@ -179,25 +151,60 @@ export class FileWriter {
     this.#track(this.#writeBatch(batch, blocks));
   }
 
+  /** Writes a batch, and once more those of its files that gc took the packs away from. */
   async #writeBatch(batch: readonly Pending[], blocks: readonly BlockRef[]): Promise<void> {
+    for (let left = batch, refs = blocks, attempt = 1; left.length > 0; attempt++) {
+      const failed = await this.#writeOnce(left, refs);
+      const again: Pending[] = [];
+      const places: Blocks = new Map();
+      for (const { pending, error } of failed) {
+        const moved = attempt < PLACES_MAX ? await this.#moved(pending, refs, error, places) : error;
+        if ('code' in moved) this.failures.push({ path: pending.path, code: moved.code, reason: moved.message });
+        else again.push(moved);
+      }
+      left = again;
+      refs = blockRefs(places);
+    }
+  }
+
+  /** A file that failed, with the places where its chunks are now, or why it cannot be written. */
+  async #moved(
+    pending: Pending,
+    blocks: readonly BlockRef[],
+    error: SnapError,
+    places: Blocks,
+  ): Promise<Pending | SnapError> {
+    if (error.code !== 'corrupt-data') return error;
+    try {
+      const chunks = await movedChunks(this.#repository, pending.file.chunks, blocks, error, places);
+      return { ...pending, file: { ...pending.file, chunks } };
+    } catch (failure) {
+      if (!hasCode(failure, 'corrupt-data')) throw failure;
+      return failure;
+    }
+  }
+
+  /** Reports the files that are in place, and returns the others. */
+  async #writeOnce(
+    batch: readonly Pending[],
+    blocks: readonly BlockRef[],
+  ): Promise<{ readonly pending: Pending; readonly error: SnapError }[]> {
+    const { wantStats } = this.#report;
     const reply = (await this.#workers.run({
       kind: 'write',
       root: this.#target.writeRoot,
       blocks,
       files: batch.map((pending) => pending.file),
-      wantStats: this.#report.wantStats,
+      wantStats,
     })) as WriteReply;
-    const { wantStats } = this.#report;
-    for (const [i, { path, file }] of batch.entries()) {
+    const failed: { pending: Pending; error: SnapError }[] = [];
+    for (const [i, pending] of batch.entries()) {
       const failure = reply.failures[i];
-      if (failure !== undefined) this.failures.push({ path, code: failure.code, reason: failure.message });
-      else
-        this.#report.written(
-          path,
-          wantStats ? reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS) : undefined,
-          file.size,
-        );
+      const numbers = wantStats ? reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS) : undefined;
+      if (failure !== undefined) failed.push({ pending, error: new SnapError(failure.code, failure.message) });
+      else this.#report.written(pending.path, numbers, pending.file.size);
     }
+    return failed;
   }
 
   async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
@@ -215,7 +222,7 @@ export class FileWriter {
         if (this.#stopped || this.#report.signal?.aborted === true)
           throw new SnapError('interrupted', 'the checkout was given up');
         const job = await this.#segment(temporary, entry, position, chunks.slice(start, i + 1));
-        const running = this.#workers.run(job);
+        const running = this.#runSegment(job);
         running.catch(() => undefined);
         segments.push(running);
         position += bytes;
@@ -233,38 +240,31 @@ export class FileWriter {
     }
   }
 
-  async #segment(
-    path: string,
-    entry: FileEntry,
-    position: number,
-    chunks: readonly ChunkRef[],
-  ): Promise<Extract<import('../work/jobs.ts').Job, { kind: 'segment' }>> {
+  /** Runs the job, again with other places if gc took away what it was to read. */
+  async #runSegment(first: SegmentJob): Promise<unknown> {
+    for (let job = first, attempt = 1; ; attempt++) {
+      try {
+        return await this.#workers.run(job);
+      } catch (error) {
+        if (!hasCode(error, 'corrupt-data') || attempt >= PLACES_MAX) throw error;
+        const blocks: Blocks = new Map();
+        const chunks = await movedChunks(this.#repository, job.chunks, job.blocks, error, blocks);
+        job = { ...job, chunks, blocks: blockRefs(blocks) };
+      }
+    }
+  }
+
+  async #segment(path: string, entry: FileEntry, position: number, chunks: readonly ChunkRef[]): Promise<SegmentJob> {
     const blocks: Blocks = new Map();
-    const refs = writeChunks(blocks, chunks, await this.#fetchPlaces(chunks));
+    const refs = writeChunks(blocks, chunks, await fetchPlaces(this.#repository, chunks, blocks));
     return {
       kind: 'segment',
       path,
       position,
       sparse: entry.sparse,
-      blocks: [...blocks.values()].map(({ block }) => block),
+      blocks: blockRefs(blocks),
       chunks: refs,
     };
-  }
-
-  #localBlock(location: BlobLocation): BlockRef | undefined {
-    const path = this.#repository.backend.localPath(packName(location.pack));
-    return path === undefined ? undefined : { ...blockBase(location), source: { path } };
-  }
-
-  async #fetchBlock(location: BlobLocation): Promise<BlockRef> {
-    const local = this.#localBlock(location);
-    if (local !== undefined) return local;
-    const bytes = await this.#repository.backend.get(packName(location.pack), {
-      offset: location.blockOffset,
-      length: BLOCK_HEADER_BYTES + location.storedLength,
-    });
-    if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`);
-    return { ...blockBase(location), source: { bytes: new Uint8Array(bytes) } };
   }
 
   #track(work: Promise<void>): void {

@@ -152,7 +152,8 @@ export function existingFiles(
   signal: AbortSignal | undefined,
 ): ExistingFiles {
   const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
-  const reader = new FileReader({ workers, root: target.path, chunker: repository.config.chunker, sink, signal });
+  const root = target.writeRoot;
+  const reader = new FileReader({ workers, root, chunker: repository.config.chunker, sink, signal });
   return {
     flush: () => reader.flush(),
     isRight: async (path, entry) => {

@@ -153,12 +153,17 @@ async function attemptCommit(
     await repository.publish(draft(), { folderRecords: scan.records }, (others) =>
       recheck(repository, parent?.id, others, draft),
     );
-    repository.setHead(id);
+    if (movesHead(options)) repository.setHead(id);
     return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
   } catch (error) {
     await writer.abandon();
     throw error;
   }
+}
+
+/** An autosave lies beside the line: if the checkout it was made for is cut off, HEAD is where it was. */
+function movesHead({ origin }: CommitOptions): boolean {
+  return origin !== 'autosave';
 }
 
 function nothingRecorded(scan: ScanResult, milliseconds: number): CommitResult {
@@ -232,7 +237,7 @@ function draftEntry(
     operation: 'commit',
     note: firstLine,
     workspace: repository.workspaceId,
-    head: { from: repository.head().snapshot ?? parent, to: id },
+    head: movesHead(options) ? { from: repository.head().snapshot ?? parent, to: id } : null,
     refs,
     packs,
   };

@@ -11,7 +11,8 @@ import { OPEN } from './disk.ts';
 const OPEN_LEVELS = 64;
 
 interface Step {
-  readonly name: string;
+  /** How long its path is. */
+  readonly length: number;
   /** Undefined: closed, and opened again from a level above it when it is needed. */
   fd: number | undefined;
 }
@@ -22,6 +23,8 @@ export class AnchoredFolder {
   readonly #rootPath: string;
   readonly #steps: Step[] = [];
   readonly #byDescriptor: boolean;
+  /** The path of the last step. */
+  #steppedTo = '';
   #lastPath = '';
   #lastPrefix: string;
 
@@ -40,37 +43,46 @@ export class AnchoredFolder {
    */
   enter(path: string): string {
     if (path === this.#lastPath) return this.#lastPrefix;
-    const names = path === '' ? [] : path.split('/');
-    const prefix = this.#byDescriptor ? this.#enterByDescriptor(names) : this.#enterByPath(names);
+    const prefix = this.#byDescriptor ? this.#enterByDescriptor(path) : this.#enterByPath(path);
     this.#lastPath = path;
     this.#lastPrefix = prefix;
     return prefix;
   }
 
+  /** What to call the entry at `path`, which is not the root, in system calls. As good as `enter`, and throws as it does. */
+  at(path: string): string {
+    const slash = path.lastIndexOf('/');
+    return `${this.enter(path.slice(0, Math.max(0, slash)))}/${path.slice(slash + 1)}`;
+  }
+
   close(): void {
-    this.#leave(0);
+    while (this.#steps.length > 0) this.#leaveLast();
     this.#lastPath = '';
     this.#lastPrefix = this.#byDescriptor ? `/proc/self/fd/${this.#rootFd}` : this.#rootPath;
   }
 
-  #enterByDescriptor(names: readonly string[]): string {
-    let shared = 0;
-    while (shared < names.length && shared < this.#steps.length && names[shared] === this.#steps[shared]?.name)
-      shared++;
-    this.#leave(shared);
-    while (shared > 0 && this.#steps[shared - 1]?.fd === undefined) shared--;
-    this.#steps.length = shared;
+  /** Takes as long as the way from the folder entered last: a walk of a deep tree never starts at the top again. */
+  #enterByDescriptor(path: string): string {
+    while (this.#steps.length > 0 && !isOnTheWay(this.#steppedTo, path)) this.#leaveLast();
+    while (this.#steps.length > 0 && this.#steps.at(-1)?.fd === undefined) this.#leaveLast();
     let parent = this.#steps.at(-1)?.fd ?? this.#rootFd;
-    for (const name of names.slice(shared)) {
-      parent = this.#openFolder(`/proc/self/fd/${parent}/${name}`, names);
-      this.#steps.push({ name, fd: parent });
+    let length = this.#steppedTo.length;
+    while (length < path.length) {
+      const start = length === 0 ? 0 : length + 1;
+      const slash = path.indexOf('/', start);
+      length = slash < 0 ? path.length : slash;
+      parent = this.#openFolder(`/proc/self/fd/${parent}/${path.slice(start, length)}`, path);
+      this.#steps.push({ length, fd: parent });
+      this.#steppedTo = path.slice(0, length);
       this.#forget(this.#steps.length - 1 - OPEN_LEVELS);
     }
     return `/proc/self/fd/${parent}`;
   }
 
-  #leave(depth: number): void {
-    for (const { fd } of this.#steps.splice(depth)) if (fd !== undefined) this.#disk.close(fd);
+  #leaveLast(): void {
+    const fd = this.#steps.pop()?.fd;
+    this.#steppedTo = this.#steppedTo.slice(0, this.#steps.at(-1)?.length ?? 0);
+    if (fd !== undefined) this.#disk.close(fd);
   }
 
   #forget(level: number): void {
@@ -80,29 +92,34 @@ export class AnchoredFolder {
     step.fd = undefined;
   }
 
-  #openFolder(path: string, names: readonly string[]): number {
+  #openFolder(at: string, path: string): number {
     try {
-      return this.#disk.open(path, OPEN.folder);
+      return this.#disk.open(at, OPEN.folder);
     } catch (error) {
       this.#lastPath = '\0';
       const errno = errnoOf(error);
-      if (errno === 'ELOOP' || errno === 'ENOTDIR') throw notFolder(names);
+      if (errno === 'ELOOP' || errno === 'ENOTDIR') throw notFolder(path);
       throw error;
     }
   }
 
-  #enterByPath(names: readonly string[]): string {
-    let path = this.#rootPath;
-    for (const name of names) {
-      path = `${path}/${name}`;
-      if (this.#disk.lstat(path)?.isDirectory() !== true) throw notFolder(names);
+  #enterByPath(path: string): string {
+    let at = this.#rootPath;
+    for (const name of path === '' ? [] : path.split('/')) {
+      at = `${at}/${name}`;
+      if (this.#disk.lstat(at)?.isDirectory() !== true) throw notFolder(path);
     }
-    return path;
+    return at;
   }
 }
 
-function notFolder(names: readonly string[]): SnapError {
-  return new SnapError('refused', `${names.join('/')} is not a folder, or a link stands in its way`, {
+/** True if `folder` is `path`, or above it. */
+function isOnTheWay(folder: string, path: string): boolean {
+  return path.startsWith(folder) && (path.length === folder.length || path[folder.length] === '/');
+}
+
+function notFolder(path: string): SnapError {
+  return new SnapError('refused', `${path} is not a folder, or a link stands in its way`, {
     hint: 'Move what stands there away and run the command again.',
   });
 }

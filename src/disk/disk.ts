@@ -15,7 +15,8 @@ export type FileStat = fs.BigIntStats;
 export const OPEN = {
   /** Source files: never through a final link, never waiting for a FIFO's writer. */
   source: fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
-  read: fs.constants.O_RDONLY,
+  /** Files of our own: never waiting for a FIFO's writer. */
+  read: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
   readWrite: fs.constants.O_RDWR | fs.constants.O_NOFOLLOW,
   append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
   overwrite: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC | fs.constants.O_NOFOLLOW,

@@ -3,22 +3,67 @@
  * else did. A failed sync or close is never tried again on the same descriptor: the kernel may have dropped the dirty
  * pages (the "fsyncgate" of 2018); the temporary file is thrown away instead.
  */
-import { errnoOf } from '../errors.ts';
+import { errnoOf, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { OPEN } from './disk.ts';
 
-/** All bytes of a file, or undefined if it does not exist. */
-export function readWhole(disk: Disk, path: string): Buffer | undefined {
+/**
+ * Opens a file of our own for reading; undefined if it does not exist. Throws `corrupt-data` where something else was put
+ * in its place: a folder, a FIFO, a link that leads nowhere.
+ */
+export function openForReading(disk: Disk, path: string): number | undefined {
   let fd: number;
   try {
     fd = disk.open(path, OPEN.read);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (disk.lstat(path)?.isSymbolicLink() === true) throw noFile(path, 'a link that leads nowhere');
+    return undefined;
   }
+  let isFile = false;
+  try {
+    isFile = disk.stat(fd).isFile();
+  } finally {
+    if (!isFile) disk.close(fd);
+  }
+  if (!isFile) throw noFile(path, 'no file');
+  return fd;
+}
+
+function noFile(path: string, what: string): SnapError {
+  return new SnapError('corrupt-data', `${path} is ${what}`, {
+    hint: 'Something was put in the place of a file of snap. Move it away; `snap verify` shows what is missing then.',
+    context: { path },
+  });
+}
+
+/** All bytes of a file, or undefined if it does not exist. Throws what `openForReading` throws. */
+export function readWhole(disk: Disk, path: string): Buffer | undefined {
+  const fd = openForReading(disk, path);
+  if (fd === undefined) return undefined;
   try {
     const size = Number(disk.stat(fd).size);
     const buffer = Buffer.allocUnsafe(size);
+    return buffer.subarray(0, readFully(disk, fd, buffer, 0));
+  } finally {
+    disk.close(fd);
+  }
+}
+
+/** As `readWhole`, of a regular file only: undefined for a link, a FIFO and the like, which are not waited for. */
+export function readRegular(disk: Disk, path: string): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = disk.open(path, OPEN.source);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return undefined;
+    throw error;
+  }
+  try {
+    const stat = disk.stat(fd);
+    if (!stat.isFile()) return undefined;
+    const buffer = Buffer.allocUnsafe(Number(stat.size));
     return buffer.subarray(0, readFully(disk, fd, buffer, 0));
   } finally {
     disk.close(fd);

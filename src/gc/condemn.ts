@@ -4,8 +4,8 @@
  */
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { readPackFooter } from '../repo/blob-reader.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
+import { readPackFooter } from '../repo/pack-footers.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Workers } from '../work/start-workers.ts';

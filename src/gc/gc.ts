@@ -18,7 +18,7 @@ import type { Leftovers } from './leftovers.ts';
 import { countLeftovers, removeLeftovers } from './leftovers.ts';
 import type { CondemnPlan } from './plan-condemn.ts';
 import { planCondemn } from './plan-condemn.ts';
-import type { PruneDecision, SnapshotVerdict } from './prune.ts';
+import type { Exclusively, PruneDecision, SnapshotVerdict } from './prune.ts';
 import { decidePrune, prune } from './prune.ts';
 import { onNewestState } from './raced.ts';
 import type { Reach } from './reach.ts';
@@ -29,7 +29,7 @@ import { packBytesOf, StoreView } from './store-view.ts';
 import type { Swept } from './sweep.ts';
 import { sweep } from './sweep.ts';
 
-export interface GcOptions {
+export interface GcOptions extends Exclusively {
   readonly rules: RetentionRules;
   /** Judge the snapshots of every workspace of the store. */
   readonly all: boolean;
@@ -37,8 +37,6 @@ export interface GcOptions {
   readonly now: boolean;
   readonly signal: AbortSignal | undefined;
   readonly progress: (step: GcStep, bytesDone: number, bytesTotal: number) => void;
-  /** Runs work under the workspace's lock. */
-  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export type GcStep = 'prune' | 'mark' | 'rewrite' | 'sweep';
@@ -112,10 +110,10 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
     const view = await StoreView.read(repository);
     const storeBytes = packBytesOf(view.state);
     options.progress('prune', 0, 0);
-    const decision = rulesAreEmpty(options.rules)
-      ? { verdicts: [], overBytes: 0 }
-      : await options.exclusively(() => prune(repository, view, options));
-    const reclaimed = await onNewestState(view, () => reclaim(repository, workers, view, options));
+    const { reach, ...decision } = rulesAreEmpty(options.rules)
+      ? { verdicts: [], overBytes: 0, reach: undefined }
+      : await prune(repository, view, options);
+    const reclaimed = await onNewestState(view, () => reclaim(repository, workers, view, reach, options));
     const leftovers = await removeLeftovers(repository, view);
     return {
       ...decision,
@@ -134,14 +132,19 @@ export async function gc(repository: Repository, workers: Workers, options: GcOp
 
 type Reclaimed = Pick<GcResult, 'condemnedPacks' | 'rewrittenPacks' | 'sweptPacks' | 'waiting' | 'damaged'>;
 
+/** `walked`: marks made on exactly the packs and refs of a state, which may be that of `view`. */
 async function reclaim(
   repository: Repository,
   workers: Workers,
   view: StoreView,
+  walked: Reach | undefined,
   options: GcOptions,
 ): Promise<Reclaimed> {
   options.progress('mark', 0, 0);
-  let reach: Reach | undefined = await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
+  let reach: Reach | undefined =
+    walked !== undefined && walked.state.hash === view.state.hash
+      ? walked
+      : await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
   const plan = planFor(repository, view, reach, options.rules);
   const done = await condemn(
     {

@@ -144,7 +144,8 @@ function listStaged({ environment, backend, folder }: Repository): { path: strin
     ...locks.map((path) => ({ where: folderOf(path), prefix: `${path.slice(folderOf(path).length + 1)}.` })),
   ];
   for (const { where, prefix } of places) {
-    for (const name of disk.lstat(where) === undefined ? [] : disk.list(where)) {
+    // Never through a link: it may lead to somebody's own files.
+    for (const name of disk.lstat(where)?.isDirectory() === true ? disk.list(where) : []) {
       // What guards the breaking of a lock goes with its lock.
       if (!name.startsWith(prefix) || name.startsWith(`${prefix}stale-`)) continue;
       const path = `${where}/${name}`;

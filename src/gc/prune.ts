@@ -12,7 +12,8 @@ import { Marker } from '../repo/mark.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
-import { rootsOf } from './reach.ts';
+import type { Reach } from './reach.ts';
+import { markReach, rootsOf } from './reach.ts';
 import { decideRetention } from './retention.ts';
 import type { RetentionRules } from './rules.ts';
 import { describeRules } from './rules.ts';
@@ -82,17 +83,43 @@ export async function decidePrune(
   return fitUnder(repository, view, verdicts, rules.keepUnder, options.signal);
 }
 
-/** Decides again whenever others publish first, and publishes. The caller holds the workspace's lock. */
-export async function prune(repository: Repository, view: StoreView, options: PruneOptions): Promise<PruneDecision> {
+/** Runs work under the workspace's lock. */
+export interface Exclusively {
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/** A decision that is published, with the marks of what stays if anything went. */
+export interface Pruned extends PruneDecision {
+  /** Made on the packs of the state after the entry. */
+  readonly reach: Reach | undefined;
+}
+
+/**
+ * Decides, walks what stays, and publishes under the workspace's lock; again whenever others publish first, or move HEAD.
+ * Throws `corrupt-data` if what stays cannot be walked: then nothing could be freed, and no ref is given up for it.
+ */
+export async function prune(
+  repository: Repository,
+  view: StoreView,
+  options: PruneOptions & Exclusively,
+): Promise<Pruned> {
+  const { backend, environment, folder } = repository;
   return onNewestState(view, async () => {
+    const head = readHead(environment.disk, folder).snapshot;
     const decision = await decidePrune(repository, view, options);
     const pruned = decision.verdicts.filter((verdict) => !verdict.keep);
-    if (pruned.length === 0) return decision;
-    await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {
-      throw new Raced();
+    if (pruned.length === 0) return { ...decision, reach: undefined };
+    const gone = new Set(pruned.map(({ id }) => id));
+    const reach = await markReach(backend, view.state, rootsOf(view.state, gone), options.signal);
+    await options.exclusively(async () => {
+      if ((await view.refresh()) > 0 || readHead(environment.disk, folder).snapshot !== head) throw new Raced();
+      await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {
+        throw new Raced();
+      });
     });
+    const after = { ...reach, state: repository.state() };
     await view.refresh();
-    return decision;
+    return { ...decision, reach: after };
   });
 }
 

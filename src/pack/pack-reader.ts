@@ -7,7 +7,7 @@ import { hasCode, SnapError } from '../errors.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { BlobBytes } from './block.ts';
 import { openBlock, scanBlock } from './block.ts';
-import type { PackFooter } from './pack-format.ts';
+import type { BlockHeader, PackFooter } from './pack-format.ts';
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_MAGIC,
@@ -56,7 +56,7 @@ export async function readFooter(id: PackId, size: number, read: RangeReader): P
 /** What a forward scan found: blobs of a readable block, and where it lies. */
 export interface ScannedBlock {
   readonly offset: number;
-  readonly storedLength: number;
+  readonly header: BlockHeader;
   readonly parts: readonly BlobBytes[];
 }
 
@@ -80,7 +80,7 @@ export async function* scanPack(
       at = await marks.next(at + 1);
     } else {
       yield found;
-      at += BLOCK_HEADER_BYTES + found.storedLength;
+      at += BLOCK_HEADER_BYTES + found.header.storedLength;
     }
   }
 }
@@ -101,7 +101,7 @@ async function readScanned(
     readBytes = header.storedLength;
     const bytes = await read(offset, BLOCK_HEADER_BYTES + header.storedLength);
     const { raw } = openBlock(zstd, bytes, what);
-    return { offset, storedLength: header.storedLength, parts: scanBlock(header, raw, what) };
+    return { offset, header, parts: scanBlock(header, raw, what) };
   } catch (error) {
     if (hasCode(error, 'corrupt-data', 'unsupported-format')) return readBytes;
     throw error;

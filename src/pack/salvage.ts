@@ -9,14 +9,7 @@ import type { BlobId } from '../object/blob-id.ts';
 import { blobIdOf } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { FooterBlock, PackedBlob, PackFooter } from './pack-format.ts';
-import {
-  BLOCK_HEADER_BYTES,
-  decodeBlockHeader,
-  decodeFooter,
-  encodeBlockHeader,
-  footerLength,
-  TRAILER_BYTES,
-} from './pack-format.ts';
+import { BLOCK_HEADER_BYTES, decodeFooter, encodeBlockHeader, footerLength, TRAILER_BYTES } from './pack-format.ts';
 import { scanPack } from './pack-reader.ts';
 
 export interface Salvage {
@@ -48,9 +41,8 @@ export async function salvagePack(zstd: Zstd, id: PackId, bytes: Buffer): Promis
   const covered = blocks.map(({ offset, storedLength }) => ({ from: offset, to: endOf(offset, storedLength) }));
   const read = async (offset: number, length: number): Promise<Buffer> => bytes.subarray(offset, offset + length);
   // From the very first byte: the front may be cut off.
-  for await (const { offset, storedLength, parts } of scanPack(zstd, id, bytes.length, read, 0)) {
-    if (covered.some(({ from, to }) => offset < to && from < endOf(offset, storedLength))) continue;
-    const header = decodeBlockHeader(bytes.subarray(offset, offset + BLOCK_HEADER_BYTES), 'block');
+  for await (const { offset, header, parts } of scanPack(zstd, id, bytes.length, read, 0)) {
+    if (covered.some(({ from, to }) => offset < to && from < endOf(offset, header.storedLength))) continue;
     blocks.push({ ...header, offset, blobs: parts.map(({ blob }) => blob) });
   }
   return { blocks: blocks.sort((a, b) => a.offset - b.offset), headers, spoilt };

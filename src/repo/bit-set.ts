@@ -20,7 +20,7 @@ export class BitSet {
   add(number: number): boolean {
     const at = number >>> 5;
     if (at >= this.#words.length) this.#grow(at);
-    const word = this.#words[at] ?? 0;
+    const word = this.#words[at] as number;
     const bit = 1 << (number & 31);
     if ((word & bit) !== 0) return false;
     this.#words[at] = word | bit;

@@ -5,7 +5,8 @@
  */
 import { release } from '../bytes/release.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
-import { SnapError } from '../errors.ts';
+import { removeQuietly } from '../disk/files.ts';
+import { describing, SnapError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
@@ -191,14 +192,15 @@ export class BlobWriter {
   #newPack(): PackWriter {
     const { environment, backend } = this.#options;
     const id = parsePackId(environment.uniqueName(), 'new pack');
-    return new PackWriter(environment.disk, id, `${backend.stagingFolder()}/${id}.pack`);
+    const path = `${backend.stagingFolder()}/${id}.pack`;
+    return describing('writing', path, () => new PackWriter(environment.disk, id, path));
   }
 
   #seal(): void {
     const pack = this.#pack;
     if (pack === undefined) return;
     this.#pack = undefined;
-    const sealed = publishPack(this.#options.backend, pack);
+    const sealed = publishPack(this.#options, pack);
     sealed.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -210,9 +212,15 @@ export class BlobWriter {
   }
 }
 
-async function publishPack(backend: Backend, pack: PackWriter): Promise<PackRecord> {
+async function publishPack({ environment, backend }: BlobWriterOptions, pack: PackWriter): Promise<PackRecord> {
   const { path, record } = await pack.seal();
-  await backend.publish(path, packName(pack.id));
+  try {
+    await backend.publish(path, packName(pack.id));
+  } catch (error) {
+    // Most of all on a full disk: what is not published takes room for nothing.
+    removeQuietly(environment.disk, path);
+    throw error;
+  }
   return record;
 }
 

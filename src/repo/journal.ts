@@ -92,7 +92,9 @@ export async function appendEntry(
   const next = applyEntry(state, entry, published.hash);
   if (!(await backend.putIfAbsent(journalName(entry.number), bytes))) {
     const others = await readEntriesAfter(backend, state);
-    if (others[0]?.entry.writer !== entry.writer) return { conflict: others };
+    if (others[0] === undefined)
+      throw new SnapError('corrupt-data', `${journalName(entry.number)} of the store is there, and cannot be read`);
+    if (others[0].entry.writer !== entry.writer) return { conflict: others };
   }
   if (entry.number % CHECKPOINT_EVERY === 0) await writeCheckpoint(backend, next);
   return { published, state: next };

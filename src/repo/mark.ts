@@ -53,6 +53,7 @@ export class Marker {
   readonly #pending: (number[] | undefined)[] = [];
   readonly #cache = new Map<number, Uint8Array>();
   #highest = -1;
+  /** What `#fault` threw: passed on through the blob that was followed, which is not at fault. */
   #raised: SnapError | undefined;
   #zstd: Zstd | undefined;
   #rawBytes = 0;
@@ -179,7 +180,7 @@ export class Marker {
       return;
     }
     const where = fault.place === undefined ? '' : ` (pack ${fault.place.pack}, block at ${fault.place.offset})`;
-    throw new SnapError(
+    this.#raised = new SnapError(
       'corrupt-data',
       `the ${blobKindName(fault.kind)} ${fault.id}${where} cannot be read: ${fault.reason}`,
       {
@@ -187,6 +188,7 @@ export class Marker {
         context: { kind: blobKindName(fault.kind), blob: fault.id, ...fault.place },
       },
     );
+    throw this.#raised;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Disk } from '../disk/disk.ts';
 import { removeTree, writeMarker } from '../disk/files.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
 import { errnoOf, fromSystemError } from '../errors.ts';
@@ -51,6 +52,8 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
       return { index: 'locked', notice: undefined, close: async () => {} };
     if (!looksSound(path)) notice = discard(environment, path, 'it was left damaged by a command that was killed');
   }
+  // LevelDB would wait for the writer of a FIFO for ever.
+  if (!holdsFilesOnly(disk, path)) notice = discard(environment, path, 'something else lies among its files');
   let level: LevelIndex | 'locked';
   try {
     level = await openLevel(path, storeId);
@@ -65,7 +68,12 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   }
   if (level === 'locked') return { index: 'locked', notice, close: async () => {} };
   const opened = level;
-  writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
+  try {
+    writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
   const close = async (): Promise<void> => {
     await opened.close();
     quietly(() => {
@@ -74,6 +82,13 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
     });
   };
   return { index: opened, notice, close };
+}
+
+/** True if `path` is a folder with nothing but files, or not there. */
+function holdsFilesOnly(disk: Disk, path: string): boolean {
+  const stat = disk.lstat(path);
+  if (stat === undefined) return true;
+  return stat.isDirectory() && disk.list(path).every((name) => disk.lstat(`${path}/${name}`)?.isFile() !== false);
 }
 
 async function openLevel(path: string, storeId: string): Promise<LevelIndex | 'locked'> {

@@ -71,8 +71,8 @@ export async function* pastOperations(repository: Repository): AsyncGenerator<Pa
     const isAutosave =
       entry.operation === 'commit' &&
       entry.workspace === repository.workspaceId &&
-      typeof entry.head?.to === 'string' &&
-      saved.has(entry.head.to);
+      // An autosave leaves HEAD where it is; those of earlier versions moved it.
+      (entry.head === null || (entry.head.to !== null && saved.has(entry.head.to as BlobId)));
     yield {
       ...finish(`j${number}`, entry.undoes === null ? undefined : `j${entry.undoes}`),
       source: 'journal',

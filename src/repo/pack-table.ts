@@ -94,12 +94,12 @@ export class PackTable {
   /** The number of the chosen copy of a blob whose id is in `bytes` at `offset`, or -1. */
   find(kind: BlobKind, bytes: Buffer, offset: number): number {
     bytes.copy(this.#ids, this.#size * ID_BYTES, offset, offset + ID_BYTES);
-    return this.#slots[this.#probe(kind)] ?? -1;
+    return this.#slots[this.#probe(kind)] as number;
   }
 
   findId(kind: BlobKind, id: BlobId): number {
     this.#ids.write(id, this.#size * ID_BYTES, 'hex');
-    return this.#slots[this.#probe(kind)] ?? -1;
+    return this.#slots[this.#probe(kind)] as number;
   }
 
   /** The copy that `find` answers for the blob of this copy. */
@@ -109,7 +109,7 @@ export class PackTable {
 
   /** The next copy of the same blob, or -1; the first is the chosen one. */
   nextCopy(number: number): number {
-    return this.#next[number] ?? -1;
+    return this.#next[number] as number;
   }
 
   /** True if a copy of the blob whose chosen copy is `chosen` lies at this place. */
@@ -126,12 +126,12 @@ export class PackTable {
   }
 
   kindOf(number: number): BlobKind {
-    return ((this.#kinds[number] ?? 1) & ~SECOND_COPY) as BlobKind;
+    return ((this.#kinds[number] as number) & ~SECOND_COPY) as BlobKind;
   }
 
   /** True for the copy that `find` answers. */
   isChosen(number: number): boolean {
-    return ((this.#kinds[number] ?? 0) & SECOND_COPY) === 0;
+    return ((this.#kinds[number] as number) & SECOND_COPY) === 0;
   }
 
   /** The chosen copies of one kind, nearly in the order of their ids (by the first 16 bits): what lookups by key like. */
@@ -139,12 +139,12 @@ export class PackTable {
     const starts = new Uint32Array(0x10001);
     const prefix = (number: number): number => this.#ids.readUInt16BE(number * ID_BYTES);
     for (let number = 0; number < this.#size; number++)
-      if (this.#kinds[number] === kind) starts[prefix(number) + 1] = (starts[prefix(number) + 1] ?? 0) + 1;
-    for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
-    const ordered = new Uint32Array(starts[0x10000] ?? 0);
+      if (this.#kinds[number] === kind) (starts[prefix(number) + 1] as number)++;
+    for (let i = 1; i < starts.length; i++) (starts[i] as number) += starts[i - 1] as number;
+    const ordered = new Uint32Array(starts[0x10000] as number);
     for (let number = 0; number < this.#size; number++) {
       if (this.#kinds[number] !== kind) continue;
-      const place = starts[prefix(number)] ?? 0;
+      const place = starts[prefix(number)] as number;
       ordered[place] = number;
       starts[prefix(number)] = place + 1;
     }
@@ -152,20 +152,20 @@ export class PackTable {
   }
 
   lengthOf(number: number): number {
-    return this.#lengths[number] ?? 0;
+    return this.#lengths[number] as number;
   }
 
   /** Where its bytes begin in the decoded block. */
   offsetOf(number: number): number {
-    return this.#offsets[number] ?? 0;
+    return this.#offsets[number] as number;
   }
 
   blockNumberOf(number: number): number {
-    return this.#blockOf[number] ?? 0;
+    return this.#blockOf[number] as number;
   }
 
   blockOf(number: number): TableBlock {
-    return at(this.blocks, this.#blockOf[number] ?? 0);
+    return at(this.blocks, this.#blockOf[number] as number);
   }
 
   packOf(number: number): TablePack {
@@ -187,7 +187,7 @@ export class PackTable {
     const number = this.#size;
     this.#ids.write(id, number * ID_BYTES, 'hex');
     const slot = this.#probe(kind);
-    const known = this.#slots[slot] ?? -1;
+    const known = this.#slots[slot] as number;
     this.#kinds[number] = known < 0 ? kind : kind | SECOND_COPY;
     this.#blockOf[number] = block;
     this.#offsets[number] = offset;
@@ -195,7 +195,7 @@ export class PackTable {
     this.#next[number] = -1;
     if (known < 0) this.#slots[slot] = number;
     else {
-      this.#next[number] = this.#next[known] ?? -1;
+      this.#next[number] = this.#next[known] as number;
       this.#next[known] = number;
     }
     this.#size++;
@@ -207,9 +207,9 @@ export class PackTable {
     const slots = this.#slots;
     const mask = slots.length - 1;
     const scratch = this.#size * ID_WORDS;
-    let slot = slotOf(words[scratch] ?? 0, kind) & mask;
+    let slot = slotOf(words[scratch] as number, kind) & mask;
     for (;;) {
-      const number = slots[slot] ?? -1;
+      const number = slots[slot] as number;
       if (number < 0 || (this.#kinds[number] === kind && sameId(words, number * ID_WORDS, scratch))) return slot;
       slot = (slot + 1) & mask;
     }
@@ -243,8 +243,8 @@ export class PackTable {
     const mask = count - 1;
     for (let number = 0; number < this.#size; number++) {
       if (!this.isChosen(number)) continue;
-      let slot = slotOf(this.#words[number * ID_WORDS] ?? 0, this.kindOf(number)) & mask;
-      while ((slots[slot] ?? -1) >= 0) slot = (slot + 1) & mask;
+      let slot = slotOf(this.#words[number * ID_WORDS] as number, this.kindOf(number)) & mask;
+      while ((slots[slot] as number) >= 0) slot = (slot + 1) & mask;
       slots[slot] = number;
     }
     this.#slots = slots;

@@ -5,8 +5,8 @@ import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
-import { readPackFooter } from './blob-reader.ts';
 import { packName } from './layout.ts';
+import { readPackFooter } from './pack-footers.ts';
 import { PackTable } from './pack-table.ts';
 
 /** A blob takes at least this much of a footer: bounds what a false count in the journal makes us allocate. */

@@ -15,7 +15,7 @@ import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
-import { BlobReader, indexFromFooters, readPackFooter } from './blob-reader.ts';
+import { BlobReader } from './blob-reader.ts';
 import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
 import { headAfter, readHead, writeHead } from './head.ts';
@@ -24,6 +24,7 @@ import { appendEntry, readEntry, readState } from './journal.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { isReadOnly, openIndex } from './open-index.ts';
+import { indexFromFooters, readPackFooter } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -88,7 +89,7 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
     return disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true;
   } catch (error) {
     // `-C` may name a file.
-    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    if (errnoOf(error) !== 'ENOTDIR') throw fromSystemError(error, 'reading', path);
     return false;
   }
 }

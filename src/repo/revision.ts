@@ -181,10 +181,14 @@ function distance(a: string, b: string): number {
     const next = [i];
     for (let j = 1; j <= y.length; j++) {
       next.push(
-        Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (x[i - 1] === y[j - 1] ? 0 : 1)),
+        Math.min(
+          (next[j - 1] as number) + 1,
+          (row[j] as number) + 1,
+          (row[j - 1] as number) + (x[i - 1] === y[j - 1] ? 0 : 1),
+        ),
       );
     }
     row = next;
   }
-  return row[y.length] ?? 0;
+  return row[y.length] as number;
 }

@@ -45,7 +45,9 @@ export function liveSessions(environment: Environment, backend: Backend): Holder
   if (folder === undefined) return [];
   return describing('reading', folder, () => {
     const alive: Holder[] = [];
-    for (const name of disk.lstat(folder) === undefined ? [] : disk.list(folder)) {
+    // Never through a link: what it leads to is nobody's session, and would be removed as that of a dead one.
+    for (const name of disk.lstat(folder)?.isDirectory() === true ? disk.list(folder) : []) {
+      if (!name.endsWith('.json') || disk.lstat(`${folder}/${name}`)?.isFile() !== true) continue;
       const holder = readHolder(disk, `${folder}/${name}`);
       if (holder === undefined || holder.id === environment.holder.id) continue;
       if (isAlive(disk, holder, environment.holder)) alive.push(holder);

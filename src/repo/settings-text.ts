@@ -5,7 +5,7 @@
  */
 import { SnapError } from '../errors.ts';
 
-export type SettingValue = string | number | boolean | readonly string[];
+export type SettingValue = string | number | readonly string[];
 
 /** A table header or an assignment. Offsets are into the text; `end` is after the line's end. */
 interface Item {
@@ -138,10 +138,10 @@ function scanKey(text: string, from: number): { path: string[]; end: number } {
       path.push(unquote(text.slice(at, end)));
       at = end;
     } else {
-      const bare = /[\w-]*/y;
+      const bare = /[\w-]+/y;
       bare.lastIndex = at;
-      const name = bare.exec(text)?.[0] ?? '';
-      if (name === '') return { path, end: at };
+      const name = bare.exec(text)?.[0];
+      if (name === undefined) return { path, end: at };
       path.push(name);
       at += name.length;
     }

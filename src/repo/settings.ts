@@ -10,7 +10,7 @@ import { settingLine } from './settings-text.ts';
 
 export interface SettingKind {
   /** `duration`, `size` and `tiers` are texts of that form; the form of tiers is known to gc/ and checked there. */
-  readonly type: 'text' | 'flag' | 'count' | 'texts' | 'duration' | 'size' | 'tiers';
+  readonly type: 'text' | 'count' | 'texts' | 'duration' | 'size' | 'tiers';
   readonly choices?: readonly string[];
   readonly help: string;
   /** What holds where the file says nothing; undefined: nothing. */
@@ -120,7 +120,6 @@ export function parseSettingTexts(key: SettingKey, texts: readonly string[]): Se
       hint: 'Put quotes around a value with spaces.',
     });
   if (kind.type === 'count') return checkValue(key, /^\d+$/.test(text) ? Number(text) : text);
-  if (kind.type === 'flag') return checkValue(key, text === 'true' ? true : text === 'false' ? false : text);
   return checkValue(key, text);
 }
 
@@ -150,9 +149,6 @@ function checkValue(key: SettingKey, value: unknown, where?: string): SettingVal
   switch (kind.type) {
     case 'count':
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw wrong('a whole number');
-      return value;
-    case 'flag':
-      if (typeof value !== 'boolean') throw wrong('true or false');
       return value;
     case 'texts':
       if (!isTexts(value)) throw wrong('a list of texts');

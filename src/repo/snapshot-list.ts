@@ -1,4 +1,5 @@
 /** The snapshots that refs name, with their tags, newest first. */
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { snapshotOfRef, tagOfRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -35,11 +36,24 @@ export async function listSnapshots(repository: Repository, all: boolean): Promi
   const head = repository.head().snapshot;
   const listed: (ListedSnapshot & { order: number })[] = [];
   for (const [order, id] of snapshotIds(repository).entries()) {
-    const snapshot = await repository.trees.snapshot(id);
+    const snapshot = await snapshotOrPruned(repository, id);
+    if (snapshot === undefined) continue;
     if (!all && snapshot.workspace.id !== repository.workspaceId) continue;
     listed.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: id === head, order });
   }
   return listed.sort((a, b) => Date.parse(b.snapshot.time) - Date.parse(a.snapshot.time) || b.order - a.order);
+}
+
+/** Undefined for one that another process has pruned, and gc has swept, since the list was made. */
+async function snapshotOrPruned(repository: Repository, id: BlobId): Promise<Snapshot | undefined> {
+  try {
+    return await repository.trees.snapshot(id);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    const { refs } = await repository.blobs.newestState();
+    if ([...refs.values()].includes(id)) throw error;
+    return undefined;
+  }
 }
 
 /** The nearest ancestor of a snapshot that still exists; pruned ones are stepped over. Give `alive` when asking often. */

@@ -6,7 +6,6 @@ import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import type { RefChange } from '../object/journal-entry.ts';
-import type { RefName } from '../object/ref-name.ts';
 import { tagOfRef, tagRef } from '../object/ref-name.ts';
 import type { EntryDraft } from './journal.ts';
 import { refsThatMoved } from './ref-changes.ts';
@@ -38,13 +37,11 @@ export async function setTag(repository: Repository, name: string, id: BlobId, f
 
 /** Removes a tag; its snapshot stays as long as another ref names it. Throws `not-found`, `conflict`. */
 export async function removeTag(repository: Repository, name: string): Promise<TagChange> {
-  const ref = existingTag(repository, name);
-  const from = repository.state().refs.get(ref) ?? null;
-  await publishTag(repository, `removed ${name}, which was at ${from === null ? '-' : shortId(from)}`, {
-    name: ref,
-    from,
-    to: null,
-  });
+  const ref = tagRef(name);
+  const from = repository.state().refs.get(ref);
+  if (from === undefined)
+    throw new SnapError('not-found', `there is no tag "${name}"`, { hint: 'Run `snap tag` to see the tags.' });
+  await publishTag(repository, `removed ${name}, which was at ${shortId(from)}`, { name: ref, from, to: null });
   return { name, from, to: null };
 }
 
@@ -70,12 +67,6 @@ async function publishTag(repository: Repository, note: string, change: RefChang
     if (change.to !== null) requireSnapshot(repository, change.to);
     return draft;
   });
-}
-
-function existingTag(repository: Repository, name: string): RefName {
-  const ref = tagRef(name);
-  if (repository.state().refs.has(ref)) return ref;
-  throw new SnapError('not-found', `there is no tag "${name}"`, { hint: 'Run `snap tag` to see the tags.' });
 }
 
 /** HEAD may name a snapshot that was pruned since; its data may be gone. */

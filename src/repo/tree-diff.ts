@@ -39,9 +39,9 @@ async function* diffFolders(before: Side, after: Side, path: string): Walk<TreeD
     const order = a === undefined ? 1 : b === undefined ? -1 : compareNames(a.name, b.name);
     const left = order <= 0 ? a : undefined;
     const right = order >= 0 ? b : undefined;
-    if (left !== undefined) i++;
-    if (right !== undefined) j++;
-    const name = left?.name ?? right?.name ?? '';
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+    const { name } = (left ?? right) as TreeEntry;
     yield new Deeper(diffEntries(before.trees, after.trees, path === '' ? name : `${path}/${name}`, left, right));
   }
 }

@@ -196,7 +196,8 @@ function planCheckout(repository: Repository, target: OperationId, record: Opera
   const now = repository.head().snapshot;
   const revision = record.saved ?? record.from;
   // A checkout that was cut short leaves HEAD where it was before, or at what it saved.
-  if (now !== record.head && now !== record.from && now !== record.saved) {
+  const isAtSaved = record.saved !== null && now === record.saved;
+  if (now !== record.head && now !== record.from && !isAtSaved) {
     throw new SnapError(
       'refused',
       `${target} cannot be undone any more: HEAD is at ${now === null ? 'nothing' : shortId(now)} now, not at ${record.head === null ? 'nothing' : shortId(record.head)}`,

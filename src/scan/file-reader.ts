@@ -6,7 +6,7 @@
 import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { ChunkRef } from '../object/tree-entry.ts';
-import type { CutReply, HashedChunks, HashReply, ReadReply } from '../work/jobs.ts';
+import type { CutReply, HashedChunks, HashReply, ReadReply, ReadRoot } from '../work/jobs.ts';
 import { READ_STATUS, STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
 
@@ -35,6 +35,8 @@ export type FileReading =
       readonly unsteady: boolean;
     }
   | { readonly kind: 'gone' }
+  /** No regular file any more, or not in the folder that it was seen in. */
+  | { readonly kind: 'replaced' }
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Takes what is new of a buffer's chunks and gives the buffer back in time. */
@@ -81,7 +83,7 @@ class Batch {
 
 export class FileReader {
   readonly #workers: Workers;
-  readonly #root: string;
+  readonly #root: ReadRoot;
   readonly #chunker: ChunkParams;
   readonly #sink: ChunkSink;
   readonly #signal: AbortSignal | undefined;
@@ -94,7 +96,7 @@ export class FileReader {
 
   constructor(options: {
     workers: Workers;
-    root: string;
+    root: ReadRoot;
     chunker: ChunkParams;
     sink: ChunkSink;
     signal: AbortSignal | undefined;
@@ -210,7 +212,7 @@ export class FileReader {
         request.settle({ kind: 'failed', reason: reply.errors[i] ?? 'unknown error' });
         return;
       default:
-        request.settle({ kind: 'gone' });
+        request.settle({ kind: status === READ_STATUS.replaced ? 'replaced' : 'gone' });
     }
   }
 
@@ -259,6 +261,7 @@ export class FileReader {
       this.#signal?.throwIfAborted();
       const cut = await this.#cut(request.path, position);
       if (cut.status === READ_STATUS.failed) return { kind: 'failed', reason: cut.error ?? 'unknown error' };
+      if (cut.status === READ_STATUS.replaced) return { kind: 'replaced' };
       if (cut.status !== READ_STATUS.ok) return { kind: 'gone' };
       position += cut.consumed;
       this.#bytesRead += cut.consumed;
@@ -275,7 +278,7 @@ export class FileReader {
 
   async #cut(path: string, position: number): Promise<CutReply> {
     const buffer = this.#sink.spareBuffer();
-    const job = { kind: 'cut' as const, chunker: this.#chunker, path: `${this.#root}/${path}`, position, buffer };
+    const job = { kind: 'cut' as const, chunker: this.#chunker, root: this.#root, path, position, buffer };
     return (await this.#workers.run(job, buffer === undefined ? [] : [buffer], true)) as CutReply;
   }
 }

@@ -4,7 +4,7 @@
  * read: `walk` returns when a folder's files are all queued, its `done` when its tree is made.
  */
 
-import { errnoOf, fromSystemError } from '../errors.ts';
+import { errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { FolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { entryNameFault } from '../object/entry-name.ts';
@@ -19,8 +19,24 @@ import type { Listing } from './listing.ts';
 import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, smudge } from './listing.ts';
 import type { ScanContext } from './scan.ts';
 import type { ScannedFolder } from './scanned-folder.ts';
-import { absolute, FolderEntries, join } from './scanned-folder.ts';
+import { FolderEntries, join } from './scanned-folder.ts';
 
+/** A folder whose files are queued. `done`: its tree, or undefined if it cannot be had. */
+interface Walk {
+  readonly done: Promise<WalkedFolder | undefined>;
+  /** It is no folder any more, or one above it is none. */
+  readonly replaced: boolean;
+}
+
+interface FolderView {
+  readonly listing: Listing;
+  readonly rules: IgnoreRules;
+  /** Names, stats and rules are those of the record. */
+  readonly isRemembered: boolean;
+}
+
+/** Longer paths are better entered from open folders. */
+const QUICK_PATH_MAX = 1000;
 const YIELD_MS = 40;
 const FILES_BETWEEN_WAITS = 256;
 
@@ -36,62 +52,79 @@ export class FolderWalk {
     this.#trees = new FolderTrees(context);
   }
 
-  /** Walks the folder at `path`; `base` is the tree that the last snapshot has there. */
-  async walk(
-    path: string,
-    rules: IgnoreRules,
-    base: BlobId | undefined,
-  ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
+  /** Walks the folder at `path`; `outer`: the rules of the folder above; `base`: the tree of the last snapshot there. */
+  async walk(path: string, outer: IgnoreRules, base: BlobId | undefined): Promise<Walk> {
     const context = this.#context;
     await this.#breathe();
     const scannedNs = BigInt(context.environment.now().getTime()) * 1_000_000n;
-    let listing: Listing;
+    const record = this.#trees.recordFor(path, base);
+    let view: FolderView;
     try {
-      listing = listFolder(context.environment.disk, absolute(context.root, path));
-      // A link by now: what was listed may be of somewhere else.
-      if (path !== '' && context.environment.disk.lstat(absolute(context.root, path))?.isDirectory() !== true)
-        return settled(undefined);
+      view = this.#lookQuickly(path, outer, record) ?? this.#look(context.anchor.enter(path), path, outer, record);
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === undefined) throw error;
+      const replaced = hasCode(error, 'refused');
+      if (errno === undefined || (error instanceof SnapError && !replaced)) throw error;
       if (path === '') throw fromSystemError(error, 'reading', context.root);
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR') context.skipped.push({ path, reason: errno });
+      if (!replaced && errno !== 'ENOENT') context.skipped.push({ path, reason: errno });
       for (const entry of base === undefined ? [] : await context.trees.folder(base))
         await this.#leaves.countRemoved(join(path, entry.name), entry);
-      return settled(undefined);
+      return { done: Promise.resolve(undefined), replaced };
     }
+    const { listing, rules, isRemembered } = view;
     for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
     context.progress(listing.names.length);
-    const record = this.#trees.recordFor(path, base);
-    const sameNames = record !== undefined && record.names === listing.names.join('/');
-    this.#applyRules(path, rules, listing, record, sameNames);
     const folder = { path, rules, base, listing, record, scannedNs };
-    if (
-      record !== undefined &&
-      sameNames &&
-      record.rulesDigest === rules.digest &&
-      listing.linked.size === 0 &&
-      record.stats.equals(listing.stats) &&
-      context.selection.has(path)
-    ) {
+    if (record !== undefined && isRemembered && listing.linked.size === 0 && context.selection.has(path)) {
       return this.#walkUnchanged(folder, record);
     }
     return this.#walkChanged(folder);
   }
 
+  /**
+   * By the path, which takes half the time, if nothing differs from the record: then it was that very folder, by inodes
+   * and ctimes, whatever the path led through. Else undefined.
+   */
+  #lookQuickly(path: string, outer: IgnoreRules, record: FolderRecord | undefined): FolderView | undefined {
+    const { root, ignored } = this.#context;
+    if (record === undefined || ignored !== undefined || path.length > QUICK_PATH_MAX) return undefined;
+    try {
+      const view = this.#look(path === '' ? root : `${root}/${path}`, path, outer, record);
+      return view.isRemembered ? view : undefined;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /** Lists the folder at `path`, which the system finds at `at`. */
+  #look(at: string, path: string, outer: IgnoreRules, record: FolderRecord | undefined): FolderView {
+    const listing = listFolder(this.#context.environment.disk, at);
+    const rules = this.#rulesIn(path, outer, listing);
+    const decided = record?.names === listing.names.join('/') && record.rulesDigest === rules.digest;
+    this.#applyRules(path, rules, listing, decided ? record : undefined);
+    return { listing, rules, isRemembered: decided && record.stats.equals(listing.stats) };
+  }
+
+  #rulesIn(path: string, outer: IgnoreRules, { names, stats }: Listing): IgnoreRules {
+    const position = names.indexOf(IGNORE_FILE);
+    try {
+      return outer.enter(path, position >= 0 && kindAt(stats, position) === ENTRY_KIND.file);
+    } catch (error) {
+      throw fromSystemError(error, 'reading', join(path, IGNORE_FILE));
+    }
+  }
+
   /** Only subfolders may differ. */
-  async #walkUnchanged(
-    folder: ScannedFolder,
-    record: FolderRecord,
-  ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
-    const children: { name: string; before: BlobId; done: Promise<WalkedFolder | undefined> }[] = [];
+  async #walkUnchanged(folder: ScannedFolder, record: FolderRecord): Promise<Walk> {
+    const children: (Walk & { position: number; name: string; before: BlobId })[] = [];
     for (const [position, name] of folder.listing.names.entries()) {
       if (kindAt(folder.listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(folder.listing.stats, position))
         continue;
       const before = record.folderTrees[children.length];
       if (before === undefined) return this.#walkChanged(folder);
       const child = await this.#walkChild(folder, name, before);
-      children.push({ name, before, done: child.done });
+      children.push({ ...child, position, name, before });
     }
     const done = (async (): Promise<WalkedFolder | undefined> => {
       let changed = false;
@@ -99,10 +132,12 @@ export class FolderWalk {
       if (!changed) return { tree: record.tree, totals: record.totals };
       const entries = new FolderEntries();
       const results = new Map<string, WalkedFolder>();
-      const byName = new Map(children.map((child) => [child.name, child.done]));
+      const byName = new Map(children.map((child) => [child.name, child]));
       for (const entry of await this.#context.trees.folder(record.tree)) {
-        const walked = await byName.get(entry.name);
+        const child = byName.get(entry.name);
+        const walked = await child?.done;
         if (walked !== undefined) results.set(entry.name, walked);
+        if (child?.replaced === true) this.#leaves.addReplaced(entries, folder, child.position);
         if (entry.kind !== ENTRY_KIND.folder) entries.add(entry);
         else if (walked !== undefined) entries.add({ ...entry, tree: walked.tree });
       }
@@ -111,7 +146,7 @@ export class FolderWalk {
     return quiet(done);
   }
 
-  async #walkChanged(folder: ScannedFolder): Promise<{ done: Promise<WalkedFolder | undefined> }> {
+  async #walkChanged(folder: ScannedFolder): Promise<Walk> {
     const context = this.#context;
     const { path, listing } = folder;
     const baseEntries = new Map<string, TreeEntry>();
@@ -148,6 +183,7 @@ export class FolderWalk {
       const base = baseEntries.get(name);
       baseEntries.delete(name);
       const child = await this.#walkChild(folder, name, base?.kind === ENTRY_KIND.folder ? base.tree : undefined);
+      if (child.replaced) this.#leaves.addReplaced(entries, folder, position);
       child.done
         .then((walked) => {
           if (walked !== undefined) results.set(name, walked);
@@ -177,35 +213,12 @@ export class FolderWalk {
     );
   }
 
-  #walkChild(
-    folder: ScannedFolder,
-    name: string,
-    base: BlobId | undefined,
-  ): Promise<{ done: Promise<WalkedFolder | undefined> }> {
-    const path = join(folder.path, name);
-    return this.walk(path, folder.rules.enter(path, this.#hasIgnoreFile(path)), base);
+  #walkChild(folder: ScannedFolder, name: string, base: BlobId | undefined): Promise<Walk> {
+    return this.walk(join(folder.path, name), folder.rules, base);
   }
 
-  /** Of a folder that may not be entered: no; listing it says so then. */
-  #hasIgnoreFile(folder: string): boolean {
-    const { root, environment } = this.#context;
-    try {
-      return environment.disk.lstat(`${absolute(root, folder)}/${IGNORE_FILE}`)?.isFile() === true;
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      return false;
-    }
-  }
-
-  /** Marks what ignore rules leave out; decisions remembered under the same rules are taken over. */
-  #applyRules(
-    path: string,
-    rules: IgnoreRules,
-    listing: Listing,
-    record: FolderRecord | undefined,
-    sameNames: boolean,
-  ): void {
-    const decided = sameNames && record?.rulesDigest === rules.digest ? record : undefined;
+  /** Marks what ignore rules leave out. `decided`: a record of the same names under the same rules. */
+  #applyRules(path: string, rules: IgnoreRules, listing: Listing, decided: FolderRecord | undefined): void {
     for (const [position, name] of listing.names.entries()) {
       const kind = kindAt(listing.stats, position);
       const ignored =
@@ -229,12 +242,8 @@ export class FolderWalk {
   }
 }
 
-function settled(value: undefined): { done: Promise<undefined> } {
-  return { done: Promise.resolve(value) };
-}
-
 /** A promise whose failure is reported by whoever awaits it, later. */
-function quiet<T>(done: Promise<T>): { done: Promise<T> } {
+function quiet(done: Promise<WalkedFolder | undefined>): Walk {
   done.catch(() => undefined);
-  return { done };
+  return { done, replaced: false };
 }

@@ -8,7 +8,7 @@ import { hash } from 'node:crypto';
 import type { Ignore, TestResult } from 'ignore';
 import ignorePackage from 'ignore';
 import type { Disk } from '../disk/disk.ts';
-import { readWhole } from '../disk/files.ts';
+import { readRegular } from '../disk/files.ts';
 import { SnapError } from '../errors.ts';
 import { IGNORE_FILE } from '../repo/layout.ts';
 
@@ -57,7 +57,7 @@ export function rootRules(
   root: string,
   extra: readonly { readonly source: string; readonly patterns: readonly string[] }[],
 ): IgnoreRules {
-  const read = (path: string): Buffer | undefined => readWhole(disk, `${root}/${path}`);
+  const read = (path: string): Buffer | undefined => readRegular(disk, `${root}/${path}`);
   return outerRules(read, extra).enter('', disk.lstat(`${root}/${IGNORE_FILE}`)?.isFile() === true);
 }
 

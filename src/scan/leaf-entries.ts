@@ -5,12 +5,16 @@
 import { errnoOf } from '../errors.ts';
 import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { AwaitedEntry, LinkedReading } from './awaited-entry.ts';
 import { fileEntry, linkKeyOf, settleEntry, specialEntry } from './entries.ts';
-import type { FileReading, FileRequest } from './file-reader.ts';
-import { kindAt, numbersOffset, readStat, sameStatAt, sizeAt, smudge, updateStat } from './listing.ts';
+import type { FileReading } from './file-reader.ts';
+import { kindAt, markIgnored, readStat, sameStatAt, smudge, updateStat, writeStat } from './listing.ts';
 import type { ScanContext } from './scan.ts';
 import type { FolderEntries, ScannedFolder } from './scanned-folder.ts';
-import { absolute, join } from './scanned-folder.ts';
+import { join } from './scanned-folder.ts';
+
+/** Looks at what stands at a path by now, before it is given up. */
+const LOOKS_MAX = 3;
 
 export class LeafEntries {
   readonly context: ScanContext;
@@ -39,53 +43,86 @@ export class LeafEntries {
       sameStatAt(listing.stats, position, record.stats, remembered)
     )
       entries.add(this.#withKnownLink(base, listing.linked.get(position)));
-    else if (kind === ENTRY_KIND.file) this.#readFile(entries, folder, position, base);
-    else entries.add(this.#linkOrSpecial(folder, position, base));
+    else this.#take(new AwaitedEntry(this, entries, folder, position, base), kind);
   }
 
-  #linkOrSpecial(folder: ScannedFolder, position: number, base: TreeEntry | undefined): TreeEntry | undefined {
+  /** Gives `entries` what is there now in the place of a folder that was listed and is one no more. */
+  addReplaced(entries: FolderEntries, folder: ScannedFolder, position: number): void {
+    this.lookAgain(new AwaitedEntry(this, entries, folder, position, undefined));
+  }
+
+  /** Takes an entry as what it is by now, since it is no more what the listing says. */
+  lookAgain(entry: AwaitedEntry): void {
+    if (++entry.looks > LOOKS_MAX) {
+      entry.settle({ kind: 'failed', reason: 'it, or a folder above it, was replaced again and again' });
+      return;
+    }
+    const stat = this.#tried(entry, () => this.context.environment.disk.lstat(this.context.anchor.at(entry.path)));
+    if (stat === undefined) return;
+    if (stat.isDirectory()) {
+      entry.settle({ kind: 'failed', reason: 'a folder took its place meanwhile' });
+      return;
+    }
+    const { stats } = entry.folder.listing;
+    writeStat(stats, entry.position, stat);
+    if (entry.folder.rules.ignores(entry.path, false)) {
+      markIgnored(stats, entry.position);
+      entry.fill(undefined);
+    } else this.#take(entry, kindAt(stats, entry.position));
+  }
+
+  #take(entry: AwaitedEntry, kind: number): void {
+    if (kind === ENTRY_KIND.file) this.#readFile(entry);
+    else if (kind === ENTRY_KIND.symlink) this.#readLink(entry);
+    else entry.fill(this.settle(entry.path, specialEntry(entry.name, entry.listed), entry.base));
+  }
+
+  #readLink(entry: AwaitedEntry): void {
     const { context } = this;
-    const { names, stats } = folder.listing;
-    const name = names[position] ?? '';
-    const path = join(folder.path, name);
-    const stat = readStat(stats, position);
-    if (stat.kind !== ENTRY_KIND.symlink) return this.settle(path, specialEntry(name, stat), base);
+    const target = this.#tried(entry, () => context.environment.disk.readLink(context.anchor.at(entry.path)));
+    if (target === undefined) return;
+    const { mode, mtime, uid, gid } = entry.listed;
+    const link = { kind: ENTRY_KIND.symlink, name: entry.name, mode, mtime, uid, gid, target };
+    entry.fill(this.settle(entry.path, link, entry.base));
+  }
+
+  /** What `look` returns; undefined if the entry is settled already, since there is nothing or it cannot be looked at. */
+  #tried<T>(entry: AwaitedEntry, look: () => T | undefined): T | undefined {
     try {
-      const target = context.environment.disk.readLink(absolute(context.root, path));
-      const { mode, mtime, uid, gid } = stat;
-      return this.settle(path, { kind: ENTRY_KIND.symlink, name, mode, mtime, uid, gid, target }, base);
+      const found = look();
+      if (found === undefined) entry.settle({ kind: 'gone' });
+      return found;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      smudge(stats, position);
-      if (errno !== 'ENOENT') context.skipped.push({ path, reason: errno });
-      if (base !== undefined) context.noteChange(path, 'removed', base);
+      // No link any more.
+      if (errno === 'EINVAL') this.lookAgain(entry);
+      else if (errno === 'ENOENT') entry.settle({ kind: 'gone' });
+      else if (errno === 'refused')
+        entry.settle({ kind: 'failed', reason: 'a folder above it was replaced meanwhile' });
+      else entry.settle({ kind: 'failed', reason: errno });
       return undefined;
     }
   }
 
-  #readFile(entries: FolderEntries, folder: ScannedFolder, position: number, base: TreeEntry | undefined): void {
-    const file = new AwaitedFile(this, entries, folder, position, base);
-    const identity = folder.listing.linked.get(position);
+  #readFile(file: AwaitedEntry): void {
+    const identity = file.looks > 0 ? undefined : file.folder.listing.linked.get(file.position);
     if (identity === undefined) {
       this.context.reader.read(file);
       return;
     }
     file.linkKey = this.#linkKeys.get(identity) ?? linkKeyOf(file.path);
     this.#linkKeys.set(identity, file.linkKey);
-    let shared = this.#linked.get(identity);
-    if (shared === undefined) {
-      shared = new LinkedReading(file);
-      this.#linked.set(identity, shared);
-      this.context.reader.read(shared);
-    } else shared.join(file);
+    const shared = this.#linked.get(identity) ?? new LinkedReading(this.context.reader, file);
+    this.#linked.set(identity, shared);
+    shared.join(file);
   }
 
   /** The entry of a file that was read. */
-  entryOf(file: AwaitedFile, reading: FileReading): TreeEntry | undefined {
+  entryOf(file: AwaitedEntry, reading: Exclude<FileReading, { kind: 'replaced' }>): TreeEntry | undefined {
     const { context } = this;
     const { path, position, base } = file;
-    const { stats, sparse, names } = file.folder.listing;
+    const { stats, sparse } = file.folder.listing;
     if (reading.kind !== 'read') {
       smudge(stats, position);
       if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
@@ -99,7 +136,7 @@ export class LeafEntries {
       context.unsteady.push(path);
     }
     const entry: FileEntry = fileEntry(
-      names[position] ?? '',
+      file.name,
       stat,
       reading,
       { linkKey: file.linkKey, sparse: sparse.has(position) },
@@ -141,86 +178,5 @@ export class LeafEntries {
     if (base.kind !== ENTRY_KIND.folder) return;
     for (const entry of await this.context.trees.folder(base.tree))
       await this.countRemoved(join(path, entry.name), entry);
-  }
-}
-
-/** A file whose entry waits for its reading. */
-class AwaitedFile implements FileRequest {
-  readonly folder: ScannedFolder;
-  readonly position: number;
-  readonly base: TreeEntry | undefined;
-  readonly path: string;
-  linkKey: string | undefined;
-  readonly #leaves: LeafEntries;
-  readonly #entries: FolderEntries;
-  readonly #place: number;
-
-  constructor(
-    leaves: LeafEntries,
-    entries: FolderEntries,
-    folder: ScannedFolder,
-    position: number,
-    base: TreeEntry | undefined,
-  ) {
-    this.folder = folder;
-    this.position = position;
-    this.base = base;
-    this.path = join(folder.path, folder.listing.names[position] ?? '');
-    this.linkKey = undefined;
-    this.#leaves = leaves;
-    this.#entries = entries;
-    this.#place = entries.reserve();
-  }
-
-  get size(): number {
-    return sizeAt(this.stat, this.position);
-  }
-
-  get stat(): Buffer {
-    return this.folder.listing.stats;
-  }
-
-  get at(): number {
-    return numbersOffset(this.position);
-  }
-
-  settle(reading: FileReading): void {
-    this.#entries.fill(this.#place, this.#leaves.entryOf(this, reading));
-  }
-
-  fail(error: unknown): void {
-    this.#entries.fail(error);
-  }
-}
-
-/** One reading for all names of a file. */
-class LinkedReading implements FileRequest {
-  readonly path: string;
-  readonly size: number;
-  readonly stat: Buffer;
-  readonly at: number;
-  readonly #files: AwaitedFile[];
-  #reading: FileReading | undefined;
-
-  constructor(first: AwaitedFile) {
-    this.path = first.path;
-    this.size = first.size;
-    this.stat = first.stat;
-    this.at = first.at;
-    this.#files = [first];
-  }
-
-  join(file: AwaitedFile): void {
-    if (this.#reading === undefined) this.#files.push(file);
-    else file.settle(this.#reading);
-  }
-
-  settle(reading: FileReading): void {
-    this.#reading = reading;
-    for (const file of this.#files.splice(0)) file.settle(reading);
-  }
-
-  fail(error: unknown): void {
-    for (const file of this.#files) file.fail(error);
   }
 }

@@ -122,6 +122,9 @@ export function sizeAt(stats: Buffer, position: number): number {
   return Number(stats.readBigInt64LE(numbersOffset(position)));
 }
 
+/** Size, mtime, ctime and inode. */
+export const NUMBERS_BYTES = 32;
+
 /** Where size, mtime, ctime and inode of an entry begin. */
 export function numbersOffset(position: number): number {
   return position * STAT_BYTES + 16;

@@ -2,7 +2,10 @@
  * Scanning: turns the live folder into trees, and tells how they differ from a base tree. Used to commit, and, without
  * storing anything, for status and for comparing with the live folder.
  */
-import { SnapError } from '../errors.ts';
+import { AnchoredFolder } from '../disk/anchored-folder.ts';
+import { OPEN } from '../disk/disk.ts';
+import { readRegular } from '../disk/files.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { FolderTotals } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -19,7 +22,7 @@ import type { KeepBlob } from './entries.ts';
 import type { ChunkSink } from './file-reader.ts';
 import { FileReader } from './file-reader.ts';
 import { FolderWalk } from './folder-walk.ts';
-import { rootRules } from './ignore-rules.ts';
+import { outerRules } from './ignore-rules.ts';
 import type { Selection } from './selection.ts';
 
 export type ChangeKind = 'added' | 'changed' | 'removed';
@@ -64,6 +67,8 @@ export interface ScanResult {
 export interface ScanContext {
   readonly environment: Environment;
   readonly root: string;
+  /** The root, opened: everything is entered from it, and no link on the way is followed. */
+  readonly anchor: AnchoredFolder;
   /** Where the store lies in the workspace, if it does: never taken in. */
   readonly ownStore: string | undefined;
   readonly index: BlobIndex;
@@ -84,9 +89,31 @@ export interface ScanContext {
 
 /** Scans the workspace. Throws `interrupted`, and whatever the sink throws. */
 export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
+  const { root, environment } = options.repository;
+  const fd = openRoot(environment, root);
+  const anchor = new AnchoredFolder(environment.disk, fd, root);
+  try {
+    return await scanOpened(options, fd, anchor);
+  } finally {
+    anchor.close();
+    environment.disk.close(fd);
+  }
+}
+
+function openRoot({ disk }: Environment, root: string): number {
+  try {
+    return disk.open(root, OPEN.folderThroughLink);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw new SnapError('no-workspace', `${root} is gone`);
+    throw fromSystemError(error, 'reading', root);
+  }
+}
+
+async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFolder): Promise<ScanResult> {
   const { repository, workers, sink, signal } = options;
   const { environment, root } = repository;
-  const reader = new FileReader({ workers, root, chunker: repository.config.chunker, sink, signal });
+  const { chunker } = repository.config;
+  const reader = new FileReader({ workers, root: { fd, path: root }, chunker, sink, signal });
   const counts = { added: 0, changed: 0, removed: 0 };
   const records: { path: string; tree: BlobId; record: Uint8Array }[] = [];
   let differs = false;
@@ -94,6 +121,7 @@ export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
   const context: ScanContext = {
     environment,
     root,
+    anchor,
     ownStore: storeInside(root, repository.backend.location),
     index: repository.index,
     trees: repository.trees,
@@ -119,12 +147,12 @@ export async function scanWorkspace(options: ScanOptions): Promise<ScanResult> {
       else options.remember(path, record);
     },
   };
-  const rules = rootRules(environment.disk, root, [
+  const readRules = (path: string): Buffer | undefined => readRegular(environment.disk, anchor.at(path));
+  const rules = outerRules(readRules, [
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
     { source: '--exclude', patterns: options.exclude },
   ]);
-  const stat = environment.disk.lstat(root);
-  if (stat === undefined) throw new SnapError('no-workspace', `${root} is gone`);
+  const stat = environment.disk.stat(fd);
   const { done } = await new FolderWalk(context).walk('', rules, options.base);
   reader.flush();
   const walked = await done;

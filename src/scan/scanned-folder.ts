@@ -61,8 +61,3 @@ export class FolderEntries {
 export function join(folder: string, name: string): string {
   return folder === '' ? name : `${folder}/${name}`;
 }
-
-/** The path of an entry for the file system. */
-export function absolute(root: string, path: string): string {
-  return path === '' ? root : `${root}/${path}`;
-}

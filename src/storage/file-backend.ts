@@ -3,9 +3,17 @@
  * rename(2) after a look, which is safe because pack names are random and never reused.
  */
 import type { Disk } from '../disk/disk.ts';
-import { OPEN } from '../disk/disk.ts';
-import { createOnce, ensureFolder, folderOf, readFully, readWhole, removeIfThere, syncFolder } from '../disk/files.ts';
-import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
+import {
+  createOnce,
+  ensureFolder,
+  folderOf,
+  openForReading,
+  readFully,
+  readWhole,
+  removeIfThere,
+  syncFolder,
+} from '../disk/files.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { Backend, StoredObject } from './backend.ts';
 
 /** `root`: an absolute path. `uniqueName`: a new random name at each call. */
@@ -71,13 +79,8 @@ async function* listObjects(disk: Disk, root: string, folder: string): AsyncGene
 }
 
 function readRange(disk: Disk, path: string, offset: number, length: number): Buffer | undefined {
-  let fd: number;
-  try {
-    fd = disk.open(path, OPEN.read);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const fd = openForReading(disk, path);
+  if (fd === undefined) return undefined;
   try {
     const buffer = Buffer.allocUnsafe(length);
     return buffer.subarray(0, readFully(disk, fd, buffer, offset));

@@ -5,6 +5,8 @@
 import { loadZstd } from '../compress/zstd.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
+import type { PackId } from '../object/pack-id.ts';
+import type { StoreState } from '../object/store-state.ts';
 import { packName } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { CheckJob, CheckReply } from '../work/check-blocks.ts';
@@ -25,11 +27,9 @@ export interface DataCheck {
 export interface DataCheckOptions {
   readonly repository: Repository;
   readonly workers: Workers;
-  readonly packs: readonly PackRecord[];
   readonly sample: Sample | undefined;
   /** Hash with the second implementation, here in the main thread. */
   readonly paranoid: boolean;
-  readonly faults: Pick<Faults, 'add'>;
   readonly signal: AbortSignal | undefined;
   readonly progress: (bytesDone: number, bytesTotal: number) => void;
 }
@@ -37,59 +37,83 @@ export interface DataCheckOptions {
 /** Bytes of packs that are being checked at one time, however many workers there are. */
 const IN_FLIGHT_BYTES_MAX = 128 * 1024 * 1024;
 
-export async function checkData(options: DataCheckOptions): Promise<DataCheck> {
-  const { workers, signal } = options;
-  const chosen = chooser(options);
-  const total = chosen.packs.reduce((sum, pack) => sum + pack.size, 0);
-  const counts = { packs: 0, bytes: 0, blobs: 0, transient: 0 };
-  const running = new Set<Promise<void>>();
-  let inFlight = 0;
-  let failure: unknown;
-  for (const pack of chosen.packs) {
-    while (running.size > 0 && (running.size >= workers.capacity || inFlight + pack.size > IN_FLIGHT_BYTES_MAX))
-      await Promise.race(running);
-    if (failure !== undefined || !chosen.goOn(counts.bytes + inFlight)) break;
-    signal?.throwIfAborted();
-    inFlight += pack.size;
-    const job = checkTwice(options, pack)
-      .then(({ reply, wasTransient }) => {
-        counts.packs++;
-        counts.bytes += pack.size;
-        counts.blobs += reply?.blobs ?? 0;
-        if (wasTransient) counts.transient++;
-        options.progress(counts.bytes, total);
-      })
-      .catch((error: unknown) => {
-        failure ??= error;
-      })
-      .finally(() => {
-        inFlight -= pack.size;
-        running.delete(job);
-      });
-    running.add(job);
-  }
-  while (running.size > 0) await Promise.all(running);
-  if (failure !== undefined) throw failure;
-  return counts;
-}
+/** Reads each pack until it was found whole, however often it is called with a state that has it. */
+export class BytesCheck {
+  readonly #options: DataCheckOptions;
+  readonly #whole = new Set<PackId>();
+  readonly #counted = new Set<PackId>();
+  /** Packs that were not there; the check of the structure says so. */
+  readonly #gone = new Set<PackId>();
+  readonly #counts = { packs: 0, bytes: 0, blobs: 0, transient: 0 };
 
-async function checkTwice(
-  options: DataCheckOptions,
-  pack: PackRecord,
-): Promise<{ reply: CheckReply | undefined; wasTransient: boolean }> {
-  const first = await checkOnce(options, pack);
-  if (first !== undefined && first.faults.length === 0) return { reply: first, wasTransient: false };
-  const second = await checkOnce(options, pack);
-  if (second !== undefined && second.faults.length === 0) return { reply: second, wasTransient: true };
-  for (const { pack: id, offset, reason, blob } of second?.faults ?? [])
-    options.faults.add({
-      what: blob === undefined ? 'pack' : 'blob',
-      reason,
-      pack: id,
-      offset,
-      ...(blob === undefined ? {} : { blob: { kind: blob.kind, id: blob.id } }),
-    });
-  return { reply: second, wasTransient: false };
+  constructor(options: DataCheckOptions) {
+    this.#options = options;
+  }
+
+  get counts(): DataCheck {
+    return { ...this.#counts };
+  }
+
+  /** True if a pack of `state` was not there. */
+  hasGone(state: StoreState): boolean {
+    return [...this.#gone].some((id) => state.packs.has(id));
+  }
+
+  /** Reads the packs of `state` that are not known to be whole; of a sample only those that it began with. */
+  async check(state: StoreState, faults: Pick<Faults, 'add'>): Promise<void> {
+    const { workers, signal, sample } = this.#options;
+    const isOpen = ({ id }: PackRecord): boolean =>
+      !this.#whole.has(id) && (sample === undefined || this.#counted.size === 0 || this.#counted.has(id));
+    const packs = [...state.packs.values()].filter(isOpen);
+    const chosen = chooser(this.#options, packs);
+    const total = chosen.packs.reduce((sum, pack) => sum + pack.size, this.#counts.bytes);
+    const running = new Set<Promise<void>>();
+    let inFlight = 0;
+    let failure: unknown;
+    for (const pack of chosen.packs) {
+      while (running.size > 0 && (running.size >= workers.capacity || inFlight + pack.size > IN_FLIGHT_BYTES_MAX))
+        await Promise.race(running);
+      if (failure !== undefined || !chosen.goOn(this.#counts.bytes + inFlight)) break;
+      signal?.throwIfAborted();
+      inFlight += pack.size;
+      const job = this.#checkTwice(pack, total, faults)
+        .catch((error: unknown) => {
+          failure ??= error;
+        })
+        .finally(() => {
+          inFlight -= pack.size;
+          running.delete(job);
+        });
+      running.add(job);
+    }
+    while (running.size > 0) await Promise.all(running);
+    if (failure !== undefined) throw failure;
+  }
+
+  async #checkTwice(pack: PackRecord, total: number, faults: Pick<Faults, 'add'>): Promise<void> {
+    const counts = this.#counts;
+    let reply = await checkOnce(this.#options, pack);
+    if (reply === undefined || reply.faults.length > 0) {
+      reply = await checkOnce(this.#options, pack);
+      if (reply?.faults.length === 0) counts.transient++;
+    }
+    if (reply === undefined) this.#gone.add(pack.id);
+    else if (reply.faults.length === 0) this.#whole.add(pack.id);
+    for (const { pack: id, offset, reason, blob } of reply?.faults ?? [])
+      faults.add({
+        what: blob === undefined ? 'pack' : 'blob',
+        reason,
+        pack: id,
+        offset,
+        ...(blob === undefined ? {} : { blob: { kind: blob.kind, id: blob.id } }),
+      });
+    if (this.#counted.has(pack.id)) return;
+    this.#counted.add(pack.id);
+    counts.packs++;
+    counts.bytes += pack.size;
+    counts.blobs += reply?.blobs ?? 0;
+    this.#options.progress(counts.bytes, total);
+  }
 }
 
 /** Undefined for a pack that is not there: the check of the structure says so. */
@@ -127,7 +151,10 @@ function owned(bytes: Buffer | undefined): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /** The packs to read, in order, and whether to begin another one. */
-function chooser({ repository, packs, sample }: DataCheckOptions): {
+function chooser(
+  { repository, sample }: DataCheckOptions,
+  packs: readonly PackRecord[],
+): {
   packs: readonly PackRecord[];
   goOn: (bytesBegun: number) => boolean;
 } {

@@ -23,7 +23,7 @@ import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Workers } from '../work/start-workers.ts';
-import { checkData } from './data-check.ts';
+import { BytesCheck } from './data-check.ts';
 import type { ChunkTaker } from './repair-recover.ts';
 import { searchFolder, searchIndex } from './repair-recover.ts';
 import type { Source } from './repair-source.ts';
@@ -121,15 +121,17 @@ async function findBadPacks(options: AnalysisOptions): Promise<Map<PackId, BadPa
   };
   for (const { id } of state.packs.values())
     if ((await repository.backend.size(packName(id))) === undefined) note(id, 'it is missing from the store', true);
-  const packs = [...state.packs.values()].filter(({ id }) => !bad.has(id));
-  await checkData({
+  const check = new BytesCheck({
     ...options,
-    packs,
     sample: undefined,
     paranoid: false,
-    faults: { add: ({ pack, reason }) => (pack === undefined ? undefined : note(pack, reason)) },
     progress: (done, total) => options.progress('check', done, total),
   });
+  const packs = new Map([...state.packs].filter(([id]) => !bad.has(id)));
+  await check.check(
+    { ...state, packs },
+    { add: ({ pack, reason }) => (pack === undefined ? undefined : note(pack, reason)) },
+  );
   for (const { id, count } of (await tableOf(options, bad)).packs) {
     const said = state.packs.get(id)?.blobs;
     if (count !== said) note(id, `its footer lists ${count} blobs where the journal says ${said}`);

@@ -19,18 +19,24 @@ export const READ_STATUS = {
   /** It changed, and was taken as it was read. */
   unsteady: 2,
   gone: 3,
-  /** No regular file any more. */
-  notFile: 4,
+  /** No regular file any more, or a folder above it is none: look again. */
+  replaced: 4,
   /** It gives bytes although its size is 0: read it as a stream. */
   stream: 5,
   failed: 6,
 } as const;
 
+/** The folder that files are read in: opened by the main thread, entered only through open descriptors. */
+export interface ReadRoot {
+  readonly fd: number;
+  readonly path: string;
+}
+
 /** Reads whole small files into one buffer, chunks and hashes them. */
 export interface ReadJob {
   readonly kind: 'read';
   readonly chunker: ChunkParams;
-  readonly root: string;
+  readonly root: ReadRoot;
   readonly paths: readonly string[];
   readonly expected: BigInt64Array<ArrayBuffer>;
   /** Take changed files as they are. */
@@ -64,6 +70,7 @@ export interface HashedChunks {
 export interface CutJob {
   readonly kind: 'cut';
   readonly chunker: ChunkParams;
+  readonly root: ReadRoot;
   readonly path: string;
   readonly position: number;
   readonly buffer: ArrayBuffer | undefined;

@@ -1,7 +1,7 @@
 /**
  * Reading source files in a worker: whole small files into one buffer, large ones stretch by stretch. A file is opened
- * without following a link and without waiting for a FIFO, and its stat after reading must be the one the walk saw;
- * otherwise the main thread decides what to do.
+ * without following a link, at its end or above it, and without waiting for a FIFO, and its stat after reading must be
+ * the one the walk saw; otherwise the main thread decides what to do.
  */
 import { clampInt64 } from '../bytes/int64.ts';
 import { release } from '../bytes/release.ts';
@@ -9,6 +9,7 @@ import type { ChunkParams } from '../chunk/chunk-params.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { createCutter } from '../chunk/cutter.ts';
 import { gearTable } from '../chunk/gear-table.ts';
+import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { errnoOf } from '../errors.ts';
@@ -18,6 +19,9 @@ import { READ_STATUS, STAT_NUMBERS } from './jobs.ts';
 
 /** How much of a large file one job reads. */
 export const STRETCH_BYTES = 4 * 1024 * 1024;
+
+/** Longer paths are better entered from open folders. */
+const QUICK_PATH_MAX = 1000;
 
 /** Enough for most batches of small files, so that their buffers can be used again. */
 const BATCH_BUFFER_BYTES = 2.25 * 1024 * 1024;
@@ -38,17 +42,26 @@ export function readFiles(disk: Disk, job: ReadJob): ReadReply {
     chunkCounts: new Uint32Array(job.paths.length),
   };
   let offset = 0;
-  for (const [i, path] of job.paths.entries()) {
-    const expected = job.expected.subarray(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
-    const result = readOne(disk, `${job.root}/${path}`, bytes, offset, sizes[i] ?? 0, expected, job.acceptChanged);
-    reply.status[i] = result.status;
-    if (result.errno !== undefined) reply.errors[i] = result.errno;
-    if (result.stat !== undefined) reply.stats.set(result.stat, i * STAT_NUMBERS);
-    if (result.status !== READ_STATUS.ok && result.status !== READ_STATUS.unsteady) continue;
-    const before = cuts.count;
-    cutAll(cutter, bytes, offset, offset + result.length, true, cuts);
-    reply.chunkCounts[i] = cuts.count - before;
-    offset += result.length;
+  const root = new AnchoredFolder(disk, job.root.fd, job.root.path);
+  try {
+    for (const [i, path] of job.paths.entries()) {
+      const expected = job.expected.subarray(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS);
+      const read = (at: () => string): ReadOne =>
+        readOne(disk, at, bytes, offset, sizes[i] ?? 0, expected, job.acceptChanged);
+      // By its path, which is faster: what has the very numbers expected is that file, whatever the path led through.
+      const quick = path.length <= QUICK_PATH_MAX ? read(() => `${job.root.path}/${path}`) : undefined;
+      const result = quick?.status === READ_STATUS.ok ? quick : read(() => root.at(path));
+      reply.status[i] = result.status;
+      if (result.errno !== undefined) reply.errors[i] = result.errno;
+      if (result.stat !== undefined) reply.stats.set(result.stat, i * STAT_NUMBERS);
+      if (result.status !== READ_STATUS.ok && result.status !== READ_STATUS.unsteady) continue;
+      const before = cuts.count;
+      cutAll(cutter, bytes, offset, offset + result.length, true, cuts);
+      reply.chunkCounts[i] = cuts.count - before;
+      offset += result.length;
+    }
+  } finally {
+    root.close();
   }
   return { ...reply, chunks: hashChunks(buffer, cuts.finish()) };
 }
@@ -59,16 +72,19 @@ export function cutStretch(disk: Disk, job: CutJob): CutReply {
   const cuts = new Cuts();
   const none = { buffer, ...cuts.finish(), consumed: 0, atEnd: true };
   let fd: number;
+  const root = new AnchoredFolder(disk, job.root.fd, job.root.path);
   try {
-    fd = disk.open(job.path, OPEN.source);
+    fd = disk.open(root.at(job.path), OPEN.source);
   } catch (error) {
     return { ...none, ...failure(error), stat: new BigInt64Array(STAT_NUMBERS) };
+  } finally {
+    root.close();
   }
   try {
     const bytes = Buffer.from(buffer, 0, STRETCH_BYTES);
     const length = fill(disk, fd, bytes, 0, STRETCH_BYTES, job.position);
     const stat = disk.stat(fd);
-    if (!stat.isFile()) return { ...none, status: READ_STATUS.notFile, error: undefined, stat: numbersOf(stat) };
+    if (!stat.isFile()) return { ...none, status: READ_STATUS.replaced, error: undefined, stat: numbersOf(stat) };
     const atEnd = length < STRETCH_BYTES;
     const consumed = cutAll(cutterFor(job.chunker), bytes, 0, length, atEnd, cuts);
     return {
@@ -96,7 +112,7 @@ interface ReadOne {
 
 function readOne(
   disk: Disk,
-  path: string,
+  at: () => string,
   bytes: Buffer,
   offset: number,
   size: number,
@@ -105,7 +121,7 @@ function readOne(
 ): ReadOne {
   let fd: number;
   try {
-    fd = disk.open(path, OPEN.source);
+    fd = disk.open(at(), OPEN.source);
   } catch (error) {
     const { status, error: errno } = failure(error);
     return { status, length: 0, ...(errno === undefined ? {} : { errno }) };
@@ -113,7 +129,7 @@ function readOne(
   try {
     const length = size === 0 ? 0 : fill(disk, fd, bytes, offset, size, null);
     const stat = disk.stat(fd);
-    if (!stat.isFile()) return { status: READ_STATUS.notFile, length: 0 };
+    if (!stat.isFile()) return { status: READ_STATUS.replaced, length: 0 };
     const numbers = numbersOf(stat);
     if (numbers.every((value, i) => value === expected[i]) && length === size) {
       const more = size === 0 && fill(disk, fd, Buffer.alloc(1), 0, 1, null) > 0;
@@ -141,9 +157,10 @@ function fill(disk: Disk, fd: number, bytes: Buffer, offset: number, length: num
 function failure(error: unknown): { status: number; error: string | undefined } {
   const errno = errnoOf(error);
   if (errno === 'ENOENT' || errno === 'ENOTDIR') return { status: READ_STATUS.gone, error: undefined };
-  // O_NOFOLLOW on a link; O_NONBLOCK on a FIFO or a device without its other end; reading a folder.
-  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR')
-    return { status: READ_STATUS.notFile, error: undefined };
+  // A link above it; O_NOFOLLOW on a link; O_NONBLOCK on a socket, a device without its other end, or an empty FIFO;
+  // reading a FIFO from a position, or a folder.
+  if (['refused', 'ELOOP', 'ENXIO', 'EAGAIN', 'ESPIPE', 'EISDIR'].includes(errno ?? ''))
+    return { status: READ_STATUS.replaced, error: undefined };
   return { status: READ_STATUS.failed, error: errno ?? String(error) };
 }
 

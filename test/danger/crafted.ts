@@ -3,6 +3,7 @@
  * counts, breaks or spies on operations.
  */
 import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import type { Workspace } from '../../src/api/workspace.ts';
 import type { CommitResult } from '../../src/commit/commit.ts';
 import { commit } from '../../src/commit/commit.ts';
@@ -19,6 +20,7 @@ import { BlobWriter } from '../../src/repo/blob-writer.ts';
 import type { EntryDraft } from '../../src/repo/journal.ts';
 import { openRepository } from '../../src/repo/repository.ts';
 import { everything } from '../../src/scan/selection.ts';
+import type { Workers } from '../../src/work/start-workers.ts';
 import { startWorkers } from '../../src/work/start-workers.ts';
 
 export interface CraftedBlob {
@@ -85,10 +87,10 @@ export async function publishTree(
 export async function commitOver(
   root: string,
   disk: Disk,
-  settings: { readonly signal?: AbortSignal; readonly message?: string } = {},
+  settings: { readonly signal?: AbortSignal; readonly message?: string; readonly workers?: Workers } = {},
 ): Promise<CommitResult> {
   const repository = await openRepository({ ...processEnvironment('test'), disk }, root);
-  const workers = startWorkers(1);
+  const workers = settings.workers ?? startWorkers(1);
   try {
     const lock = await repository.lock(1000);
     try {
@@ -112,6 +114,17 @@ export async function commitOver(
     await workers.close();
     await repository.close();
   }
+}
+
+/** The path of what a call to a disk is about, also where it goes by an open descriptor of the folder. */
+export function plainPath(path: string): string {
+  return path.replace(/^\/proc\/self\/fd\/\d+/, (descriptor) => {
+    try {
+      return fs.readlinkSync(descriptor);
+    } catch {
+      return descriptor;
+    }
+  });
 }
 
 /** Removes what is too deep for Node. */

@@ -15,11 +15,11 @@ import { removeTag, tag } from '../../src/api/tag.ts';
 import { undo } from '../../src/api/undo.ts';
 import { verify } from '../../src/api/verify.ts';
 import { openWorkspaceIn } from '../../src/api/workspace.ts';
-import type { Disk } from '../../src/disk/disk.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { SnapError } from '../../src/errors.ts';
 import { snapshotOfRef } from '../../src/object/ref-name.ts';
 import { amount, SEED } from '../kit/amount.ts';
+import { dyingDisk } from '../kit/crash/dying-disk.ts';
 import { inlineWorkers } from '../kit/crash/inline-workers.ts';
 import { deadEnvironment } from '../kit/crash/stage.ts';
 import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
@@ -152,7 +152,8 @@ class Run {
     await this.#made.workspace.close();
     const act = this.#random(3);
     const id = this.#pick([...this.#pictures.keys()]) ?? 'HEAD';
-    const disk = dyingDisk(realDisk, this.#random(400));
+    let left = this.#random(400);
+    const { disk, isDead } = dyingDisk(realDisk, () => --left < 0);
     try {
       const workspace = await openWorkspaceIn(deadEnvironment(disk), inlineWorkers(disk), root);
       try {
@@ -163,7 +164,7 @@ class Run {
         await workspace.close();
       }
     } catch (error) {
-      if (!disk.isDead() && !(error instanceof SnapError && error.code === 'not-found')) throw error;
+      if (!isDead() && !(error instanceof SnapError && error.code === 'not-found')) throw error;
     }
     await this.#made.reopen();
     if (act !== 2) expect(picture(root)).toBe(before);
@@ -227,27 +228,12 @@ class Run {
   }
 }
 
-/** A disk that works for `calls` calls and then throws at each one, as if the process were gone. */
-function dyingDisk(disk: Disk, calls: number): Disk & { isDead(): boolean } {
-  let left = calls;
-  return new Proxy(disk, {
-    get(target, name, receiver) {
-      if (name === 'isDead') return () => left < 0;
-      const value: unknown = Reflect.get(target, name, receiver);
-      if (typeof value !== 'function') return value;
-      return (...args: unknown[]): unknown => {
-        if (--left < 0) throw new SnapError('interrupted', 'killed');
-        return Reflect.apply(value, target, args);
-      };
-    },
-  }) as Disk & { isDead(): boolean };
-}
-
 const first = SEED;
 const seeds = Array.from({ length: amount({ sample: 1, ordinary: 10, long: 1000 }) }, (_, n) => (first + n) % 2 ** 31);
 
 test.each(seeds)('SNAP_SEED=%i', { timeout: 120_000 }, async (seed) => {
   await using made = await makeWorkspace();
+  roundTimes(made.root);
   const run = new Run(made, seed);
   for (let n = 0; n < STEPS; n++) {
     try {

@@ -386,19 +386,30 @@ describe('beside others', () => {
 });
 
 describe('missing metadata stops every deletion', () => {
-  test('a damaged tree', async () => {
-    await series(3);
-    const head = await made.workspace.repository.trees.snapshot(
-      await resolveRevision(made.workspace.repository, 'HEAD'),
-    );
-    const { pack, blockOffset } = await made.workspace.repository.blobs.locate(3, head.tree);
+  const damageTreeOf = async (revision: string): Promise<void> => {
+    const { repository } = made.workspace;
+    const { tree } = await repository.trees.snapshot(await resolveRevision(repository, revision));
+    const { pack, blockOffset } = await repository.blobs.locate(3, tree);
     const path = join(store(), 'packs', pack.slice(0, 2), `${pack}.pack`);
     chmodSync(path, 0o600);
     flipBit(path, blockOffset + 30);
-    const before = packPaths(store());
+  };
+
+  test('a damaged tree of what stays: no ref goes either', async () => {
+    await series(3);
+    await damageTreeOf('HEAD');
+    const [packs, done, refs] = [packPaths(store()), await operations(), [...made.workspace.repository.state().refs]];
     await expect(gc(made.workspace, { rules: { keepLast: 1 } })).rejects.toMatchObject({ code: 'corrupt-data' });
-    expect(packPaths(store())).toEqual(before);
-    expect(await operations()).not.toContain('condemn');
+    expect(packPaths(store())).toEqual(packs);
+    expect(await operations()).toEqual(done);
+    expect([...made.workspace.repository.state().refs]).toEqual(refs);
+  });
+
+  test('but not a damaged tree of what goes', async () => {
+    await series(3);
+    await damageTreeOf('HEAD~1');
+    expect(await gc(made.workspace, { rules: { keepLast: 1 } })).toMatchObject({ pruned: [{}, {}] });
+    await isClean();
   });
 
   test('a lost pack of which something is needed', async () => {

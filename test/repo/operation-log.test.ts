@@ -1,10 +1,11 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseBlobId } from '../../src/object/blob-id.ts';
 import type { OperationRecord } from '../../src/repo/operation-log.ts';
 import { appendOperation, readOperations } from '../../src/repo/operation-log.ts';
 import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
+import { FailingDisk } from './failing-disk.ts';
 
 let made: TestWorkspace;
 let file: string;
@@ -56,6 +57,7 @@ test('a damaged line is damage, named by file and line', async () => {
     () => '',
     (line) => line.replace('"n":2', '"n":3'),
     (line) => line.replace('bbb', 'xbb'),
+    (line) => line.replace(/"time":"[^"]*"/, '"time":"yesterday"'),
     (line) => `\0${line.slice(1)}`,
   ];
   for (const change of changes) {
@@ -67,6 +69,62 @@ test('a damaged line is damage, named by file and line', async () => {
 
 test('a record of a newer version is not damage', async () => {
   await append();
-  writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":2'));
-  await expect(read()).rejects.toMatchObject({ code: 'unsupported-format' });
+  const text = readFileSync(file, 'utf8');
+  for (const newer of [
+    text.replace('"format":1', '"format":2'),
+    text.replace('"undoes":null', '"undoes":null,"x":1'),
+  ]) {
+    writeFileSync(file, newer);
+    await expect(read()).rejects.toMatchObject({ code: 'unsupported-format' });
+  }
+});
+
+test.each([
+  ['ENOSPC', 'write', 'no-space'],
+  ['EIO', 'sync', 'io'],
+  ['EIO', 'close', 'io'],
+  ['EROFS', 'open', 'permission'],
+] as const)('%s of %s is an error, no descriptor stays open, and the next record has the same number', async (errno, call, code) => {
+  const one = await append();
+  const failing = new FailingDisk((name, path) => (name === call && path === file ? errno : undefined));
+  const { repository } = made.workspace;
+  const environment = { ...repository.environment, disk: failing.disk };
+  const open = (): number => readdirSync('/proc/self/fd').length;
+  const before = open();
+  const draft = { operation: 'checkout', from: A, saved: null, to: B, paths: null } as const;
+  await expect(appendOperation({ ...repository, environment }, draft)).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(file),
+  });
+  expect(open()).toBe(before);
+  // What a failed sync or close leaves may be there or not; what was acknowledged is.
+  expect((await read())[0]).toEqual(one);
+  failing.hook = undefined;
+  const records = await read();
+  const next = await append();
+  expect(next.n).toBe(records.length + 1);
+  expect(await read()).toEqual([...records, next]);
+});
+
+test('a file that cannot be read is an error of its kind', async () => {
+  await append();
+  const failing = new FailingDisk((name, path) => (name === 'read' && path === file ? 'EIO' : undefined));
+  const { repository } = made.workspace;
+  const environment = { ...repository.environment, disk: failing.disk };
+  await expect(readOperations({ ...repository, environment })).rejects.toMatchObject({ code: 'io' });
+});
+
+test('the first record is durable with the name of its file', async () => {
+  const synced: string[] = [];
+  const failing = new FailingDisk((name, path) => {
+    if (name === 'sync') synced.push(path);
+    return undefined;
+  });
+  const { repository } = made.workspace;
+  const environment = { ...repository.environment, disk: failing.disk };
+  const draft = { operation: 'checkout', from: A, saved: null, to: B, paths: null } as const;
+  await appendOperation({ ...repository, environment }, draft);
+  expect(synced).toEqual([file, join(made.root, '.snap')]);
+  await appendOperation({ ...repository, environment }, draft);
+  expect(synced.slice(2)).toEqual([file]);
 });

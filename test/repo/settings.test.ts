@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
-import { parseSettings, parseSettingTexts, settingKeys } from '../../src/repo/settings.ts';
+import {
+  countSetting,
+  parseSettings,
+  parseSettingTexts,
+  settingKeys,
+  textSetting,
+  textsSetting,
+} from '../../src/repo/settings.ts';
 import { editSetting, settingLine } from '../../src/repo/settings-text.ts';
 
 const TEMPLATE = `# Settings of this workspace.
@@ -77,6 +84,42 @@ describe('parsing', () => {
         expect.objectContaining({ code: 'usage' }),
       );
     }
+  });
+
+  test.each([
+    ['workspace.name = 3', 'workspace.name must be a text in quotes, not 3'],
+    ['workspace = 3', 'there is no setting "workspace"'],
+    ['workspace = 2026-01-01', 'there is no setting "workspace"'],
+    ['[[gc]]\nkeep-last = 1', 'there is no setting "gc"'],
+    ['gc.keep-last = "3"', 'gc.keep-last must be a whole number, not "3"'],
+    ['gc.keep-last = 1.5', 'gc.keep-last must be a whole number, not 1.5'],
+    ['gc.keep-last = -1', 'gc.keep-last must be a whole number, not -1'],
+    ['gc.keep-tag = "v1"', 'gc.keep-tag must be a list of texts, not "v1"'],
+    ['gc.keep-tag = [1]', 'gc.keep-tag must be a list of texts, not [1]'],
+    ['gc.keep-within = "soon"', 'gc.keep-within must be a duration, not "soon"'],
+    ['gc.keep-under = "much"', 'gc.keep-under must be a size, not "much"'],
+    ['commit.compression = "most"', 'commit.compression must be one of off, fast, balanced, max, not "most"'],
+    ['"gc.keep-last" = 1', 'there is no setting "gc.keep-last"'],
+    ['gc.keep_last = 1', 'there is no setting "gc.keep_last"'],
+    ['gc.keep-last = ', expect.stringContaining('file:2: ')],
+  ])('%s is an error that names file and line', (line, message) => {
+    expect(() => parseSettings(`# one\n${line}\n`, 'file')).toThrow(
+      expect.objectContaining({
+        code: 'usage',
+        message:
+          typeof message === 'string' ? expect.stringMatching(new RegExp(`^file:\\d: ${escaped(message)}`)) : message,
+      }),
+    );
+  });
+
+  test('values are asked for by their type; what is not set, or is of another type, is not there', () => {
+    const settings = parseSettings('[gc]\nkeep-last = 3\nkeep-tag = ["a"]\n[workspace]\nname = "n"\n', 'file');
+    expect(countSetting(settings, 'gc.keep-last')).toBe(3);
+    expect(textsSetting(settings, 'gc.keep-tag')).toEqual(['a']);
+    expect(textSetting(settings, 'workspace.name')).toBe('n');
+    expect(countSetting(settings, 'gc.keep-daily')).toBeUndefined();
+    expect(textsSetting(settings, 'commit.exclude')).toBeUndefined();
+    expect(textSetting(settings, 'gc.keep-last')).toBeUndefined();
   });
 });
 
@@ -169,12 +212,7 @@ describe('editing', () => {
       `[gc]\nkeep-tag = [\n'x',\n] # [gc]\n`,
       '[commit]\n[gc]\n[workspace]\n[store]',
     );
-    const value = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.nat(),
-      fc.boolean(),
-      fc.array(fc.string({ unit: 'grapheme' })),
-    );
+    const value = fc.oneof(fc.string({ unit: 'binary' }), fc.nat(), fc.array(fc.string({ unit: 'grapheme' })));
     fc.assert(
       fc.property(files, fc.constantFrom(...settingKeys()), value, (text, key, wanted) => {
         const [section = '', name = ''] = key.split('.');
@@ -204,3 +242,7 @@ describe('editing', () => {
     );
   });
 });
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

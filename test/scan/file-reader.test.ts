@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaultChunkParams } from '../../src/chunk/chunk-params.ts';
 import type { Disk } from '../../src/disk/disk.ts';
-import { realDisk } from '../../src/disk/disk.ts';
+import { OPEN, realDisk } from '../../src/disk/disk.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
 import type { FileReading } from '../../src/scan/file-reader.ts';
 import { FileReader } from '../../src/scan/file-reader.ts';
@@ -13,6 +13,7 @@ import { hashChunks } from '../../src/work/hash-chunks.ts';
 import type { Job } from '../../src/work/jobs.ts';
 import { cutStretch, numbersOf, readFiles } from '../../src/work/read-files.ts';
 import type { Workers } from '../../src/work/start-workers.ts';
+import { plainPath } from '../danger/crafted.ts';
 import { noise } from '../kit/folder.ts';
 
 let root: string;
@@ -32,11 +33,12 @@ function workersOn(disk: Disk): Workers {
   return { capacity: 4, warm: () => undefined, run } as unknown as Workers;
 }
 
-function readAll(disk: Disk, names: readonly string[], base = root): Promise<FileReading[]> {
+async function readAll(disk: Disk, names: readonly string[], base = root): Promise<FileReading[]> {
   const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
+  const fd = realDisk.open(base, OPEN.folder);
   const reader = new FileReader({
     workers: workersOn(disk),
-    root: base,
+    root: { fd, path: base },
     chunker: defaultChunkParams,
     sink,
     signal: undefined,
@@ -48,7 +50,11 @@ function readAll(disk: Disk, names: readonly string[], base = root): Promise<Fil
     });
   });
   reader.flush();
-  return Promise.all(readings);
+  try {
+    return await Promise.all(readings);
+  } finally {
+    realDisk.close(fd);
+  }
 }
 
 /** Writes `path` again after each of the first `times` times that its bytes were read, `bytes(n)` long. */
@@ -59,7 +65,7 @@ function changing(path: string, times: number, bytes: (n: number) => Buffer): Di
     ...realDisk,
     open: (opened, flags, mode) => {
       const fd = realDisk.open(opened, flags, mode);
-      if (opened === path) watched.add(fd);
+      if (plainPath(opened) === path) watched.add(fd);
       return fd;
     },
     close: (fd) => {

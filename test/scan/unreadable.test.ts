@@ -6,6 +6,7 @@ import { processEnvironment } from '../../src/environment.ts';
 import { openRepository } from '../../src/repo/repository.ts';
 import { everything } from '../../src/scan/selection.ts';
 import { startWorkers } from '../../src/work/start-workers.ts';
+import { plainPath } from '../danger/crafted.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
@@ -16,20 +17,22 @@ beforeEach(async () => {
 });
 afterEach(() => made.cleanup());
 
-/** The system's answers to a user who has no rights on the folder `closed`; root, as whom tests may run, has all. */
-const denied = <T>(path: string, inside: boolean, work: () => T): T => {
-  if (inside ? path.includes('/closed/') : path.endsWith('/closed'))
-    throw Object.assign(new Error(`EACCES: ${path}`), { code: 'EACCES' });
+/** The system's answer to a user who has no such right on the folder `closed`; root, as whom tests may run, has all. */
+const denied = <T>(path: string, denies: RegExp, work: () => T): T => {
+  if (denies.test(plainPath(path))) throw Object.assign(new Error(`EACCES: ${path}`), { code: 'EACCES' });
   return work();
 };
 
-test('a folder that may not be entered is named and kept in the record; the rest is stored', async () => {
+test.each([
+  ['listed', /\/closed$/, /\/closed\//],
+  ['entered', /\/never$/, /\/closed\//],
+])('a folder that may not be %s is named and kept in the record; the rest is stored', async (_, opened, entered) => {
   const environment = {
     ...processEnvironment('test'),
     disk: {
       ...realDisk,
-      lstat: (path: string) => denied(path, true, () => realDisk.lstat(path)),
-      list: (path: string) => denied(path, false, () => realDisk.list(path)),
+      open: (path: string, ...rest: [number, number?]) => denied(path, opened, () => realDisk.open(path, ...rest)),
+      lstat: (path: string) => denied(path, entered, () => realDisk.lstat(path)),
     },
   };
   const repository = await openRepository(environment, made.root);

@@ -1,6 +1,9 @@
 /** What may have become of a workspace's index in a crash: nothing that a command says may depend on it. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 
+import { processEnvironment } from '../../../src/environment.ts';
+import { WORKSPACE } from '../../../src/repo/layout.ts';
+
 export interface IndexCopies {
   /** The index as it was before the scenario, and the newest there can be; they may be missing. */
   readonly before: string;
@@ -16,6 +19,7 @@ export const INDEX_VARIANTS = [
   'no CURRENT',
   'half a MANIFEST',
   'no log',
+  'in use',
 ] as const;
 export type IndexVariant = (typeof INDEX_VARIANTS)[number];
 
@@ -38,6 +42,10 @@ export function putIndex(folder: string, variant: IndexVariant, copies: IndexCop
     truncateSync(`${path}/${manifest}`, Math.floor(readFileSync(`${path}/${manifest}`).length / 2));
   const log = file(/\.log$/);
   if (variant === 'no log' && log !== undefined) rmSync(`${path}/${log}`);
+  if (variant === 'in use') {
+    const { holder } = processEnvironment('another command');
+    writeFileSync(`${folder}/${WORKSPACE.indexInUse}`, JSON.stringify(holder));
+  }
   if (variant !== 'flipped') return;
   for (let i = 0; i < 20; i++) {
     const names = readdirSync(path).filter((name) => name !== 'LOCK');

@@ -3,6 +3,7 @@
  * leave the folder. Asserts the order of operations on the way: bytes before names, packs before the journal.
  */
 
+import type { Workers } from '../../../src/work/start-workers.ts';
 import type { CrashState } from './crash-model.ts';
 import { CrashModel } from './crash-model.ts';
 import { lucks } from './luck.ts';
@@ -14,6 +15,8 @@ export interface Scenario {
   /** What is there, durable, before. */
   prepare(stage: Stage): Promise<void>;
   act(stage: Stage): Promise<void>;
+  /** What a person does again after the crash; it has to end well, wherever the first attempt ended. */
+  readonly again?: (root: string, workers: Workers, stage: Stage) => Promise<void>;
   /** The first operation after which it may crash; those before are only there to be unsafe. */
   readonly from?: number;
 }

@@ -19,6 +19,8 @@ export interface Expected {
   /** Ids of snapshots that were acknowledged before the crash and that nothing pruned. */
   readonly acknowledged: readonly string[];
   readonly pictures: ReadonlyMap<string, Picture>;
+  /** What a person does again after the crash, between two commands. */
+  readonly again?: (() => Promise<void>) | undefined;
 }
 
 /** Throws an Error that says what does not hold. Changes the folder. */
@@ -29,6 +31,7 @@ export async function checkRecovery(root: string, workers: Workers, expected: Ex
     const { snapshot } = workspace.repository.head();
     demand(snapshot === null || head !== undefined, `HEAD is at ${snapshot}, which is no snapshot`);
   });
+  await expected.again?.();
   // Another process: nothing may hang on what the first one mended.
   await using(root, workers, async (workspace) => {
     writeFileSync(`${root}/after the crash`, `written ${Math.random()}`);

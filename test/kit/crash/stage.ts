@@ -28,6 +28,7 @@ import type { Environment } from '../../../src/repo/environment.ts';
 import type { Repository } from '../../../src/repo/repository.ts';
 import { decodeStoreConfig, encodeStoreConfig } from '../../../src/repo/store-config.ts';
 import { walkTree } from '../../../src/repo/tree-diff.ts';
+import { dyingDisk } from './dying-disk.ts';
 import { inlineWorkers } from './inline-workers.ts';
 import type { Trace } from './traced-disk.ts';
 import { traceDisk } from './traced-disk.ts';
@@ -51,6 +52,7 @@ export class Stage {
   /** Snapshots that the scenario prunes: from its first operation on they may be gone. */
   readonly mayGo = new Set<string>();
   #trace: Trace | undefined;
+  #dying: Disk | undefined;
 
   constructor(root: string) {
     this.root = root;
@@ -58,12 +60,30 @@ export class Stage {
   }
 
   get disk(): Disk {
-    return this.#trace?.disk ?? realDisk;
+    return this.#dying ?? this.#trace?.disk ?? realDisk;
   }
 
   startTrace(): Trace {
     this.#trace = traceDisk(this.root, isIndex);
     return this.#trace;
+  }
+
+  /** Does something as a process that dies at the `n`-th rename within a folder that is checked out into. */
+  async dying(n: number, act: (stage: Stage) => Promise<void>): Promise<void> {
+    let left = n;
+    const { disk, isDead } = dyingDisk(this.disk, (call, [, to]) => {
+      if (call === 'rename' && String(to).startsWith('/proc/self/fd/')) left--;
+      return left === 0;
+    });
+    this.#dying = disk;
+    try {
+      await act(this);
+    } catch (error) {
+      if (!isDead()) throw error;
+    } finally {
+      this.#dying = undefined;
+    }
+    if (!isDead()) throw new Error('it was to die, and did not');
   }
 
   /** Opens a workspace, does something in it, and closes it, as one process. */

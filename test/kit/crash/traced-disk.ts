@@ -37,13 +37,17 @@ export interface Trace {
 export function traceDisk(root: string, skip: (path: string) => boolean): Trace {
   const ops: TraceOp[] = [];
   const files = new Map<number, OpenFile>();
+  /** Where what is skipped was moved to. */
+  const moved: string[] = [];
   let last = 0;
   const inside = (path: string): string | undefined => {
     const real = path.replace(/^\/proc\/self\/fd\/(\d+)/, (_all, fd: string) => readlinkSync(`/proc/self/fd/${fd}`));
     const plain = real.replace(/\/\.$/, '');
     if (plain !== root && !plain.startsWith(`${root}/`)) return undefined;
     const relative = plain.slice(root.length + 1);
-    return skip(relative) ? undefined : relative;
+    return skip(relative) || moved.some((at) => relative === at || relative.startsWith(`${at}/`))
+      ? undefined
+      : relative;
   };
   const noting = (fd: number, note: (file: OpenFile) => void): void => {
     const file = files.get(fd);
@@ -58,6 +62,7 @@ export function traceDisk(root: string, skip: (path: string) => boolean): Trace 
     const [a, b] = [inside(from), inside(to)];
     act();
     if (a !== undefined && b !== undefined) ops.push({ kind, from: a, to: b });
+    else if (b !== undefined) moved.push(b);
   };
   const disk: Disk = {
     ...realDisk,

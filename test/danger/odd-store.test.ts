@@ -1,0 +1,99 @@
+/**
+ * Something else in the place of snap's own files: FIFOs, folders, links. A command says so, with the right exit code
+ * and in time, and what a link leads to is never touched.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { amount } from '../kit/amount.ts';
+import { temporaryFolder } from '../kit/folder.ts';
+import type { Running } from '../kit/processes/run.ts';
+import { start } from '../kit/processes/run.ts';
+
+const WAIT_MS = 20_000;
+
+let folder: ReturnType<typeof temporaryFolder>;
+let root: string;
+beforeEach(async () => {
+  folder = temporaryFolder();
+  root = join(folder.path, 'work');
+  mkdirSync(root);
+  writeFileSync(join(root, 'a'), 'one');
+  expect(await run('init')).toMatchObject({ code: 0 });
+  expect(await run('commit', '-m', 'one')).toMatchObject({ code: 0 });
+});
+afterEach(() => folder.remove());
+
+/** The outcome of a command; one that does not end is killed, and has the code null. */
+async function run(...args: string[]): Promise<Awaited<Running['done']>> {
+  const running = start(args, root);
+  const timer = setTimeout(() => running.child.kill('SIGKILL'), WAIT_MS);
+  const done = await running.done;
+  clearTimeout(timer);
+  return done;
+}
+
+function put(kind: 'fifo' | 'folder' | 'link', path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(dirname(path), { recursive: true });
+  if (kind === 'fifo') execFileSync('mkfifo', [path]);
+  else if (kind === 'folder') mkdirSync(path);
+  else symlinkSync(join(folder.path, 'nowhere'), path);
+}
+
+const JOURNAL = '.snap/store/journal';
+const PLACES: readonly (readonly [string, string, readonly string[]])[] = [
+  ['HEAD', '.snap/HEAD', ['log']],
+  ['the lock of the workspace', '.snap/lock', ['commit', '-m', 'two']],
+  ['the store configuration', '.snap/store/config.json', ['log']],
+  ['the last journal entry', `${JOURNAL}/000000000002.json`, ['verify']],
+  ['the next journal entry', `${JOURNAL}/000000000003.json`, ['commit', '-m', 'two']],
+  ['the lock of gc', '.snap/store/locks/gc', ['gc']],
+];
+
+const KINDS: readonly ('fifo' | 'folder' | 'link')[] = ['fifo', 'folder', 'link'];
+
+describe.each(KINDS.slice(0, amount({ sample: 1, ordinary: 3, long: 3 })))('a %s in the place of', (kind) => {
+  test.each(PLACES)('%s', { timeout: 60_000 }, async (_name, path, args) => {
+    writeFileSync(join(root, 'a'), 'two');
+    put(kind, join(root, path));
+    const { code, stderr } = await run(...args);
+    expect(code, stderr).toBe(20);
+    expect(stderr).not.toMatch(/ at .*\.[jt]s:/);
+  });
+
+  test('the index: it is built again', { timeout: 60_000 }, async () => {
+    put(kind, join(root, '.snap/index/CURRENT'));
+    expect(await run('log', '--json')).toMatchObject({ code: 0 });
+    put(kind, join(root, '.snap/index'));
+    expect(await run('log', '--json')).toMatchObject({ code: 0 });
+  });
+
+  test('a session: nobody is there', { timeout: 60_000 }, async () => {
+    put(kind, join(root, '.snap/store/locks/sessions/x.json'));
+    expect(await run('gc')).toMatchObject({ code: 0 });
+    expect(readdirSync(join(root, '.snap/store/locks/sessions'))).toEqual(['x.json']);
+  });
+});
+
+test.each([
+  '.snap/tmp',
+  '.snap/store/tmp',
+  '.snap/store/locks/sessions',
+])('what a link in the place of %s leads to is left alone', async (path) => {
+  const own = join(folder.path, 'own');
+  mkdirSync(own);
+  const names = ['letter', 'x.json', `${'0'.repeat(32)}-letter`, `${'0'.repeat(32)}.pack`];
+  for (const name of names) {
+    writeFileSync(join(own, name), 'precious');
+    utimesSync(join(own, name), 1, 1);
+  }
+  rmSync(join(root, path), { recursive: true, force: true });
+  symlinkSync(own, join(root, path));
+  await run('gc', '--now');
+  await run('verify');
+  await run('commit', '-m', 'two');
+  expect(names.filter((name) => !existsSync(join(own, name)))).toEqual([]);
+  expect(lstatSync(join(root, path)).isSymbolicLink()).toBe(true);
+});

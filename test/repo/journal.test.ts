@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { StoreState } from '../../src/object/store-state.ts';
+import { EMPTY_STATE } from '../../src/object/store-state.ts';
+import {
+  appendEntry,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  newestCheckpoint,
+  readEntriesAfter,
+  readState,
+  replayJournal,
+} from '../../src/repo/journal.ts';
+import { checkpointName, journalName } from '../../src/repo/layout.ts';
+import type { Backend } from '../../src/storage/backend.ts';
+import { fileBackend } from '../../src/storage/file-backend.ts';
+import { flipBit } from '../kit/damage.ts';
+import { environmentWith, FailingDisk, newRoots } from './failing-disk.ts';
+
+const roots = newRoots();
+const failing = new FailingDisk();
+const environment = environmentWith({ disk: failing.disk });
+const draft = { operation: 'tag', note: '' } as const;
+const backendAt = (root: string): Backend => fileBackend(failing.disk, root, environment.uniqueName);
+const appendTo = async (backend: Backend, state: StoreState): Promise<StoreState> => {
+  const result = await appendEntry(backend, environment, state, draft);
+  if ('conflict' in result) throw new Error('conflict');
+  return result.state;
+};
+/** A backend that counts what is read. */
+const counting = (backend: Backend): Backend & { readonly read: string[] } => {
+  const read: string[] = [];
+  return {
+    ...backend,
+    read,
+    get: (name, range) => {
+      read.push(name);
+      return backend.get(name, range);
+    },
+  };
+};
+
+afterEach(() => {
+  failing.hook = undefined;
+});
+
+describe('appending', () => {
+  let backend: Backend;
+  beforeEach(() => {
+    mkdirSync(roots.root, { recursive: true });
+    backend = backendAt(join(roots.root, 'store'));
+  });
+
+  test('who comes second gets the entries that others published, and changes nothing', async () => {
+    const one = await appendTo(backend, EMPTY_STATE);
+    const two = await appendTo(backend, one);
+    const bytes = readFileSync(join(roots.root, 'store', journalName(1)));
+    const late = await appendEntry(backend, environment, EMPTY_STATE, draft);
+    expect('conflict' in late && late.conflict.map(({ entry }) => entry.number)).toEqual([1, 2]);
+    expect('conflict' in late && late.conflict.at(-1)?.hash).toBe(two.hash);
+    expect(readFileSync(join(roots.root, 'store', journalName(1)))).toEqual(bytes);
+  });
+
+  test('an entry whose writing was reported as lost, and which is there, is ours', async () => {
+    const unclear: Backend = {
+      ...backend,
+      putIfAbsent: async (name, bytes) => {
+        await backend.putIfAbsent(name, bytes);
+        return false;
+      },
+    };
+    const result = await appendEntry(unclear, environment, EMPTY_STATE, draft);
+    expect(result).toMatchObject({ published: { entry: { number: 1 } }, state: { number: 1 } });
+    expect((await readState(backend)).state.number).toBe(1);
+  });
+
+  test('a draft that does not follow the state is refused before anything is written', async () => {
+    const refs = [{ name: 'tags/x', from: 'a'.repeat(64), to: null }] as never;
+    await expect(appendEntry(backend, environment, EMPTY_STATE, { ...draft, refs })).rejects.toMatchObject({
+      code: 'corrupt-data',
+    });
+    expect(existsSync(join(roots.root, 'store', journalName(1)))).toBe(false);
+  });
+
+  test('entries carry the time with the zone of the machine', async () => {
+    const at = (minutes: number): typeof environment => ({
+      ...environment,
+      now: () => new Date(Date.UTC(2026, 10, 20, 14, 2, 11, 123)),
+      zoneMinutes: () => minutes,
+    });
+    let state = EMPTY_STATE;
+    const times: string[] = [];
+    for (const minutes of [0, 60, -210, 345]) {
+      const result = await appendEntry(backend, at(minutes), state, draft);
+      if ('conflict' in result) throw new Error('conflict');
+      times.push(result.published.entry.time);
+      state = result.state;
+    }
+    expect(times).toEqual([
+      '2026-11-20T14:02:11.123+00:00',
+      '2026-11-20T15:02:11.123+01:00',
+      '2026-11-20T10:32:11.123-03:30',
+      '2026-11-20T19:47:11.123+05:45',
+    ]);
+  });
+});
+
+describe('checkpoints', () => {
+  let store: string;
+  let backend: ReturnType<typeof counting>;
+  const states = new Map<number, StoreState>();
+  const at = (name: string): string => join(store, name);
+
+  beforeAll(async () => {
+    store = `${roots.root}-long`;
+    let state = EMPTY_STATE;
+    for (let number = 1; number <= 770; number++) {
+      state = await appendTo(backendAt(store), state);
+      if (number % 256 === 0)
+        expect(readdirSync(at('checkpoints')), `after ${number}`).toHaveLength(number < 768 ? number / 256 : 2);
+      states.set(number, state);
+    }
+  });
+  beforeEach(() => {
+    backend = counting(backendAt(store));
+  });
+
+  test('follow every 256th entry; the newest two are kept', () => {
+    expect(readdirSync(at('checkpoints')).sort()).toEqual(['000000000512.state', '000000000768.state']);
+  });
+
+  test('spare the reading of what is before them', async () => {
+    const { state, from, entries } = await readState(backend);
+    expect(state).toEqual(states.get(770));
+    expect(from).toEqual(states.get(768));
+    expect(entries.map(({ entry }) => entry.number)).toEqual([769, 770]);
+    expect(backend.read).toEqual(
+      [768, 768, 769, 770, 771].map((n, i) => (i === 0 ? checkpointName(n) : journalName(n))),
+    );
+  });
+
+  test('a state that is known is gone on from, one of another journal is not', async () => {
+    const known = states.get(767) as StoreState;
+    expect((await readState(backend, known)).from).toBe(known);
+    expect(backend.read).toEqual([767, 768, 769, 770, 771].map(journalName));
+    const stranger = { ...known, hash: 'f'.repeat(64) };
+    expect((await readState(backend, stranger)).from.number).toBe(768);
+    const ahead = { ...known, number: 999 };
+    expect((await readState(backend, ahead)).state).toEqual(states.get(770));
+  });
+
+  test('replaying reads every entry and none of them, and comes to the same', async () => {
+    expect((await replayJournal(backend)).state).toEqual(states.get(770));
+    expect(backend.read.filter((name) => name.startsWith('checkpoints'))).toEqual([]);
+    expect(await readEntriesAfter(backend, states.get(770) as StoreState)).toEqual([]);
+  });
+
+  test.each<[string, (path: string) => void, number]>([
+    ['damaged', (path) => flipBit(path, 70), 512],
+    ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, 40)), 512],
+    ['empty', (path) => writeFileSync(path, ''), 512],
+    ['whole, and of another number', (path) => copyFileSync(at(checkpointName(512)), path), 512],
+    [
+      'whole, and of another journal',
+      (path) => writeFileSync(path, encodeCheckpoint({ ...(states.get(768) as StoreState), hash: 'a'.repeat(64) })),
+      512,
+    ],
+    ['of a version that is not known', (path) => writeFileSync(path, sealed('{"format":2}')), 512],
+    ['there, beside files that are none', () => writeFileSync(at('checkpoints/000000000769.state~'), 'x'), 768],
+  ])('one that is %s', async (_, harm, expected) => {
+    const path = at(checkpointName(768));
+    const bytes = readFileSync(path);
+    harm(path);
+    expect((await newestCheckpoint(backend)).number).toBe(expected);
+    expect((await readState(backend)).state).toEqual(states.get(770));
+    writeFileSync(path, bytes);
+    rmSync(at('checkpoints/000000000769.state~'), { force: true });
+  });
+
+  test('that vanish while they are listed are passed over; without any the journal is read from the start', async () => {
+    const gone: Backend = {
+      ...backend,
+      get: async (name, range) => (name.startsWith('check') ? undefined : backend.get(name, range)),
+    };
+    expect((await newestCheckpoint(gone)).number).toBe(0);
+    expect((await readState(gone)).state).toEqual(states.get(770));
+  });
+
+  test('that the disk does not give are an error, not a longer way round', async () => {
+    failing.hook = (call, path) => (call === 'read' && path.endsWith('.state') ? 'EIO' : undefined);
+    await expect(readState(backend)).rejects.toMatchObject({ code: 'io' });
+  });
+
+  test('are the state behind its hash', () => {
+    const bytes = readFileSync(at(checkpointName(512)));
+    expect(decodeCheckpoint(bytes)).toEqual(states.get(512));
+    expect(decodeCheckpoint(bytes.subarray(0, -1))).toBeUndefined();
+  });
+});
+
+function sealed(body: string): string {
+  return `${createHash('sha256').update(body).digest('hex')}\n${body}`;
+}

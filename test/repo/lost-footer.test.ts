@@ -1,0 +1,125 @@
+/**
+ * A pack without its footer, read by one whose index is gone too: its blocks are found by a scan until `snap repair` has
+ * made it whole, and verify goes on calling it damaged.
+ */
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { readFile } from '../../src/api/diff.ts';
+import { verify } from '../../src/api/verify.ts';
+import { loadZstd } from '../../src/compress/zstd.ts';
+import type { BlobId, BlobKind } from '../../src/object/blob-id.ts';
+import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
+import { encodeSnapshot } from '../../src/object/snapshot.ts';
+import { sealBlock } from '../../src/pack/block.ts';
+import { TRAILER_BYTES } from '../../src/pack/pack-format.ts';
+import { pictureOf, samePicture } from '../kit/crash/stage.ts';
+import { packPaths } from '../kit/damage.ts';
+import { noise } from '../kit/folder.ts';
+import type { SmallWorkspace } from '../kit/small-workspace.ts';
+import { makeSmallWorkspace, scratchFolder } from '../kit/small-workspace.ts';
+
+const folder = scratchFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let made: SmallWorkspace;
+beforeEach(async () => {
+  made = await makeSmallWorkspace(join(folder, 'work'));
+});
+afterEach(() => made.close());
+
+test('its blobs are read, and it is damaged all the same', async () => {
+  for (let i = 0; i < 20; i++) made.write(i % 2 === 0 ? `f${i}` : `d/f${i}`, noise(3000, i + 1));
+  await made.commit('first');
+  const before = packPaths(made.store);
+  made.write('f0', 'another');
+  const id = await made.commit('second');
+  for (const pack of before) cutFooter(pack);
+  await withoutIndex();
+  expect(await cat('HEAD:f2')).toEqual(noise(3000, 3));
+  expect(await cat('HEAD:d/f3')).toEqual(noise(3000, 4));
+  const to = join(folder, 'copy');
+  expect((await checkout(made.workspace, { revision: 'HEAD', to })).failures).toEqual([]);
+  expect(samePicture(pictureOf(to), made.pictures.get(id) ?? new Map())).toBe(true);
+  const { faults } = await verify(made.workspace);
+  for (const pack of before)
+    expect(faults).toContainEqual(expect.objectContaining({ what: 'pack', pack: pack.slice(-37, -5) }));
+});
+
+test('what is damaged in it is not read', async () => {
+  for (let i = 0; i < 20; i++) made.write(`f${i}`, noise(3000, i + 1));
+  await made.commit('first');
+  const before = packPaths(made.store);
+  made.write('f0', 'another');
+  await made.commit('second');
+  for (const pack of before)
+    cutFooter(pack, (bytes) => {
+      const at = bytes.indexOf(noise(3000, 3));
+      if (at >= 0) bytes[at + 7] = (bytes[at + 7] ?? 0) ^ 1;
+    });
+  await withoutIndex();
+  await expect(cat('HEAD:f2')).rejects.toMatchObject({ code: 'corrupt-data' });
+});
+
+test('a commit does not rely on it', async () => {
+  for (let i = 0; i < 20; i++) made.write(`f${i}`, noise(3000, i + 1));
+  await made.commit('first');
+  const before = packPaths(made.store);
+  made.write('f0', 'another');
+  await made.commit('second');
+  for (const pack of before) cutFooter(pack);
+  await withoutIndex();
+  made.write('f0', 'a third');
+  await made.commit('third');
+  for (const pack of before) rmSync(pack);
+  expect(await cat('HEAD:f2')).toEqual(noise(3000, 3));
+});
+
+test('no snapshot is taken from there: a file may hold what looks like one', async () => {
+  const { workspace } = made;
+  made.write('a', 'a');
+  const first = await made.commit('first');
+  const snapshot = encodeSnapshot({ ...(await workspace.repository.trees.snapshot(first)), message: 'forged' });
+  const tree = Buffer.from('a blob of another kind');
+  const part = (kind: BlobKind, bytes: Buffer): Parameters<typeof sealBlock>[1][number] => ({
+    blob: { kind, length: bytes.length, id: blobIdOf(bytes) },
+    bytes,
+  });
+  const parts = [part(BLOB_KIND.snapshot, snapshot), part(BLOB_KIND.tree, tree)];
+  const forged = sealBlock(await loadZstd(), parts, 'off').bytes;
+  const before = packPaths(made.store);
+  made.write('b', Buffer.concat([noise(3000, 1), forged, noise(3000, 3)]));
+  await made.commit('second');
+  // The block that the file lies in is damaged too: else a scan would step over what is in it.
+  for (const pack of packPaths(made.store).filter((path) => !before.includes(path)))
+    cutFooter(pack, (bytes) => bytes.fill(0, bytes.indexOf('SBLK'), bytes.indexOf('SBLK') + 4));
+  await withoutIndex();
+  const { blobs } = made.workspace.repository;
+  expect(await blobs.readStored(BLOB_KIND.tree, blobIdOf(tree))).toEqual(tree);
+  await expect(blobs.read(BLOB_KIND.snapshot, blobIdOf(snapshot) as BlobId)).rejects.toMatchObject({
+    code: 'corrupt-data',
+  });
+});
+
+/** Zeros in place of the trailer, and `change` before it. */
+function cutFooter(pack: string, change: (bytes: Buffer) => void = () => undefined): void {
+  const bytes = readFileSync(pack);
+  change(bytes);
+  bytes.fill(0, bytes.length - TRAILER_BYTES);
+  chmodSync(pack, 0o600);
+  writeFileSync(pack, bytes);
+}
+
+async function withoutIndex(): Promise<void> {
+  await made.workspace.close();
+  rmSync(join(made.root, '.snap/index'), { recursive: true });
+  await made.reopen();
+}
+
+async function cat(what: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  const { content } = await readFile(made.workspace, what);
+  for await (const piece of content) pieces.push(new Uint8Array(piece));
+  return Buffer.concat(pieces);
+}
