@@ -1,6 +1,7 @@
 /** Danger: chunk lists that lose, repeat or reorder chunks, or that an edit rewrites as a whole. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
 import type { EncodedList } from '../../src/object/chunk-list.ts';
@@ -56,6 +57,56 @@ describe('chunk lists', () => {
   test('equal chunks are cut at the limit, and lists end', () => {
     const same = Array.from({ length: 10_000 }, () => ({ id: '00'.repeat(32) as BlobId, length: 1 }));
     expect(expand(encodeChunkLists(same))).toEqual(same);
+  });
+
+  test('a file without chunks has no list', () => {
+    expect(() => encodeChunkLists([])).toThrow('needs chunks');
+  });
+
+  test('a segment ends after an id whose low nine bits are zero, never with its first chunk', () => {
+    const cut = { id: `${'f'.repeat(60)}fe00` as BlobId, length: 1 };
+    const other = { id: `${'0'.repeat(60)}01ff` as BlobId, length: 1 };
+    const segments = (...refs: ChunkRef[]) =>
+      encodeChunkLists(refs)
+        .map((list) => decodeChunkList(list.bytes))
+        .filter(({ level }) => level === 0)
+        .map((list) => list.refs.length);
+    expect(segments(cut, other, cut, other)).toEqual([3, 1]);
+    expect(segments(cut, cut, cut)).toEqual([2, 1]);
+    expect(segments(other, cut)).toEqual([2]);
+  });
+
+  describe('a list is refused', () => {
+    /** A list of `count` chunks of `length` bytes. */
+    const list = (version: number, level: number, count: number, length: number): Buffer => {
+      const writer = new ByteWriter();
+      writer.u8(version);
+      writer.u8(level);
+      writer.uvarint(count);
+      for (let i = 0; i < count; i++) {
+        writer.uvarint(length);
+        writer.id('00'.repeat(32));
+      }
+      return writer.finish();
+    };
+    test.each([
+      ['no chunks', list(1, 0, 0, 1), 'corrupt-data'],
+      ['one chunk more than a segment holds', list(1, 0, 4097, 1), 'corrupt-data'],
+      ['an empty chunk', list(1, 0, 2, 0), 'corrupt-data'],
+      ['a level too high', list(1, 9, 2, 1), 'corrupt-data'],
+      ['a later version', list(2, 0, 2, 1), 'unsupported-format'],
+      ['more behind it', Buffer.concat([list(1, 0, 2, 1), Buffer.of(0)]), 'corrupt-data'],
+    ])('%s', (_, bytes, code) => {
+      expect(() => decodeChunkList(bytes)).toThrow(expect.objectContaining({ code }));
+    });
+
+    test.each([
+      [0, 1],
+      [8, 1],
+      [0, 4096],
+    ])('not of level %i with %i chunks', (level, count) => {
+      expect(decodeChunkList(list(1, level, count, 1))).toMatchObject({ level, refs: { length: count } });
+    });
   });
 
   test('damaged bytes are refused, or are another list in its only encoding', () => {

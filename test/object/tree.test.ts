@@ -3,11 +3,13 @@
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import { encodeName } from '../../src/bytes/names.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
-import { decodeTree, encodeTree } from '../../src/object/tree.ts';
+import { decodeTree, encodeTree, writeName } from '../../src/object/tree.ts';
 import type { TreeEntry } from '../../src/object/tree-entry.ts';
-import { decodeParts, encodeFolder } from '../../src/object/tree-parts.ts';
+import type { TreePart } from '../../src/object/tree-parts.ts';
+import { checkPart, decodeParts, encodeFolder } from '../../src/object/tree-parts.ts';
 import { folders } from '../kit/arbitrary.ts';
 import { attempt, tamper } from '../kit/tamper.ts';
 
@@ -74,6 +76,9 @@ describe('trees', () => {
     '.s\u200cnap',
     '.\u017fnap',
     'x'.repeat(4097),
+    `${'é'.repeat(2048)}x`,
+    'snap~9',
+    '.ſnap',
   ])('the name %j is refused by writer and reader', (name) => {
     expect(() => encodeTree([emptyFile(name)])).toThrow('a tree cannot hold');
     const bytes = encodeName(name);
@@ -83,7 +88,23 @@ describe('trees', () => {
     expect(() => decodeTree(damaged)).toThrow('damaged tree');
   });
 
-  test.each(['.snapignore', 'snap', '.snapshots', 'a.snap', 'snap~10', '...', ' '])('the name %j is fine', (name) => {
+  test.each([
+    '.snapignore',
+    'snap',
+    '.snapshots',
+    'a.snap',
+    'snap~10',
+    'snap~0',
+    'snap~',
+    'xsnap~1',
+    '.snap~1',
+    '...',
+    ' ',
+    'x'.repeat(4096),
+    'é'.repeat(2048),
+    's',
+    'p',
+  ])('the name %j is fine', (name) => {
     expect(decodeTree(encodeTree([emptyFile(name)]))[0]?.name).toBe(name);
   });
 
@@ -100,6 +121,122 @@ describe('trees', () => {
 
   test('another version is refused as such', () => {
     expect(() => decodeTree(Buffer.of(2, 0, 0))).toThrow('unknown version 2');
+  });
+});
+
+/** The entry of a tree with one entry, altered behind its name. */
+const altered = (entry: TreeEntry, alter: (writer: ByteWriter) => void): Buffer => {
+  const head = new ByteWriter();
+  head.u8(1);
+  head.u8(0);
+  head.uvarint(1);
+  head.u8(entry.kind);
+  writeName(head, entry.name);
+  alter(head);
+  return head.finish();
+};
+const owned = (writer: ByteWriter, mode = 0, uid = 0, gid = 0): void => {
+  writer.uvarint(mode);
+  writer.i64(0n);
+  writer.uvarint(uid);
+  writer.uvarint(gid);
+};
+const chunked = (writer: ByteWriter, flags: number, size: number, lengths: readonly number[]): void => {
+  owned(writer);
+  writer.u8(flags);
+  writer.uvarint(size);
+  writer.uvarint(lengths.length);
+  for (const length of lengths) {
+    writer.uvarint(length);
+    writer.id('00'.repeat(32));
+  }
+};
+
+describe('what no writer writes is refused', () => {
+  const f = emptyFile('f');
+  const cases: [string, Buffer][] = [
+    ['permissions of 13 bits', altered(f, (w) => owned(w, 0o10000))],
+    ['an owner of 33 bits', altered(f, (w) => owned(w, 0, 2 ** 32))],
+    ['a group of 33 bits', altered(f, (w) => owned(w, 0, 0, 2 ** 32))],
+    ['an unknown flag', altered(f, (w) => chunked(w, 16, 0, []))],
+    ['nine inline chunks', altered(f, (w) => chunked(w, 0, 9, Array(9).fill(1)))],
+    ['an empty chunk', altered(f, (w) => chunked(w, 0, 1, [1, 0]))],
+    ['too few bytes for the size', altered(f, (w) => chunked(w, 0, 3, [1, 1]))],
+    ['too many bytes for the size', altered(f, (w) => chunked(w, 0, 1, [1, 1]))],
+    ['kind 8', altered({ ...f, kind: 8 } as unknown as TreeEntry, (w) => owned(w))],
+    ['kind 0', altered({ ...f, kind: 0 } as unknown as TreeEntry, (w) => owned(w))],
+    ['more entries than bytes', Buffer.of(1, 0, 0x7f, 1)],
+    ['an unknown type', Buffer.of(1, 2, 0)],
+  ];
+  test.each(cases)('%s', (_, bytes) => {
+    expect(() => decodeTree(bytes)).toThrow(expect.objectContaining({ code: 'corrupt-data' }));
+  });
+
+  test('not the largest that is allowed', () => {
+    const most = { ...f, mode: 0o7777, uid: 2 ** 32 - 1, gid: 2 ** 32 - 1, sparse: true, unsteady: true };
+    expect(decodeTree(encodeTree([most]))).toEqual([most]);
+    expect(decodeTree(altered(f, (w) => chunked(w, 0, 8, Array(8).fill(1))))[0]).toMatchObject({ size: 8 });
+  });
+
+  test('times beyond 64 bits are the nearest that fits', () => {
+    const times = [-(2n ** 63n) - 1n, -(2n ** 63n), 2n ** 63n - 1n, 2n ** 63n];
+    expect(times.map((mtime) => decodeTree(encodeTree([{ ...f, mtime }]))[0]?.mtime)).toEqual([
+      -(2n ** 63n),
+      -(2n ** 63n),
+      2n ** 63n - 1n,
+      2n ** 63n - 1n,
+    ]);
+  });
+});
+
+describe('lists of parts', () => {
+  const list = (names: readonly string[], count = names.length): Buffer => {
+    const writer = new ByteWriter();
+    writer.u8(1);
+    writer.u8(1);
+    writer.uvarint(count);
+    for (const name of names) {
+      writeName(writer, name);
+      writer.id('00'.repeat(32));
+    }
+    return writer.finish();
+  };
+
+  test('two or more, sorted', () => {
+    expect(decodeParts(list(['a', 'b']))?.map(({ firstName }) => firstName)).toEqual(['a', 'b']);
+    expect(decodeParts(encodeTree([]))).toBeUndefined();
+  });
+
+  test.each([
+    ['none', list([])],
+    ['one', list(['a'])],
+    ['unsorted', list(['b', 'a'])],
+    ['a name twice', list(['a', 'a'])],
+    ['a name that no tree holds', list(['..', 'a'])],
+    ['more than there are bytes', list(['a', 'b'], 2 ** 40)],
+    ['more than there are', list(['a', 'b'], 3)],
+    ['fewer than there are', list(['a', 'b', 'c'], 2)],
+  ])('%s: refused', (_, bytes) => {
+    expect(() => decodeParts(bytes)).toThrow(expect.objectContaining({ code: 'corrupt-data' }));
+  });
+
+  const part = (firstName: string): TreePart => ({ firstName, tree: blobIdOf(Buffer.from(firstName)) });
+  const files = (...names: string[]): TreeEntry[] => names.map(emptyFile);
+  const cases: [boolean, string | undefined, string[]][] = [
+    [true, undefined, ['b']],
+    [true, undefined, ['b', 'z']],
+    [true, 'd', ['b', 'c']],
+    [false, 'c', ['b', 'c']],
+    [false, 'c', ['b', 'd']],
+    [false, 'd', []],
+    [false, undefined, []],
+    [false, undefined, ['a']],
+    [false, 'd', ['c']],
+  ];
+  test.each(cases)('the part from "b" fits: %s, with the next from %s and entries %j', (fits, next, names) => {
+    const check = () => checkPart(part('b'), next === undefined ? undefined : part(next), files(...names));
+    if (fits) check();
+    else expect(check).toThrow(expect.objectContaining({ code: 'corrupt-data' }));
   });
 });
 
