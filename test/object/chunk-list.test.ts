@@ -100,6 +100,12 @@ describe('chunk lists', () => {
       expect(() => decodeChunkList(bytes)).toThrow(expect.objectContaining({ code }));
     });
 
+    test('a later version: with the hint to update', () => {
+      expect(() => decodeChunkList(list(2, 0, 1, 1))).toThrow(
+        expect.objectContaining({ hint: expect.stringContaining('newer version') }),
+      );
+    });
+
     test.each([
       [0, 1],
       [8, 1],

@@ -71,6 +71,142 @@ describe('journal entries', () => {
   });
 });
 
+describe('what no writer writes is refused', () => {
+  const id = 'ab'.repeat(32);
+  const pack = 'cd'.repeat(16);
+  type Fields = Record<string, Json>;
+  const snapshot: Fields = {
+    changes: { added: 1, changed: 2, newBytes: 3, removed: 4, storedBytes: 5 },
+    folder: { gid: 1, mode: 493, mtime: '-1790000000123456789', uid: 2 },
+    format: 1,
+    git: { branch: null, commit: 'c' },
+    host: 'h',
+    message: 'm',
+    meta: { key: 'value' },
+    origin: 'commit',
+    parent: id,
+    program: 'p',
+    skipped: [{ path: 'a', reason: 'b' }],
+    time: '2026-07-26T12:00:00.000+02:00',
+    totals: { bytes: 1, files: 2, folders: 3, others: 4 },
+    tree: id,
+    unsteady: ['u'],
+    user: 'u',
+    workspace: { id: 'i', name: 'n' },
+  };
+  const entry: Fields = {
+    condemned: [pack],
+    format: 1,
+    grafts: { [id]: id },
+    head: { from: null, to: id },
+    host: 'h',
+    note: 'n',
+    number: 7,
+    operation: 'commit',
+    packs: [{ blobs: 1, id: pack, sha256: id, size: 100 }],
+    previous: id,
+    program: 'p',
+    refs: [{ from: id, name: 'tags/v1', to: null }],
+    swept: [pack],
+    time: 't',
+    undoes: 3,
+    user: 'u',
+    workspace: 'w',
+    writer: 'x',
+  };
+  const read = (record: 'snapshot' | 'entry', fields: Fields): unknown => {
+    const bytes = encodeCanonicalJson(fields);
+    return record === 'snapshot' ? decodeSnapshot(bytes) : decodeJournalEntry(bytes, 7);
+  };
+  const of = { snapshot, entry };
+
+  test.each(['snapshot', 'entry'] as const)('a whole %s is taken', (record) => {
+    expect(read(record, of[record])).toBeDefined();
+  });
+
+  /** Each object in a record, as the path to it. */
+  const inner = (['snapshot', 'entry'] as const).flatMap((record) =>
+    Object.entries(of[record]).flatMap(([name, value]) =>
+      Array.isArray(value)
+        ? typeof value[0] === 'object'
+          ? [{ record, name, change: (more: Fields) => [{ ...(value[0] as Fields), ...more }] as Json }]
+          : []
+        : typeof value === 'object' && !['meta', 'grafts'].includes(name)
+          ? [{ record, name, change: (more: Fields) => ({ ...(value as Fields), ...more }) as Json }]
+          : [],
+    ),
+  );
+  test.each(inner)('an unknown field in $name of a $record', ({ record, name, change }) => {
+    expect(() => read(record, { ...of[record], [name]: change({ future: 1 }) })).toThrow(
+      expect.objectContaining({ code: 'unsupported-format', message: expect.stringContaining('"future"') }),
+    );
+  });
+  test('that were all of them', () => expect(inner).toHaveLength(9));
+
+  const LATER: [keyof typeof of, Fields][] = [
+    ['snapshot', { format: 2 }],
+    ['entry', { format: 2 }],
+    ['entry', { operation: 'explode' }],
+    ['snapshot', { future: 1 }],
+    ['entry', { future: 1 }],
+  ];
+  test.each(LATER)('a %s of a later version: %j', (record, change) => {
+    expect(() => read(record, { ...of[record], ...change })).toThrow(
+      expect.objectContaining({ code: 'unsupported-format', hint: expect.stringContaining('newer version') }),
+    );
+  });
+
+  const DAMAGED: [keyof typeof of, Fields][] = [
+    ['snapshot', { origin: 'elsewhere' }],
+    ['snapshot', { tree: 'a' }],
+    ['snapshot', { parent: 'a' }],
+    ...[
+      'yesterday',
+      '2026-07-26T12:00:00.000Z',
+      '2026-07-26T12:00:00+02:00',
+      '2026-13-26T12:00:00.000+02:00',
+      'x2026-07-26T12:00:00.000+02:00',
+      '2026-07-26T12:00:00.000+02:00x',
+      '2026-07-26T12:00:00.0000+02:00',
+      '2026-07-26T12:00:00.000*02:00',
+      '2026-07-26T12:00:00.000+2:00',
+      '2026-07-26T12:00:00.000+02:0',
+      '2026-7-26T12:00:00.000+02:00',
+      '26-07-26T12:00:00.000+02:00',
+    ].map((time): [keyof typeof of, Fields] => ['snapshot', { time }]),
+    ...['', '-', '1x', 'x1', '+1', '12345678901234567890', '1.5'].map((mtime): [keyof typeof of, Fields] => [
+      'snapshot',
+      { folder: { gid: 1, mode: 493, mtime, uid: 2 } },
+    ]),
+    ['entry', { number: 8 }],
+    ['entry', { grafts: { a: id } }],
+    ['entry', { grafts: { [id]: 'a' } }],
+    ['entry', { condemned: ['a'] }],
+    ['entry', { swept: [id] }],
+    ['entry', { head: { from: 'a', to: null } }],
+    ['entry', { head: { from: null, to: 'a' } }],
+    ['entry', { refs: [{ name: 'v1', from: null, to: id }] }],
+    ['entry', { refs: [{ name: 'tags/v1', from: 'a', to: id }] }],
+    ['entry', { packs: [{ id, sha256: id, size: 1, blobs: 1 }] }],
+    ['entry', { packs: [{ id: pack, sha256: pack, size: 1, blobs: 1 }] }],
+    ['entry', { undoes: -1 }],
+  ];
+  test.each(DAMAGED)('a damaged %s: %j', (record, change) => {
+    expect(() => read(record, { ...of[record], ...change })).toThrow(expect.objectContaining({ code: 'corrupt-data' }));
+  });
+
+  test.each([
+    ['0'],
+    ['-1'],
+    ['1790000000123456789'],
+    ['-9223372036854775808'],
+  ])('the time %s of a folder is taken', (mtime) => {
+    expect(read('snapshot', { ...snapshot, folder: { gid: 1, mode: 493, mtime, uid: 2 } })).toMatchObject({
+      folder: { mtime },
+    });
+  });
+});
+
 describe('canonical JSON', () => {
   const values = fc.letrec<{ value: Json }>((tie) => ({
     value: fc.oneof(

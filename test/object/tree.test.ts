@@ -120,7 +120,13 @@ describe('trees', () => {
   });
 
   test('another version is refused as such', () => {
-    expect(() => decodeTree(Buffer.of(2, 0, 0))).toThrow('unknown version 2');
+    expect(() => decodeTree(Buffer.of(2, 0, 0))).toThrow(
+      expect.objectContaining({
+        code: 'unsupported-format',
+        message: expect.stringContaining('unknown version 2'),
+        hint: expect.stringContaining('newer version'),
+      }),
+    );
   });
 });
 
