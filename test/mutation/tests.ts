@@ -1,0 +1,8 @@
+/** The folders of src/ that are mutated, each with the tests that must notice: none that starts the built command. */
+export const MUTATED: Readonly<Record<string, readonly string[]>> = {
+  object: ['object/*', 'vectors/vectors'],
+  pack: ['pack/*', 'vectors/pack'],
+  gc: ['gc/*', 'danger/gc-model'],
+  repo: ['repo/*', 'api/*', 'gc/mark', 'history/log', 'verify/reindex', 'danger/hostile-records'],
+  checkout: ['checkout/*', 'api/undo', 'danger/hostile-target', 'danger/hostile-tree'],
+};
