@@ -52,7 +52,7 @@ describe('schedules of the real code', () => {
   test(
     'what is published is whole, what is acknowledged stays, and all garbage goes',
     async () => {
-      const schedules = amount({ sample: 40, ordinary: 1000, long: 20_000 });
+      const schedules = amount({ sample: 40, ordinary: 1000, long: 100_000 });
       for (let i = 0; i < schedules; i++) await play(SEED + i);
       const done = [...counts].map(([what, times]) => `${what} ${times}`).join(', ');
       console.info(`schedules: ${schedules} (${AMOUNT}); ${done}`);
