@@ -88,7 +88,7 @@ export async function previewCheckoutTo(
   if (disk.lstat(folder) === undefined) return previewEmpty(planOptions(repository, options));
   const names = describing('listing', folder, () => disk.list(folder));
   if (!force && !names.every(isTemporaryFolder)) throw notEmpty(folder);
-  const target = new Target(repository.environment, folder, undefined);
+  const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
     return await preview(repository, workers, repository.trees, options, target);
   } finally {

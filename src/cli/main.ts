@@ -74,15 +74,18 @@ export async function run(given: readonly string[] = process.argv): Promise<void
       : face.exitCode;
 }
 
-/** Where a relative path begins; only needed where there is one. Throws `not-found` if that folder was removed. */
+/** Where a relative path begins. Throws `not-found` if that folder was removed and `given` does not do without it. */
 function workingFolder(given: string | undefined): string {
-  if (given !== undefined && isAbsolute(given)) return '/';
   try {
     return process.cwd();
   } catch {
-    throw new SnapError('not-found', 'the folder that this runs in is not there any more', {
-      hint: 'Change to another folder, or name one with -C <dir>.',
-    });
+    if (given === undefined || !isAbsolute(given))
+      throw new SnapError('not-found', 'the folder that this runs in is not there any more', {
+        hint: 'Change to another folder, or name one with -C <dir>.',
+      });
+    // Threads do not start without one.
+    process.chdir('/');
+    return '/';
   }
 }
 

@@ -91,7 +91,7 @@ function sayPlan(face: Face, plan: Plan, to: string | undefined): void {
   if (to !== undefined) {
     face.say(` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) into ${face.safe(to)}`);
     for (const path of plan.blocked)
-      face.warn(`${face.safe(path)} is there, and would be replaced: it is in no snapshot`);
+      face.warn(`${face.safe(path)} is there with other contents, and would be replaced`);
     return;
   }
   face.say(
