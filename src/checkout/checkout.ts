@@ -14,12 +14,13 @@ import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult } from './apply.ts';
 import { applySteps } from './apply.ts';
+import { bearsMark, holdsOnlyTemporaries, markOf } from './interrupted.ts';
 import type { Step, TakeStep } from './plan.ts';
 import { planCheckout } from './plan.ts';
 import type { CheckoutOptions, PlanSummary } from './preview.ts';
 import { existingFiles, inTheWay, planOptions, preview } from './preview.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
-import { isTemporaryFolder, Target } from './target.ts';
+import { Target } from './target.ts';
 
 /**
  * Checks out in place. `begin` is called when nothing stands in the way, just before the first change, and told whether
@@ -47,6 +48,7 @@ export async function checkoutInPlace(
       keepStats: true,
       expected: (path) => seen.expected(path),
       existing: undefined,
+      goingOn: false,
       empty: false,
       signal: options.signal,
       progress: options.progress,
@@ -76,8 +78,9 @@ export async function previewCheckout(
 }
 
 /**
- * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if
- * only a checkout that was cut short has been there: that one is gone on with.
+ * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if a
+ * checkout of this snapshot was cut short there: it is gone on with, and replaces nothing. Files come into their places
+ * whole, so what differs from the snapshot is somebody's own.
  */
 export async function checkoutTo(
   repository: Repository,
@@ -90,21 +93,17 @@ export async function checkoutTo(
   const session = beginSession(repository.environment, repository.backend);
   try {
     ensureFolder(disk, folder);
-    const alone = liveSessions(repository.environment, repository.backend).length === 0;
-    const names = disk.list(folder);
-    const interrupted = alone ? names.filter(isTemporaryFolder) : [];
-    const empty = names.length === interrupted.length;
-    if (!empty && !force && interrupted.length === 0)
-      throw new SnapError('refused', `${folder} is not empty`, {
-        hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
-      });
-    const target = new Target(repository.environment, folder, undefined);
+    const mark = markOf(repository.config.id, options.after.tree);
+    const left = temporariesIn(repository, folder, mark, force);
+    const target = new Target(repository.environment, folder, mark);
     const damaged: ApplyResult['failures'][number][] = [];
     const unreadable = (path: string, { code, message }: SnapError): void => {
       damaged.push({ path, code, reason: message });
     };
     try {
-      for (const name of interrupted) target.removeTemporaries(name);
+      for (const name of left) target.removeTemporaries(name);
+      const empty = target.isEmpty();
+      const goingOn = !force && !empty;
       const plan = { ...planOptions(repository, options), unreadable };
       const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
@@ -112,7 +111,8 @@ export async function checkoutTo(
         target,
         overwrite: options.overwrite,
         keepStats: false,
-        expected: () => undefined,
+        expected: () => (goingOn ? null : undefined),
+        goingOn,
         existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
         empty,
         signal: options.signal,
@@ -132,6 +132,19 @@ export async function checkoutTo(
   } finally {
     session.end();
   }
+}
+
+/** The folders that checkouts which are over left in `folder`. Throws `refused` if it may not be written into. */
+function temporariesIn(repository: Repository, folder: string, mark: Buffer, force: boolean): string[] {
+  const { environment, backend } = repository;
+  const { disk } = environment;
+  const names = disk.list(folder);
+  const alone = liveSessions(environment, backend).length === 0;
+  const left = alone ? names.filter((name) => holdsOnlyTemporaries(disk, folder, name)) : [];
+  if (force || left.length === names.length || left.some((name) => bearsMark(disk, folder, name, mark))) return left;
+  throw new SnapError('refused', `${folder} is not empty`, {
+    hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
+  });
 }
 
 /** Mode and owner of the workspace folder itself are its user's: no commit sees that they changed. */

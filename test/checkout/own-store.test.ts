@@ -1,5 +1,5 @@
 /** A store that lies in its own workspace is never part of a snapshot, nor touched by a checkout. */
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -53,4 +53,31 @@ test('--to does not write into the files of snap', async () => {
     );
     expect(hasCode(error, 'refused'), to).toBe(true);
   }
+});
+
+test('--to does not write into them through links, nor into a folder that holds the store', async () => {
+  await using made = await makeWorkspace({ files: { f: 'one' } });
+  await made.commit('one');
+  const beside = join(made.root, '..');
+  symlinkSync(made.root, join(beside, 'link'));
+  symlinkSync('../work/.snap/store', join(made.root, 'inner'));
+  await using shared = await makeWorkspace({ files: { f: 'two' }, store: join(beside, 'stores/one') });
+  await shared.commit('two');
+  mkdirSync(join(beside, 'stores/other'));
+  const cases = [
+    [made, join(beside, 'link')],
+    [made, join(beside, 'link/.snap/new')],
+    [made, join(made.root, 'inner')],
+    [made, join(made.root, 'inner/packs')],
+    [shared, join(beside, 'stores')],
+    [shared, beside],
+  ] as const;
+  for (const [{ workspace }, to] of cases) {
+    const error = await checkout(workspace, { revision: 'HEAD', to, force: true }).catch((thrown: unknown) => thrown);
+    expect(hasCode(error, 'refused'), to).toBe(true);
+  }
+  expect((await checkout(shared.workspace, { revision: 'HEAD', to: join(beside, 'stores/other') })).failures).toEqual(
+    [],
+  );
+  expect((await checkout(made.workspace, { revision: 'HEAD', to: join(made.root, 'copy') })).failures).toEqual([]);
 });
