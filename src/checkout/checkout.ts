@@ -7,6 +7,7 @@ import { ensureFolder } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { isStore } from '../repo/is-store.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession, liveSessions } from '../repo/session.ts';
@@ -104,7 +105,7 @@ export async function checkoutTo(
       for (const name of left) target.removeTemporaries(name);
       const empty = target.isEmpty();
       const goingOn = !force && !empty;
-      const plan = { ...planOptions(repository, options), unreadable };
+      const plan = { ...planOptions(repository, options, target), unreadable };
       const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
         workers,
@@ -138,6 +139,8 @@ export async function checkoutTo(
 function temporariesIn(repository: Repository, folder: string, mark: Buffer, force: boolean): string[] {
   const { environment, backend } = repository;
   const { disk } = environment;
+  if (isStore(disk, (name) => `${folder}/${name}`))
+    throw new SnapError('refused', `${folder} is a store of snap`, { hint: 'Name another folder.' });
   const names = disk.list(folder);
   const alone = liveSessions(environment, backend).length === 0;
   const left = alone ? names.filter((name) => holdsOnlyTemporaries(disk, folder, name)) : [];

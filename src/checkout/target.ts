@@ -10,6 +10,7 @@ import { errnoOf, hasCode } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
+import { isStore } from '../repo/is-store.ts';
 import type { WriteRoot } from '../work/write-files.ts';
 import { isOwnTemporary, markName, temporaryFolder, tokenOf } from './interrupted.ts';
 
@@ -63,6 +64,11 @@ export class Target {
       if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'refused') return undefined;
       throw error;
     }
+  }
+
+  /** True if a store lies in the folder at a path. */
+  isStore(path: string): boolean {
+    return isStore(this.#disk, (name) => this.at(`${path}/${name}`));
   }
 
   /** Names in the folder at a path. */

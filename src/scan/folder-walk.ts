@@ -10,7 +10,8 @@ import type { BlobId } from '../object/blob-id.ts';
 import { entryNameFault } from '../object/entry-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { IGNORE_FILE } from '../repo/layout.ts';
+import { isStore, STORE_REASON } from '../repo/is-store.ts';
+import { IGNORE_FILE, JOURNAL } from '../repo/layout.ts';
 import type { WalkedFolder } from './folder-trees.ts';
 import { FolderTrees } from './folder-trees.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
@@ -28,6 +29,8 @@ export class FolderWalk {
   readonly #context: ScanContext;
   readonly #leaves: LeafEntries;
   readonly #trees: FolderTrees;
+  /** Folders that turned out to be stores. */
+  readonly #stores = new Set<string>();
   #lastYield = 0;
 
   constructor(context: ScanContext) {
@@ -55,10 +58,11 @@ export class FolderWalk {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
       if (path === '') throw fromSystemError(error, 'reading', context.root);
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR') context.skipped.push({ path, reason: errno });
-      for (const entry of base === undefined ? [] : await context.trees.folder(base))
-        await this.#leaves.countRemoved(join(path, entry.name), entry);
-      return settled(undefined);
+      return this.#leaveOut(path, base, errno === 'ENOENT' || errno === 'ENOTDIR' ? undefined : errno);
+    }
+    if (path !== '' && listing.names.includes(JOURNAL) && this.#isStore(path)) {
+      this.#stores.add(path);
+      return this.#leaveOut(path, base, STORE_REASON);
     }
     for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
     context.progress(listing.names.length);
@@ -77,6 +81,23 @@ export class FolderWalk {
       return this.#walkUnchanged(folder, record);
     }
     return this.#walkChanged(folder);
+  }
+
+  /** `reason`: why the folder is not in the snapshot, unless it is not there either. */
+  async #leaveOut(
+    path: string,
+    base: BlobId | undefined,
+    reason: string | undefined,
+  ): Promise<{ done: Promise<undefined> }> {
+    if (reason !== undefined) this.#context.skipped.push({ path, reason });
+    for (const entry of base === undefined ? [] : await this.#context.trees.folder(base))
+      await this.#leaves.countRemoved(join(path, entry.name), entry);
+    return settled(undefined);
+  }
+
+  #isStore(path: string): boolean {
+    const { root, environment } = this.#context;
+    return isStore(environment.disk, (name) => `${absolute(root, path)}/${name}`);
   }
 
   /** Only subfolders may differ. */
@@ -151,6 +172,7 @@ export class FolderWalk {
       child.done
         .then((walked) => {
           if (walked !== undefined) results.set(name, walked);
+          else if (this.#stores.has(join(path, name))) markIgnored(listing.stats, position);
           entries.fill(place, walked === undefined ? undefined : this.#folderEntry(folder, position, walked, base));
         })
         .catch((error: unknown) => entries.fail(error));
@@ -208,14 +230,19 @@ export class FolderWalk {
     const decided = sameNames && record?.rulesDigest === rules.digest ? record : undefined;
     for (const [position, name] of listing.names.entries()) {
       const kind = kindAt(listing.stats, position);
-      const ignored =
-        (this.#context.ownStore !== undefined && join(path, name) === this.#context.ownStore) ||
-        (decided !== undefined && kindAt(decided.stats, position) === kind
-          ? isIgnoredAt(decided.stats, position)
-          : entryNameFault(name) !== undefined || rules.ignores(join(path, name), kind === ENTRY_KIND.folder));
+      const at = join(path, name);
+      const byRules = (): boolean =>
+        entryNameFault(name) !== undefined || rules.ignores(at, kind === ENTRY_KIND.folder);
+      const remembered = decided !== undefined && kindAt(decided.stats, position) === kind;
+      let ignored = at === this.#context.ownStore || (remembered ? isIgnoredAt(decided.stats, position) : byRules());
+      // A store is remembered as ignored, and may be none by now.
+      if (ignored && remembered && kind === ENTRY_KIND.folder && at !== this.#context.ownStore && !byRules()) {
+        ignored = this.#isStore(at);
+        if (ignored) this.#context.skipped.push({ path: at, reason: STORE_REASON });
+      }
       if (!ignored) continue;
       markIgnored(listing.stats, position);
-      if (entryNameFault(name) === undefined) this.#context.ignored?.(join(path, name), kind === ENTRY_KIND.folder);
+      if (entryNameFault(name) === undefined) this.#context.ignored?.(at, kind === ENTRY_KIND.folder);
     }
   }
 
