@@ -2,6 +2,7 @@
  * Carries out the steps of a checkout. What a person could lose is looked at once more just before it is changed: an
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
+import { clampInt64 } from '../bytes/int64.ts';
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { linkGroup, sameTime } from '../object/tree-entry.ts';
@@ -34,6 +35,8 @@ export interface ApplyOptions {
   readonly expected: (path: string) => Expected;
   /** Tells which files that are there hold the right bytes already; undefined if none can. */
   readonly existing: ExistingFiles | undefined;
+  /** A checkout that was cut short is gone on with: what is there is right, or somebody's own and stays. */
+  readonly goingOn: boolean;
   /** Nothing is in the target yet. */
   readonly empty: boolean;
   /** Collect the stats of written files. */
@@ -203,7 +206,7 @@ class Apply {
   }
 
   #place(step: PlaceStep): Promise<void> | undefined {
-    const { target, existing } = this.#options;
+    const { target, existing, goingOn } = this.#options;
     const { path, entry } = step;
     const there = target.look(path);
     if (there === undefined) return this.#write(step, this.#options.expected(path));
@@ -212,10 +215,12 @@ class Apply {
       if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
       return undefined;
     }
-    if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile())
+    const linked = step.kind === 'write' && step.entry.linkKey !== undefined;
+    if (existing === undefined || step.kind !== 'write' || (linked && !goingOn) || !there.isFile())
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
+      if (linked) return this.#write(step, [there.size, clampInt64(there.mtimeNs), there.ino]);
       this.#right++;
       if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
         target.setMetadata(path, entry);
@@ -228,6 +233,11 @@ class Apply {
   }
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
+    if (this.#options.goingOn) {
+      const reason = `${step.path} is there and is not as in the snapshot; it was left as it is, --force replaces it`;
+      this.#failures.push({ path: step.path, code: 'refused', reason });
+      return undefined;
+    }
     return this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)
       ? this.#write(step, this.#options.expected(step.path))
       : undefined;

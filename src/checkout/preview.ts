@@ -50,7 +50,7 @@ export async function preview(
   options: CheckoutOptions,
   target: Target,
 ): Promise<PlanSummary> {
-  const base = planOptions(repository, options, trees);
+  const base = planOptions(repository, options, target, trees);
   const relink = await changedLinkKeys(base);
   const steps: Step[] = [];
   const inWay = new Map<number, Step>();
@@ -144,6 +144,7 @@ function withoutStore({ root, backend }: Repository, selection: Selection): Sele
 export function planOptions(
   repository: Repository,
   options: CheckoutOptions,
+  target: Target | undefined,
   beforeTrees: TreeReader = repository.trees,
 ): PlanOptions {
   const { trees } = repository;
@@ -155,6 +156,7 @@ export function planOptions(
     keepKinds: options.overwrite !== 'always',
     ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
+    isStore: (path) => target?.isStore(path) ?? false,
   };
 }
 
