@@ -51,7 +51,7 @@ export interface ApplyResult {
   readonly removed: number;
   readonly alreadyRight: number;
   readonly kept: readonly string[];
-  /** FIFOs, devices, sockets: Node cannot make them. */
+  /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
   readonly notMade: readonly string[];
   readonly failures: readonly FailedPath[];
   /** Size, mtime, ctime, inode of files as they were just after they were put in place. */
@@ -247,7 +247,8 @@ class Apply {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
       this.#linked++;
-    } else this.#notMade.push(path);
+    } else if (this.#options.target.special(path, step.entry)) this.#written++;
+    else this.#notMade.push(path);
     return undefined;
   }
 

@@ -100,6 +100,13 @@ function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined
   return Math.max(0, entries - written - kept.length - notMade.length - failures.length);
 }
 
+/** What is missing now, and shows as deleted. */
+export function warnNotMade(face: Face, { notMade }: Pick<Outcome, 'notMade'>): void {
+  for (const path of notMade)
+    face.warn(`${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`);
+  if (notMade.length > 0) face.exitCode = EXIT.partial;
+}
+
 function report(face: Face, result: Outcome, to: string | undefined): void {
   const right = alreadyRight(result, to !== undefined);
   face.data({
@@ -124,7 +131,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
   face.say(
     ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed${right === undefined ? '' : `, ${formatCount(right)} already right`}        ${formatDurationMs(result.milliseconds)}`,
   );
-  for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
+  warnNotMade(face, result);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
   for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
   if (result.failures.some((failure) => failure.code === 'corrupt-data')) face.exitCode = EXIT.damaged;
