@@ -9,6 +9,7 @@ import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
+import { jsonText } from './json.ts';
 import { wrapLine } from './text-width.ts';
 
 export interface GlobalOptions {
@@ -99,7 +100,7 @@ export class Face {
 
   /** The one JSON document of a command, or one record of a stream of JSON lines. Only under --json. */
   data(value: unknown): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value, replaceBigInts)}\n`);
+    if (this.json) process.stdout.write(`${jsonText(value)}\n`);
   }
 
   style(style: Style, text: string): string {
@@ -167,7 +168,7 @@ export class Face {
     this.exitCode = exitCodeOf(known.code);
     if (this.json) {
       process.stderr.write(
-        `${JSON.stringify({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
+        `${jsonText({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
       );
       return;
     }
@@ -194,8 +195,4 @@ function asSnapError(error: unknown): SnapError {
     hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.',
     cause: error,
   });
-}
-
-function replaceBigInts(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
 }

@@ -9,6 +9,7 @@ import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changePaths, changeStyle, holdsText } from '../describe-entry.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import { gatherLines } from '../output.ts';
 import { cutEnd } from '../text-width.ts';
 
@@ -57,13 +58,13 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   if (!isShort && !face.json) await lines.add(face.fitted(headLine(face, status)));
   for await (const change of status.changes) {
     totals.add(change);
-    if (face.json) await lines.add(JSON.stringify(changeJson(change)));
+    if (face.json) await lines.add(jsonText(changeJson(change)));
     else if (isShort)
       await lines.add(`${face.style(changeStyle(change), changeLetter(change))} ${changePaths(face, change)}`);
     else await lines.add(changeLine(face, change));
   }
   for (const { path, rule } of status.ignored) {
-    if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
+    if (face.json) await lines.add(jsonText({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
     else if (isShort) await lines.add(`${face.style('dim', '!')} ${face.safe(path)}`);
     else
       await lines.add(
@@ -73,7 +74,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   const { head, skipped, unsteady } = status;
   if (face.json)
     await lines.add(
-      JSON.stringify({
+      jsonText({
         schema: 1,
         type: 'status',
         head: head?.id ?? null,
