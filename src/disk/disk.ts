@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { decodeName, systemPath } from '../bytes/names.ts';
+import { secondsNotAfter } from '../bytes/seconds.ts';
 import { errnoOf } from '../errors.ts';
 import { atPath } from './long-path.ts';
 
@@ -150,7 +151,7 @@ function lstat(path: string): FileStat | undefined {
   }
 }
 
-/** Node takes seconds as a double (a quarter of a microsecond at today's dates), and times before 1970 only as dates. */
+/** Node takes seconds as a double, and times before 1970 only as dates. Rounded down: a file is never from the future. */
 function seconds(nanoseconds: bigint): number | Date {
-  return nanoseconds < 0n ? new Date(Number(nanoseconds / 1_000_000n)) : Number(nanoseconds) / 1e9;
+  return nanoseconds < 0n ? new Date(Number((nanoseconds - 999_999n) / 1_000_000n)) : secondsNotAfter(nanoseconds);
 }
