@@ -5,6 +5,7 @@
 import { parseTime } from '../bytes/time-expression.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { Change } from '../history/change.ts';
+import { tellUnreadable } from '../history/change.ts';
 import { changesBetween } from '../history/changes.ts';
 import type { FoundPath } from '../history/find.ts';
 import { findPaths } from '../history/find.ts';
@@ -151,10 +152,13 @@ export async function status(workspace: Workspace, settings: StatusSettings = {}
   return {
     head: head === undefined ? undefined : await show(workspace, head),
     differs: live.scan.differs,
-    changes: changesBetween(
-      sideOf(repository, live.base),
-      { trees: live.trees, tree: live.scan.tree },
-      withDefaults({ metadata: true, ...settings }),
+    changes: tellUnreadable(
+      changesBetween(
+        sideOf(repository, live.base),
+        { trees: live.trees, tree: live.scan.tree },
+        withDefaults({ metadata: true, ...settings }),
+      ),
+      live.scan.skipped,
     ),
     ignored: ignored
       .sort((a, b) => (a.path < b.path ? -1 : 1))

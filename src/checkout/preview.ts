@@ -180,7 +180,7 @@ export function inTheWay(blocked: readonly string[]): SnapError {
   const shown = blocked.slice(0, 5).join(', ');
   return new SnapError(
     'refused',
-    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
+    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored, unreadable or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
     {
       hint: 'Move them away, or take what is ignored in with "!" in .snapignore and commit; nothing was changed.',
       context: { blocked },

@@ -89,7 +89,11 @@ function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/c
   face.say(
     ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
   );
-  for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way: ignored, or not part of this checkout`);
+  if (plan.blocked.length === 0) return;
+  for (const path of plan.blocked)
+    face.warn(`${face.safe(path)} is in the way: ignored, unreadable, or not part of this checkout`);
+  face.say(' as it is now, the checkout would be refused and change nothing; move away what is in the way first');
+  face.exitCode = EXIT.failed;
 }
 
 /** Of a whole checkout in place: all that was not touched, and not meant to be. */
@@ -100,11 +104,13 @@ function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined
   return Math.max(0, entries - written - kept.length - notMade.length - failures.length);
 }
 
-/** What is missing now, and shows as deleted. */
-export function warnNotMade(face: Face, { notMade }: Pick<Outcome, 'notMade'>): void {
+/** What could not be saved before, and what is missing now and shows as deleted. */
+export function warnLeftOut(face: Face, { notMade, skipped }: Pick<Outcome, 'notMade' | 'skipped'>): void {
+  for (const { path, reason } of skipped)
+    face.warn(`${face.safe(path)} could not be read (${face.safe(reason)}) and is not in what was saved before`);
   for (const path of notMade)
     face.warn(`${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`);
-  if (notMade.length > 0) face.exitCode = EXIT.partial;
+  if (notMade.length + skipped.length > 0) face.exitCode = EXIT.partial;
 }
 
 function report(face: Face, result: Outcome, to: string | undefined): void {
@@ -115,6 +121,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     dryRun: false,
     id: result.id,
     saved: result.saved ?? null,
+    skipped: result.skipped,
     written: result.written,
     bytesWritten: result.bytesWritten,
     removed: result.removed,
@@ -131,7 +138,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
   face.say(
     ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed${right === undefined ? '' : `, ${formatCount(right)} already right`}        ${formatDurationMs(result.milliseconds)}`,
   );
-  warnNotMade(face, result);
+  warnLeftOut(face, result);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
   for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
   if (result.failures.some((failure) => failure.code === 'corrupt-data')) face.exitCode = EXIT.damaged;

@@ -8,7 +8,7 @@ import type { UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { warnNotMade } from './checkout.ts';
+import { warnLeftOut } from './checkout.ts';
 
 const REFS_SHOWN_MAX = 5;
 
@@ -51,6 +51,7 @@ export const undoCommand: DefineCommand = (action) =>
               ...describe(plan),
               saved: checkout?.saved ?? null,
               failures: checkout?.failures ?? [],
+              skipped: checkout?.skipped ?? [],
               notMade: checkout?.notMade ?? [],
               milliseconds: Math.round(checkout?.milliseconds ?? 0),
             });
@@ -59,7 +60,7 @@ export const undoCommand: DefineCommand = (action) =>
               if (checkout.saved !== undefined)
                 face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
               face.say(` the folder is as it was before${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`);
-              warnNotMade(face, checkout);
+              warnLeftOut(face, checkout);
               if (checkout.failures.length > 0) face.exitCode = EXIT.partial;
               for (const { path, reason } of checkout.failures)
                 face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
