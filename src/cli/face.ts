@@ -7,9 +7,9 @@ import type { OpenOptions, Workspace } from '../api/workspace.ts';
 import { printable } from '../bytes/printable.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
+import { jsonText } from './json.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
-import { jsonText } from './json.ts';
 import { wrapLine } from './text-width.ts';
 
 export interface GlobalOptions {
