@@ -6,6 +6,10 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
+// Before anything else is loaded: nothing has begun, so there is nothing to stop in order.
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
+for (const signal of Object.keys(SIGNALS)) process.once(signal, stopEarly);
+
 const main = new URL('../dist/cli/main.js', import.meta.url);
 if (!existsSync(main)) {
   process.stderr.write('error: snap is not built yet\nRun `npm ci` in the folder of its checkout.\n');
@@ -16,7 +20,13 @@ const cacheHome = process.env.XDG_CACHE_HOME ?? '';
 const cache = isAbsolute(cacheHome) ? cacheHome : join(homedir(), '.cache');
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
+for (const signal of Object.keys(SIGNALS)) process.off(signal, stopEarly);
 await run();
+
+function stopEarly(signal) {
+  process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
+  process.exit(SIGNALS[signal]);
+}
 
 /**
  * Once the heap's young generation is large enough, it grows no further. Measured at a first commit of 78,579 files:

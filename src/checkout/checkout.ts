@@ -90,6 +90,9 @@ export async function checkoutTo(
   const { disk } = repository.environment;
   const session = beginSession(repository.environment, repository.backend);
   try {
+    const there = disk.lstat(folder);
+    if (there !== undefined && !there.isDirectory() && !there.isSymbolicLink())
+      throw new SnapError('refused', `${folder} is a file, not a folder`, { hint: 'Name a new or empty folder.' });
     ensureFolder(disk, folder);
     const alone = liveSessions(repository.environment, repository.backend).length === 0;
     const names = disk.list(folder);

@@ -107,7 +107,7 @@ export class Face {
     return this.#color ? styleText(STYLES[style], text, { validateStream: false }) : text;
   }
 
-  /** As `safe`, but a pattern's own backslashes stay single. */
+  /** As `safe`, but backslashes that belong to a pattern, or to a quoted name, stay single. */
   safePattern(text: string): string {
     return printable(text).replaceAll('\\\\', '\\');
   }
@@ -174,7 +174,7 @@ export class Face {
     }
     const message = known.message.split('\n').map(printable).join('\n ');
     process.stderr.write(`${this.style('bad', 'error:')} ${message}\n`);
-    if (known.hint !== undefined) process.stderr.write(`${printable(known.hint)}\n`);
+    if (known.hint !== undefined) process.stderr.write(`${this.safePattern(known.hint)}\n`);
     if (this.verbose && (known.code === 'internal' || known.cause !== undefined))
       process.stderr.write(
         `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,

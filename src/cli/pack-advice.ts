@@ -29,3 +29,9 @@ export function sayWhereFrom(face: Face, former: readonly FormerPack[], named: n
   face.say(` If you have another copy of the store, put ${packs} named above into the folder quarantine of this one`);
   face.say(' (missing ones in their places in packs/), or the files into your folder, and run `snap repair` again.');
 }
+
+/** "journal entry 3: it is not JSON": a reason that begins with its own place has it once. */
+export function placed(place: string, reason: string): string {
+  const own = `damaged ${place}: `;
+  return `${place}: ${reason.startsWith(own) ? reason.slice(own.length) : reason}`;
+}

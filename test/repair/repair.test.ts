@@ -434,7 +434,7 @@ test('the pack to look for in another copy is named, also after it was taken out
   await made.workspace.close();
   rmSync(join(made.root, 'data/a'));
   const advice = /(the packs? named above) into the folder quarantine/;
-  const named = new RegExp(`which a repair took out:\\n {3}pack ${pack} {3}(j\\d+, today [\\d:]+)`);
+  const named = new RegExp(`which a repair took out:\\n {3}pack ${pack} {3}\\(j\\d+, today [\\d:]+\\)`);
   const taken = run('repair');
   expect(taken).toContain(`damaged  pack ${pack}`);
   expect(taken).not.toMatch(named);

@@ -6,7 +6,7 @@ import type { RepairResult, RepairStep } from '../../verify/repair.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { sayWhereFrom } from '../pack-advice.ts';
+import { placed, sayWhereFrom } from '../pack-advice.ts';
 
 interface Options {
   readonly dryRun?: boolean;
@@ -70,7 +70,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
   });
   if (result.journal.length > 0) {
     for (const { entry, reason } of result.journal)
-      face.say(` ${face.style('bad', 'damaged')}  journal entry ${entry}: ${face.safe(reason)}`);
+      face.say(` ${face.style('bad', 'damaged')}  ${face.safe(placed(`journal entry ${entry}`, reason))}`);
     face.say(' Nothing was changed: what the journal said cannot be guessed.');
     face.say(' Put these files of journal/ back from a copy of the store, then run `snap repair` again.');
     return;
@@ -87,7 +87,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
 
 function sayPacks(face: Face, { packs, dryRun }: RepairResult): void {
   for (const { pack, state, reason, blobs, fate, quarantine } of packs.slice(0, PACKS_SHOWN_MAX)) {
-    face.say(` ${face.style('bad', state)}  pack ${pack}: ${face.safe(reason)}`);
+    face.say(` ${face.style('bad', state)}  ${face.safe(placed(`pack ${pack}`, reason))}`);
     if (state === 'damaged')
       face.say(
         `   ${counted(blobs, 'readable blob')} ${dryRun ? 'would go' : 'went'} into new packs${quarantine === undefined ? '' : `; the file is ${quarantine}`}`,

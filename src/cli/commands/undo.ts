@@ -90,7 +90,8 @@ function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
   const { refs, head } = plan.draft;
   for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
     const name = face.safe(refInWords(change.name));
-    if (change.to === null) face.say(` ${name} is not kept any more`);
+    if (change.to === null)
+      face.say(snapshotOfRef(change.name) === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
     else
       face.say(
         snapshotOfRef(change.name) === undefined

@@ -6,7 +6,7 @@ import type { VerifyResult } from '../../verify/verify.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { sayWhereFrom } from '../pack-advice.ts';
+import { placed, sayWhereFrom } from '../pack-advice.ts';
 
 interface Options {
   readonly data?: boolean;
@@ -160,11 +160,11 @@ function inWords(fault: Fault): string {
       : `pack ${fault.pack}${fault.offset === undefined || (fault.what === 'pack' && fault.offset === 0) ? '' : `, block at ${fault.offset}`}`;
   switch (fault.what) {
     case 'journal':
-      return `journal entry ${fault.entry}: ${fault.reason}`;
+      return placed(`journal entry ${fault.entry}`, fault.reason);
     case 'checkpoint':
-      return `checkpoint ${fault.entry}: ${fault.reason}`;
+      return placed(`checkpoint ${fault.entry}`, fault.reason);
     case 'pack':
-      return `${place}: ${fault.reason}`;
+      return placed(place, fault.reason);
     case 'index':
       return `index: ${fault.reason} (${place})`;
     case 'blob':
