@@ -6,9 +6,11 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
-// Before anything else is loaded: nothing has begun, so there is nothing to stop in order.
+// Before anything else is loaded: nothing has begun, so there is nothing to stop in order. The handlers stay: without
+// any for a moment, a signal that is on its way would be lost.
+let started = false;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
-for (const signal of Object.keys(SIGNALS)) process.once(signal, stopEarly);
+for (const signal of Object.keys(SIGNALS)) process.on(signal, stopEarly);
 
 const main = new URL('../dist/cli/main.js', import.meta.url);
 if (!existsSync(main)) {
@@ -20,10 +22,11 @@ const cacheHome = process.env.XDG_CACHE_HOME ?? '';
 const cache = isAbsolute(cacheHome) ? cacheHome : join(homedir(), '.cache');
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
-for (const signal of Object.keys(SIGNALS)) process.off(signal, stopEarly);
+started = true;
 await run();
 
 function stopEarly(signal) {
+  if (started) return;
   process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
   process.exit(SIGNALS[signal]);
 }
