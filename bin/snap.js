@@ -6,6 +6,12 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
+// Before anything else is loaded: nothing has begun, so there is nothing to stop in order. The handlers stay: without
+// any for a moment, a signal that is on its way would be lost.
+let started = false;
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
+for (const signal of Object.keys(SIGNALS)) process.on(signal, stopEarly);
+
 const main = new URL('../dist/cli/main.js', import.meta.url);
 if (!existsSync(main)) {
   process.stderr.write('error: snap is not built yet\nRun `npm ci` in the folder of its checkout.\n');
@@ -15,6 +21,7 @@ boundYoungGeneration();
 const cache = cacheFolder();
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
+started = true;
 await run();
 
 /** Not absolute where there is none: a user without a home has no cache. */
@@ -26,6 +33,12 @@ function cacheFolder() {
   } catch {
     return '';
   }
+}
+
+function stopEarly(signal) {
+  if (started) return;
+  process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
+  process.exit(SIGNALS[signal]);
 }
 
 /**

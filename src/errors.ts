@@ -56,6 +56,11 @@ export function errnoOf(error: unknown): string | undefined {
   return undefined;
 }
 
+const IN_WORDS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of this path is a file, not a folder',
+  ENAMETOOLONG: 'a name in it is longer than the file system allows',
+};
+
 /** Wraps a system error of an operation on `path` in a SnapError with the fitting code; passes SnapErrors on. */
 export function fromSystemError(error: unknown, action: string, path: string): SnapError {
   if (error instanceof SnapError) return error;
@@ -81,7 +86,11 @@ export function fromSystemError(error: unknown, action: string, path: string): S
       });
     default: {
       const reason = errno ?? (error instanceof Error ? error.message : String(error));
-      return new SnapError('io', `${action} ${path} failed (${reason})`, { context, cause: error });
+      const why = errno === undefined ? undefined : IN_WORDS[errno];
+      return new SnapError('io', `${action} ${path} failed${why === undefined ? '' : `: ${why}`} (${reason})`, {
+        context,
+        cause: error,
+      });
     }
   }
 }

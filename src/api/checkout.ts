@@ -1,13 +1,16 @@
 /** Checking out from outside. */
-import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
+import type { ApplyResult } from '../checkout/apply.ts';
+import type { OverwritePolicy } from '../checkout/apply-options.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout, previewCheckoutTo } from '../checkout/checkout.ts';
 import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
+import type { CommitResult } from '../commit/commit.ts';
 import { commit } from '../commit/commit.ts';
 import { realPath } from '../disk/real-path.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
+import type { SkippedPath } from '../object/snapshot.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { isWithin } from '../repo/layout.ts';
 import { moveHead } from '../repo/move-head.ts';
@@ -41,6 +44,8 @@ export interface CheckoutResult extends ApplyResult {
   readonly id: BlobId;
   /** The snapshot that holds what was not committed before, if anything was. */
   readonly saved: BlobId | undefined;
+  /** In place: what could not be read, and is thus not in `saved`. */
+  readonly skipped: readonly SkippedPath[];
   /** Files, links and the like of the snapshot; undefined if only some paths were checked out. */
   readonly entries: number | undefined;
   readonly milliseconds: number;
@@ -64,7 +69,7 @@ async function checkoutElsewhere(workspace: Workspace, settings: CheckoutSetting
   refuseTarget(workspace, to);
   const { id, entries, options } = await resolve(workspace, settings);
   const result = await checkoutTo(repository, workers, to, settings.force ?? false, options);
-  return { ...result, id, saved: undefined, entries };
+  return { ...result, id, saved: undefined, skipped: [], entries };
 }
 
 /** Under the lock: HEAD, and what the revision names, are as the command before left them. */
@@ -73,7 +78,7 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
   workers.warm();
   const { id, entries, options } = await resolve(workspace, settings);
   const headBefore = repository.head().snapshot;
-  const saved = await autosave(workspace, settings.revision);
+  const { id: saved, scan } = await autosave(workspace, settings.revision);
   const now = saved ?? headBefore;
   const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
   const whole = options.selection === everything;
@@ -101,7 +106,7 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
   }
   const headAfter = settings.setHead === undefined ? (whole ? id : headBefore) : settings.setHead;
   await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
-  return { ...result, id, saved, entries };
+  return { ...result, id, saved, skipped: scan.skipped, entries };
 }
 
 /** What `checkout` would do; nothing is changed or stored. With `to`, `blocked` is what would be replaced there. */
@@ -187,10 +192,10 @@ async function takeBack(repository: Repository, saved: BlobId, undoes: number): 
   await repository.publish(draft(), {}, draft);
 }
 
-async function autosave(workspace: Workspace, revision: string): Promise<BlobId | undefined> {
+async function autosave(workspace: Workspace, revision: string): Promise<CommitResult> {
   const { repository, workers } = workspace;
   const head = repository.head().snapshot;
-  const { id } = await commit(repository, workers, {
+  return commit(repository, workers, {
     message: `saved before checkout of ${/^[0-9a-f]{64}$/.test(revision) ? shortId(revision) : revision}`,
     origin: 'autosave',
     selection: everything,
@@ -203,5 +208,4 @@ async function autosave(workspace: Workspace, revision: string): Promise<BlobId 
     signal: workspace.signal,
     progress: () => undefined,
   });
-  return id;
 }

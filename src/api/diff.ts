@@ -4,6 +4,7 @@
  */
 
 import { encodeName } from '../bytes/names.ts';
+import { shellWord } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
 import type { Change } from '../history/change.ts';
 import { changesBetween } from '../history/changes.ts';
@@ -111,7 +112,7 @@ export async function readFile(workspace: Workspace, text: string): Promise<Open
   }
   if (entry?.kind === ENTRY_KIND.folder)
     throw new SnapError('refused', `"${path}" in ${revision} is a folder`, {
-      hint: `\`snap ls ${revision}:${path}\` shows what is in it.`,
+      hint: `\`snap ls ${shellWord(`${revision}:${path}`)}\` shows what is in it.`,
     });
   if (entry?.kind !== ENTRY_KIND.file && entry?.kind !== ENTRY_KIND.symlink)
     throw new SnapError('refused', `"${path}" in ${revision} is a FIFO, socket or device and has no content`);

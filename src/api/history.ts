@@ -2,9 +2,11 @@
  * Reading history from outside: what snapshots there are, what is in them, what changed. Nothing here changes anything
  * or takes the workspace's lock.
  */
+import { shellWord } from '../bytes/printable.ts';
 import { parseTime } from '../bytes/time-expression.ts';
-import { hasCode, SnapError } from '../errors.ts';
+import { errnoOf, hasCode, SnapError } from '../errors.ts';
 import type { Change } from '../history/change.ts';
+import { tellUnreadable } from '../history/change.ts';
 import { changesBetween } from '../history/changes.ts';
 import type { FoundPath } from '../history/find.ts';
 import { findPaths } from '../history/find.ts';
@@ -151,10 +153,13 @@ export async function status(workspace: Workspace, settings: StatusSettings = {}
   return {
     head: head === undefined ? undefined : await show(workspace, head),
     differs: live.scan.differs,
-    changes: changesBetween(
-      sideOf(repository, live.base),
-      { trees: live.trees, tree: live.scan.tree },
-      withDefaults({ metadata: true, ...settings }),
+    changes: tellUnreadable(
+      changesBetween(
+        sideOf(repository, live.base),
+        { trees: live.trees, tree: live.scan.tree },
+        withDefaults({ metadata: true, ...settings }),
+      ),
+      live.scan.skipped,
     ),
     ignored: ignored
       .sort((a, b) => (a.path < b.path ? -1 : 1))
@@ -215,11 +220,19 @@ export function explainIgnored(workspace: Workspace, paths: readonly string[]): 
   const explain = ignoreExplainer(workspace.repository);
   return paths.map((path) => {
     const plain = normalPath(path);
-    const isFolder =
-      path.endsWith('/') ||
-      workspace.repository.environment.disk.lstat(`${workspace.root}/${plain}`)?.isDirectory() === true;
+    const isFolder = path.endsWith('/') || isFolderNow(workspace, plain);
     return explain(isFolder ? `${plain}/` : plain);
   });
+}
+
+/** What cannot be (too long a name, a file on the way) is none. */
+function isFolderNow({ repository, root }: Workspace, path: string): boolean {
+  try {
+    return repository.environment.disk.lstat(`${root}/${path}`)?.isDirectory() === true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENAMETOOLONG' && errnoOf(error) !== 'ENOTDIR') throw error;
+    return false;
+  }
 }
 
 export function withDefaults(
@@ -270,7 +283,7 @@ async function resolveNamed({ repository }: Workspace, revision: string, text: s
     const entry = await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'));
     if (entry === undefined) throw error;
     throw new SnapError('not-found', error.message, {
-      hint: `For the path in the last snapshot write HEAD:${path}.`,
+      hint: `For the path in the last snapshot write ${shellWord(`HEAD:${path}`)}.`,
       cause: error,
     });
   }

@@ -56,7 +56,10 @@ export async function openWorkspaceIn(
   options: OpenOptions = {},
 ): Promise<Workspace> {
   const repository = await openRepository(environment, findWorkspace(environment, folder));
+  let closed = false;
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closed)
+      throw new SnapError('refused', 'the workspace is closed', { hint: 'Open it again with openWorkspace.' });
     const lock = await repository.lock(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
     try {
       await repository.refresh();
@@ -68,6 +71,7 @@ export async function openWorkspaceIn(
   let last: Promise<unknown> = Promise.resolve();
   const common = { root: repository.root, repository, signal: options.signal, workers };
   const close = async (): Promise<void> => {
+    closed = true;
     await workers.close();
     await repository.close();
   };

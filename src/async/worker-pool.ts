@@ -80,7 +80,8 @@ export class WorkerPool<Job, Reply> {
 
   /** Ends the threads; jobs not done are rejected as interrupted. */
   async close(): Promise<void> {
-    this.#fail(new SnapError('interrupted', 'the work was stopped'));
+    const closed = new SnapError('refused', 'the workspace is closed', { hint: 'Open it again with openWorkspace.' });
+    this.#fail(new SnapError('interrupted', 'the work was stopped'), closed);
     await Promise.all(this.#members.splice(0).map((member) => member.worker.terminate()));
   }
 
@@ -134,8 +135,9 @@ export class WorkerPool<Job, Reply> {
     }
   }
 
-  #fail(error: unknown): void {
-    this.#failure ??= error;
+  /** `later`: what jobs that come from now on are told. */
+  #fail(error: unknown, later = error): void {
+    this.#failure ??= later;
     const open = [...this.#urgent.splice(0), ...this.#queue.splice(0)];
     for (const member of this.#members) {
       open.push(...member.running.values());

@@ -6,44 +6,15 @@ import { clampInt64 } from '../bytes/int64.ts';
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { linkGroup, sameTime } from '../object/tree-entry.ts';
-import type { Repository } from '../repo/repository.ts';
-import type { Workers } from '../work/start-workers.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
+import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
 import type { Step, TakeStep } from './plan.ts';
-import type { Target } from './target.ts';
-
-export type OverwritePolicy = 'always' | 'if-newer' | 'never';
-
-/** Compares existing files with what is to be written; answers come in batches, the last after `flush`. */
-export interface ExistingFiles {
-  isRight(path: string, entry: TreeEntry): Promise<boolean>;
-  flush(): void;
-}
 
 const COMPARED_AT_ONCE_MAX = 2048;
-
-export interface ApplyOptions {
-  readonly repository: Repository;
-  readonly workers: Workers;
-  readonly target: Target;
-  readonly overwrite: OverwritePolicy;
-  /** What was seen, and saved, at `path` before: nothing else may be replaced. */
-  readonly expected: (path: string) => Expected;
-  /** Tells which files that are there hold the right bytes already; undefined if none can. */
-  readonly existing: ExistingFiles | undefined;
-  /** A checkout that was cut short is gone on with: what is there is right, or somebody's own and stays. */
-  readonly goingOn: boolean;
-  /** Nothing is in the target yet. */
-  readonly empty: boolean;
-  /** Collect the stats of written files. */
-  readonly keepStats: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly progress: (files: number, bytes: number) => void;
-}
 
 export interface ApplyResult {
   /** Files and links. */
@@ -54,7 +25,7 @@ export interface ApplyResult {
   readonly removed: number;
   readonly alreadyRight: number;
   readonly kept: readonly string[];
-  /** FIFOs, devices, sockets: Node cannot make them. */
+  /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
   readonly notMade: readonly string[];
   readonly failures: readonly FailedPath[];
   /** Size, mtime, ctime, inode of files as they were just after they were put in place. */
@@ -257,7 +228,8 @@ class Apply {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
       this.#linked++;
-    } else this.#notMade.push(path);
+    } else if (this.#options.target.special(path, step.entry)) this.#written++;
+    else this.#notMade.push(path);
     return undefined;
   }
 

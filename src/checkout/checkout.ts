@@ -121,6 +121,9 @@ export async function checkoutTo(
   const { disk } = repository.environment;
   const session = beginSession(repository.environment, repository.backend);
   try {
+    const there = disk.lstat(folder);
+    if (there !== undefined && !there.isDirectory() && !there.isSymbolicLink())
+      throw new SnapError('refused', `${folder} is a file, not a folder`, { hint: 'Name a new or empty folder.' });
     ensureFolder(disk, folder);
     const mark = markOf(repository.config.id, options.after.tree);
     const left = temporariesIn(repository, folder, mark, force);

@@ -16,7 +16,8 @@ import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { ExistingFiles, OverwritePolicy, PlaceStep } from './apply.ts';
+import type { PlaceStep } from './apply.ts';
+import type { ExistingFiles, OverwritePolicy } from './apply-options.ts';
 import type { PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { rulesAfter } from './rules-after.ts';
@@ -196,7 +197,7 @@ export function inTheWay(blocked: readonly string[]): SnapError {
   const shown = blocked.slice(0, 5).join(', ');
   return new SnapError(
     'refused',
-    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
+    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored, unreadable or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
     {
       hint: 'Move them away, or take what is ignored in with "!" in .snapignore and commit; nothing was changed.',
       context: { blocked },

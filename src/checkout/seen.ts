@@ -43,7 +43,9 @@ export class SeenFolders {
     const position = remembered?.positions.get(path.slice(slash + 1));
     if (remembered === undefined || position === undefined) return null;
     const seen = readStat(remembered.record.stats, position);
-    return [BigInt(seen.size), seen.mtime, BigInt.asUintN(64, seen.inode)];
+    // Of a device the record has its number there; its size is 0.
+    const isDevice = seen.kind === ENTRY_KIND.charDevice || seen.kind === ENTRY_KIND.blockDevice;
+    return [isDevice ? 0n : BigInt(seen.size), seen.mtime, BigInt.asUintN(64, seen.inode)];
   }
 
   folder(path: string): Remembered | undefined {
@@ -95,6 +97,9 @@ async function recordOf(
   totals.set(path, sum);
   const listing = listingAt(repository, path);
   if (listing === undefined) return undefined;
+  // What could not be made is not there: a record would say that the folder is the tree.
+  const names = new Set(listing.names);
+  if ([...entries.keys()].some((name) => !names.has(name))) return undefined;
   const folderTrees: BlobId[] = [];
   for (const [position, name] of listing.names.entries()) {
     const entry = entries.get(name);

@@ -3,11 +3,11 @@
  * for temporary files. Every change to an existing entry first looks whether it is still what was seen.
  */
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
-import type { Disk, FileStat } from '../disk/disk.ts';
+import type { Disk, FileStat, SpecialNode } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import { removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import { errnoOf, hasCode } from '../errors.ts';
-import type { TreeEntry } from '../object/tree-entry.ts';
+import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
 import { isStore } from '../repo/is-store.ts';
@@ -130,6 +130,21 @@ export class Target {
     this.#disk.rename(temporary, this.at(path));
   }
 
+  /** Puts a FIFO or a device in place; false if that cannot be made: a socket, or a device by another than root. */
+  special(path: string, entry: SpecialEntry): boolean {
+    const node = nodeOf(entry);
+    if (node === undefined || (node !== 'fifo' && !this.#mayOwn)) return false;
+    const temporary = this.temporaryName();
+    try {
+      this.#disk.makeNode(this.#temporaries, temporary.slice(this.#temporaries.length + 1), node);
+    } catch {
+      return false;
+    }
+    this.#setNodeMetadata(temporary, entry);
+    this.#disk.rename(temporary, this.at(path));
+    return true;
+  }
+
   /** Gives a file that is there another name. */
   link(from: string, path: string): void {
     const temporary = this.temporaryName();
@@ -144,6 +159,10 @@ export class Target {
     if (entry.kind === ENTRY_KIND.symlink) {
       if (this.#mayOwn) this.#disk.setLinkOwner(this.at(path), entry.uid, entry.gid);
       this.#disk.setLinkTimes(this.at(path), entry.mtime);
+      return;
+    }
+    if (entry.kind !== ENTRY_KIND.folder && entry.kind !== ENTRY_KIND.file) {
+      this.#setNodeMetadata(this.at(path), entry);
       return;
     }
     const fd = this.#disk.open(this.at(path), entry.kind === ENTRY_KIND.folder ? OPEN.folder : OPEN.source);
@@ -240,6 +259,12 @@ export class Target {
     if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
   }
 
+  #setNodeMetadata(at: string, entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'>): void {
+    if (this.#mayOwn) this.#disk.setLinkOwner(at, entry.uid, entry.gid);
+    this.#disk.setNodeMode(at, entry.mode);
+    this.#disk.setLinkTimes(at, entry.mtime);
+  }
+
   #enterIfThere(folder: string): string | undefined {
     try {
       return this.#anchor.enter(folder);
@@ -250,4 +275,11 @@ export class Target {
   }
 
   #serial = 0;
+}
+
+/** Undefined for a socket: only a program that listens at it makes one. */
+function nodeOf({ kind, major, minor }: SpecialEntry): SpecialNode | undefined {
+  if (kind === ENTRY_KIND.fifo) return 'fifo';
+  if (kind === ENTRY_KIND.socket) return undefined;
+  return { kind: kind === ENTRY_KIND.charDevice ? 'char' : 'block', major, minor };
 }

@@ -22,6 +22,7 @@ const CHANGE_WORDS: Readonly<Record<ChangeKind, readonly [word: string, letter: 
   modified: ['modified', 'M', 'warn'],
   renamed: ['renamed', 'R', 'ref'],
   removed: ['deleted', 'D', 'bad'],
+  unreadable: ['unreadable', '?', 'bad'],
   type: ['typechange', 'T', 'warn'],
   mode: ['mode', 'M', 'warn'],
   metadata: ['touched', 'm', 'dim'],

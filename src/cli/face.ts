@@ -7,6 +7,7 @@ import type { OpenOptions, Workspace } from '../api/workspace.ts';
 import { printable } from '../bytes/printable.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
+import { jsonText } from './json.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
 import { wrapLine } from './text-width.ts';
@@ -99,14 +100,14 @@ export class Face {
 
   /** The one JSON document of a command, or one record of a stream of JSON lines. Only under --json. */
   data(value: unknown): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value, replaceBigInts)}\n`);
+    if (this.json) process.stdout.write(`${jsonText(value)}\n`);
   }
 
   style(style: Style, text: string): string {
     return this.#color ? styleText(STYLES[style], text, { validateStream: false }) : text;
   }
 
-  /** As `safe`, but a pattern's own backslashes stay single. */
+  /** As `safe`, but backslashes that belong to a pattern, or to a quoted name, stay single. */
   safePattern(text: string): string {
     return printable(text).replaceAll('\\\\', '\\');
   }
@@ -167,13 +168,13 @@ export class Face {
     this.exitCode = exitCodeOf(known.code);
     if (this.json) {
       process.stderr.write(
-        `${JSON.stringify({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
+        `${jsonText({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
       );
       return;
     }
     const message = known.message.split('\n').map(printable).join('\n ');
     process.stderr.write(`${this.style('bad', 'error:')} ${message}\n`);
-    if (known.hint !== undefined) process.stderr.write(`${printable(known.hint)}\n`);
+    if (known.hint !== undefined) process.stderr.write(`${this.safePattern(known.hint)}\n`);
     if (this.verbose && (known.code === 'internal' || known.cause !== undefined))
       process.stderr.write(
         `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,
@@ -194,8 +195,4 @@ function asSnapError(error: unknown): SnapError {
     hint: 'This is a bug in snap, or a failure of the machine; run again with --verbose and report what it prints.',
     cause: error,
   });
-}
-
-function replaceBigInts(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
 }

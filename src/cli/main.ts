@@ -15,11 +15,11 @@ import { helpLayout } from './help.ts';
 
 /** Runs the command line of this process. Never throws; sets the exit code. */
 export async function run(given: readonly string[] = process.argv): Promise<void> {
+  const stop = new AbortController();
+  handleSignals(stop);
   const argv = given.some((word) => word.includes('\uFFFD'))
     ? (await import('../environment.ts')).exactArguments(given)
     : given;
-  const stop = new AbortController();
-  handleSignals(stop);
   ignoreClosedPipes();
   const program = new Command('snap');
   program

@@ -4,12 +4,16 @@
  * in worker threads they are several times as fast as asynchronous ones (DESIGN.md section 6), except where a person
  * would wait for the disk (`syncLater`). Every call throws the system's error; callers give it words.
  */
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { decodeName, systemPath } from '../bytes/names.ts';
+import { secondsNotAfter } from '../bytes/seconds.ts';
 import { errnoOf } from '../errors.ts';
 import { atPath } from './long-path.ts';
 
 export type FileStat = fs.BigIntStats;
+
+export type SpecialNode = 'fifo' | { readonly kind: 'char' | 'block'; readonly major: number; readonly minor: number };
 
 /** Flags for `open`. */
 export const OPEN = {
@@ -51,10 +55,14 @@ export interface Disk {
   makeFolder(path: string, mode?: number): void;
   removeFolder(path: string): void;
   symlink(target: string, path: string): void;
+  /** A FIFO or a device, for its owner alone, by the system's own program: Node has no call for it. */
+  makeNode(folder: string, name: string, node: SpecialNode): void;
   /** Mode, owner and times of an open file. */
   setMode(fd: number, mode: number): void;
   setOwner(fd: number, uid: number, gid: number): void;
   setTimes(fd: number, mtime: bigint): void;
+  /** Of what opening would wait for or disturb: FIFOs, sockets, devices; never through a link. */
+  setNodeMode(path: string, mode: number): void;
   /** Owner and times of a link itself. */
   setLinkOwner(path: string, uid: number, gid: number): void;
   setLinkTimes(path: string, mtime: bigint): void;
@@ -85,9 +93,11 @@ export const realDisk: Disk = {
   },
   removeFolder: (path) => atPath(path, (at) => fs.rmdirSync(at)),
   symlink: (target, path) => atPath(path, (at) => fs.symlinkSync(systemPath(target), at)),
+  makeNode,
   setMode: (fd, mode) => fs.fchmodSync(fd, mode),
   setOwner: (fd, uid, gid) => fs.fchownSync(fd, uid, gid),
   setTimes: (fd, mtime) => fs.futimesSync(fd, seconds(mtime), seconds(mtime)),
+  setNodeMode,
   setLinkOwner: (path, uid, gid) => atPath(path, (at) => fs.lchownSync(at, uid, gid)),
   setLinkTimes: (path, mtime) => atPath(path, (at) => fs.lutimesSync(at, seconds(mtime), seconds(mtime))),
   freeBytes: (path) => {
@@ -95,6 +105,32 @@ export const realDisk: Disk = {
     return stats.bavail * stats.bsize;
   },
 };
+
+/** O_PATH: names what is there without opening it. Node does not name the flag. */
+const O_PATH = 0o10000000;
+
+/** The folder is the program's working folder: a path through /proc/self would be the program's own. */
+function makeNode(folder: string, name: string, node: SpecialNode): void {
+  const options = { cwd: folder, stdio: 'ignore' } as const;
+  if (node === 'fifo') execFileSync('mkfifo', ['-m', '600', '--', name], options);
+  else {
+    const kind = node.kind === 'char' ? 'c' : 'b';
+    execFileSync('mknod', ['-m', '600', '--', name, kind, String(node.major), String(node.minor)], options);
+  }
+}
+
+function setNodeMode(path: string, mode: number): void {
+  if (!fs.existsSync('/proc/self/fd')) {
+    fs.chmodSync(systemPath(path), mode);
+    return;
+  }
+  const fd = atPath(path, (at) => fs.openSync(at, O_PATH | fs.constants.O_NOFOLLOW));
+  try {
+    if (!fs.fstatSync(fd).isSymbolicLink()) fs.chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
 
 /** One string call where all names are UTF-8; a second, in bytes, for the folder where one is not. */
 function listNames(path: string): string[] {
@@ -115,7 +151,7 @@ function lstat(path: string): FileStat | undefined {
   }
 }
 
-/** Node takes seconds as a double (a quarter of a microsecond at today's dates), and times before 1970 only as dates. */
+/** Node takes seconds as a double, and times before 1970 only as dates. Rounded down: a file is never from the future. */
 function seconds(nanoseconds: bigint): number | Date {
-  return nanoseconds < 0n ? new Date(Number(nanoseconds / 1_000_000n)) : Number(nanoseconds) / 1e9;
+  return nanoseconds < 0n ? new Date(Number((nanoseconds - 999_999n) / 1_000_000n)) : secondsNotAfter(nanoseconds);
 }

@@ -26,6 +26,10 @@ export function atPath<T>(path: string, use: (path: string | Buffer) => T): T {
       rest = rest.slice(slash + 1);
     }
     return use(systemPath(from(entered, rest)));
+  } catch (error) {
+    // The path that was asked for, not the one that the system was given.
+    if (error instanceof Error && 'path' in error) error.path = path;
+    throw error;
   } finally {
     if (entered !== undefined) fs.closeSync(entered);
   }

@@ -6,13 +6,15 @@ import { hash } from 'node:crypto';
 import type { FileEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND, sameContent, sameTime } from '../object/tree-entry.ts';
 
-export type ChangeKind = 'added' | 'removed' | 'modified' | 'mode' | 'type' | 'renamed' | 'metadata';
+/** `unreadable`: it is there, but cannot be read now; a commit would leave it out. */
+export type ChangeKind = 'added' | 'removed' | 'unreadable' | 'modified' | 'mode' | 'type' | 'renamed' | 'metadata';
 
 export const CHANGE_KINDS: readonly ChangeKind[] = [
   'added',
   'modified',
   'renamed',
   'removed',
+  'unreadable',
   'type',
   'mode',
   'metadata',
@@ -74,4 +76,19 @@ function fileContentId({ content }: FileEntry): string {
   const [only] = content.chunks;
   if (only !== undefined && content.chunks.length === 1) return only.id;
   return hash('sha256', content.chunks.map((chunk) => chunk.id).join('\0'), 'hex');
+}
+
+/** As `changes`, where what is missing because it could not be read (`skipped`, or a folder above it) is said to be so. */
+export async function* tellUnreadable(
+  changes: AsyncGenerator<Change>,
+  skipped: readonly { readonly path: string }[],
+): AsyncGenerator<Change> {
+  const paths = new Set(skipped.map(({ path }) => path));
+  const isSkipped = (path: string): boolean => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1))
+      if (paths.has(path.slice(0, end))) return true;
+    return false;
+  };
+  for await (const change of changes)
+    yield change.kind === 'removed' && isSkipped(change.path) ? { ...change, kind: 'unreadable' } : change;
 }

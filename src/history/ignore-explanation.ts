@@ -2,6 +2,7 @@
  * Why a path is in snapshots or not: the rule that decided, of which file, as the scan would find it. A rule that leaves
  * out a folder decides for all that is in it, because ignored folders are not entered.
  */
+import { errnoOf } from '../errors.ts';
 import { entryNameFault } from '../object/entry-name.ts';
 import { isStore, STORE_REASON } from '../repo/is-store.ts';
 import { IGNORE_FILE, storeInside } from '../repo/layout.ts';
@@ -32,15 +33,23 @@ export function ignoreExplainer(
   const ownStore = storeInside(repository.root, repository.backend.location);
   let known = new Map<string, IgnoreRules>([['', root]]);
 
+  /** Not in what cannot be there: a folder of too long a name, or below a file. */
+  const hasRules = (folder: string): boolean => {
+    try {
+      return disk.lstat(`${repository.root}/${folder}/${IGNORE_FILE}`)?.isFile() === true;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENAMETOOLONG' && errnoOf(error) !== 'ENOTDIR') throw error;
+      return false;
+    }
+  };
+
   /** Rules for the entries of a folder; only those on the way to the last one are kept. */
   const rulesIn = (names: readonly string[]): IgnoreRules => {
     const kept = new Map<string, IgnoreRules>([['', root]]);
     let rules = root;
     for (const depth of names.keys()) {
       const folder = names.slice(0, depth + 1).join('/');
-      rules =
-        known.get(folder) ??
-        rules.enter(folder, disk.lstat(`${repository.root}/${folder}/${IGNORE_FILE}`)?.isFile() === true);
+      rules = known.get(folder) ?? rules.enter(folder, hasRules(folder));
       kept.set(folder, rules);
     }
     known = kept;

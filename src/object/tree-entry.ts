@@ -72,8 +72,8 @@ export function entrySize(entry: TreeEntry): number {
 }
 
 /**
- * True if both times are the same as far as a platform can set them: utimes takes seconds as a double, which at
- * today's dates holds about a quarter of a microsecond.
+ * True if both times are the same as far as a platform can set them: Node sets whole
+ * microseconds, or a fraction more.
  */
 export function sameTime(a: bigint, b: bigint): boolean {
   const difference = a - b;

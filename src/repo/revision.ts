@@ -2,6 +2,8 @@
  * Revisions: how people name snapshots. `HEAD`, `latest`, `HEAD~2`, a tag, an id or a prefix of at least 4 digits, a
  * time `@{2026-11-20 14:00}` (the newest snapshot not younger); `<rev>:<path>` names something inside one.
  */
+
+import { shellWord } from '../bytes/printable.ts';
 import { parseTime } from '../bytes/time-expression.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -48,7 +50,10 @@ export async function resolvePath(
   if (entry !== undefined) return entry;
   const near = await nearNames(repository, tree, names);
   throw new SnapError('not-found', `there is no "${path}" in ${revision}`, {
-    hint: near.length > 0 ? `Perhaps ${near.join(', ')}.` : `\`snap ls ${revision}\` shows what is there.`,
+    hint:
+      near.length > 0
+        ? `Perhaps ${near.map(shellWord).join(', ')}.`
+        : `\`snap ls ${shellWord(revision)}\` shows what is there.`,
   });
 }
 
@@ -107,7 +112,9 @@ async function resolveName(repository: Repository, name: string, text: string): 
     .slice(0, 3);
   throw new SnapError('not-found', `there is no snapshot "${text}"`, {
     hint:
-      near.length > 0 ? `Perhaps ${near.join(', ')}; \`snap log\` shows all.` : 'Run `snap log` to see ids and tags.',
+      near.length > 0
+        ? `Perhaps ${near.map(shellWord).join(', ')}; \`snap log\` shows all.`
+        : 'Run `snap log` to see ids and tags.',
   });
 }
 

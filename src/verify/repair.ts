@@ -14,6 +14,8 @@ import { treeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { Fault } from './faults.ts';
 import { Faults } from './faults.ts';
+import type { FormerPack } from './former-packs.ts';
+import { formerPacks } from './former-packs.ts';
 import type { Hits } from './hits.ts';
 import { findHits } from './hits.ts';
 import { checkJournal } from './journal-check.ts';
@@ -59,6 +61,8 @@ export interface RepairResult {
   /** Blobs that snapshots need and that are nowhere; what needs them. */
   readonly lostBlobs: number;
   readonly hits: Hits | undefined;
+  /** Where it was, if anything is lost: packs that repairs took out. */
+  readonly formerPacks: readonly FormerPack[];
   readonly dropped: readonly Dropped[];
   /** Numbers of checkpoints written anew. */
   readonly checkpoints: readonly number[];
@@ -148,6 +152,7 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       recoveredCount: analysis.recovered.length,
       lostBlobs: lost.size,
       hits,
+      formerPacks: lost.size === 0 ? [] : await formerPacks(repository),
       dropped: drop?.snapshots ?? [],
       checkpoints,
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
@@ -172,6 +177,7 @@ const NOTHING: Attempted = {
   recoveredCount: 0,
   lostBlobs: 0,
   hits: undefined,
+  formerPacks: [],
   dropped: [],
   checkpoints: [],
   indexBlobs: 0,

@@ -15,6 +15,8 @@ import type { DataCheck } from './data-check.ts';
 import { BytesCheck } from './data-check.ts';
 import type { Fault } from './faults.ts';
 import { Faults } from './faults.ts';
+import type { FormerPack } from './former-packs.ts';
+import { formerPacks } from './former-packs.ts';
 import type { Hits } from './hits.ts';
 import { findHits } from './hits.ts';
 import type { JournalCheck } from './journal-check.ts';
@@ -43,6 +45,8 @@ export interface VerifyResult {
   readonly missingBlobs: number;
   /** Undefined if no blob is damaged. */
   readonly hits: Hits | undefined;
+  /** If needed blobs are in no pack: packs that repairs took out, which may have held them. */
+  readonly formerPacks: readonly FormerPack[];
   readonly milliseconds: number;
 }
 
@@ -67,6 +71,7 @@ export async function verify(repository: Repository, workers: Workers, options: 
       faultCount: faults.count,
       missingBlobs: faults.missing,
       hits,
+      formerPacks: faults.missing === 0 ? [] : await formerPacks(repository),
       milliseconds: environment.elapsed() - started,
     };
   } finally {

@@ -100,7 +100,7 @@ export function fingerprint(root: string, options: FingerprintOptions = {}): str
       const shown = `${prefix}${name.toString('latin1')}`;
       const stat = fs.lstatSync(path, { bigint: true });
       const mode = (stat.mode & 0o7777n).toString(8);
-      const time = (stat.mtimeNs + 500n) / 1000n;
+      const time = stat.mtimeNs / 1000n;
       if (stat.isDirectory()) {
         lines.push(`d ${mode} ${time} ${shown}`);
         walk(path, `${shown}/`);

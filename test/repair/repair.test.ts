@@ -427,3 +427,25 @@ test('the command: plan, mended, and what remains, each with its exit code', asy
   expect(run('--drop-damaged')).toMatchObject({ code: 0, stdout: expect.stringContaining('without 1 path') });
   await made.reopen();
 });
+
+test('the pack to look for in another copy is named, also after it was taken out, and by verify', async () => {
+  const run = (...args: string[]): string => snap(['-C', made.root, ...args]).stdout;
+  const pack = basename(await spoil(first, 'data/a'), '.pack');
+  await made.workspace.close();
+  rmSync(join(made.root, 'data/a'));
+  const advice = /(the packs? named above) into the folder quarantine/;
+  const named = new RegExp(`which a repair took out:\\n {3}pack ${pack} {3}\\(j\\d+, today [\\d:]+\\)`);
+  const taken = run('repair');
+  expect(taken).toContain(`damaged  pack ${pack}`);
+  expect(taken).not.toMatch(named);
+  expect(advice.exec(taken)?.[1]).toBe('the pack named above');
+  for (const again of [run('repair'), run('verify')]) {
+    expect(again).toMatch(named);
+    expect(advice.exec(again)?.[1]).toBe('the pack named above');
+  }
+  run('repair', '--drop-damaged');
+  run('undo');
+  expect(run('repair')).toMatch(named);
+  expect(JSON.parse(run('verify', '--json'))).toMatchObject({ formerPacks: [{ pack }] });
+  await made.reopen();
+});

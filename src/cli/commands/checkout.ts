@@ -97,7 +97,11 @@ function sayPlan(face: Face, plan: Plan, to: string | undefined): void {
   face.say(
     ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
   );
-  for (const path of plan.blocked) face.warn(`${face.safe(path)} is in the way: ignored, or not part of this checkout`);
+  if (plan.blocked.length === 0) return;
+  for (const path of plan.blocked)
+    face.warn(`${face.safe(path)} is in the way: ignored, unreadable, or not part of this checkout`);
+  face.say(' as it is now, the checkout would be refused and change nothing; move away what is in the way first');
+  face.exitCode = EXIT.failed;
 }
 
 /** Of a whole checkout in place: all that was not touched, and not meant to be. */
@@ -108,6 +112,15 @@ function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined
   return Math.max(0, entries - written - kept.length - notMade.length - failures.length);
 }
 
+/** What could not be saved before, and what is missing now and shows as deleted. */
+export function warnLeftOut(face: Face, { notMade, skipped }: Pick<Outcome, 'notMade' | 'skipped'>): void {
+  for (const { path, reason } of skipped)
+    face.warn(`${face.safe(path)} could not be read (${face.safe(reason)}) and is not in what was saved before`);
+  for (const path of notMade)
+    face.warn(`${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`);
+  if (notMade.length + skipped.length > 0) face.exitCode = EXIT.partial;
+}
+
 function report(face: Face, result: Outcome, to: string | undefined): void {
   const right = alreadyRight(result, to !== undefined);
   face.data({
@@ -116,6 +129,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     dryRun: false,
     id: result.id,
     saved: result.saved ?? null,
+    skipped: result.skipped,
     written: result.written,
     bytesWritten: result.bytesWritten,
     removed: result.removed,
@@ -132,7 +146,7 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
   face.say(
     ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed${right === undefined ? '' : `, ${formatCount(right)} already right`}        ${formatDurationMs(result.milliseconds)}`,
   );
-  for (const path of result.notMade) face.warn(`${face.safe(path)} is a FIFO, socket or device; it was not made`);
+  warnLeftOut(face, result);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
   for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
   if (result.failures.some((failure) => failure.code === 'corrupt-data')) face.exitCode = EXIT.damaged;

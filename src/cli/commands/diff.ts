@@ -8,6 +8,7 @@ import { ChangeTotals, changeLine, sideBySide, sizeText } from '../change-lines.
 import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changeNote, changePaths, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import type { Lines } from '../output.ts';
 import { gatherLines } from '../output.ts';
 import { fitsPatch, patchLines, patchParts, terminalText } from '../patch-lines.ts';
@@ -99,7 +100,7 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
     totals.add(change);
     if (face.json) {
       const patch = options.patch === true ? await patchOf(diff, change, textOptions) : undefined;
-      await lines.add(JSON.stringify({ ...changeJson(change), ...(patch === undefined ? {} : { patch }) }));
+      await lines.add(jsonText({ ...changeJson(change), ...(patch === undefined ? {} : { patch }) }));
     } else if (options.nameOnly === true) await lines.add(shownPath(face, change.path, change.after ?? change.before));
     else if (options.nameStatus === true)
       await lines.add(
@@ -110,7 +111,7 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
   }
   if (face.json)
     await lines.add(
-      JSON.stringify({
+      jsonText({
         schema: 1,
         type: 'diff',
         from: diff.from ?? null,

@@ -9,6 +9,7 @@ import { entrySize } from '../../object/tree-entry.ts';
 import type { DefineCommand } from '../commands.ts';
 import { entryDate, entryJson, kindWord, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import { gatherLines } from '../output.ts';
 
 interface Options {
@@ -58,7 +59,7 @@ async function report(face: Face, found: readonly FoundPath[], withWorkspace: bo
   for (const { path, workspace, versions } of found) {
     if (face.json) {
       await lines.add(
-        JSON.stringify({
+        jsonText({
           schema: 1,
           type: 'found',
           path,

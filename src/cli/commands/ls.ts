@@ -7,6 +7,7 @@ import { ENTRY_KIND } from '../../object/tree-entry.ts';
 import type { DefineCommand } from '../commands.ts';
 import { entryDate, entryJson, modeText, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import { gatherLines } from '../output.ts';
 import { fromHere } from '../revision-arguments.ts';
 
@@ -31,7 +32,7 @@ export const lsCommand: DefineCommand = (action) =>
           for await (const { path, name, entry } of list(workspace, await fromHere(face, workspace, text), {
             recursive: options.recursive,
           })) {
-            if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'entry', path, ...entryJson(entry) }));
+            if (face.json) await lines.add(jsonText({ schema: 1, type: 'entry', path, ...entryJson(entry) }));
             else
               await lines.add(
                 options.long === true ? face.fitted(longLine(face, name, entry)) : shownPath(face, name, entry),

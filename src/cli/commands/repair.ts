@@ -6,6 +6,7 @@ import type { RepairResult, RepairStep } from '../../verify/repair.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { placed, sayWhereFrom } from '../pack-advice.ts';
 
 interface Options {
   readonly dryRun?: boolean;
@@ -69,7 +70,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
   });
   if (result.journal.length > 0) {
     for (const { entry, reason } of result.journal)
-      face.say(` ${face.style('bad', 'damaged')}  journal entry ${entry}: ${face.safe(reason)}`);
+      face.say(` ${face.style('bad', 'damaged')}  ${face.safe(placed(`journal entry ${entry}`, reason))}`);
     face.say(' Nothing was changed: what the journal said cannot be guessed.');
     face.say(' Put these files of journal/ back from a copy of the store, then run `snap repair` again.');
     return;
@@ -86,7 +87,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
 
 function sayPacks(face: Face, { packs, dryRun }: RepairResult): void {
   for (const { pack, state, reason, blobs, fate, quarantine } of packs.slice(0, PACKS_SHOWN_MAX)) {
-    face.say(` ${face.style('bad', state)}  pack ${pack}: ${face.safe(reason)}`);
+    face.say(` ${face.style('bad', state)}  ${face.safe(placed(`pack ${pack}`, reason))}`);
     if (state === 'damaged')
       face.say(
         `   ${counted(blobs, 'readable blob')} ${dryRun ? 'would go' : 'went'} into new packs${quarantine === undefined ? '' : `; the file is ${quarantine}`}`,
@@ -113,7 +114,8 @@ function sayRecovered(face: Face, { recovered, recoveredCount, dryRun }: RepairR
   if (more > 0) face.say(` and ${formatCount(more)} more`);
 }
 
-function sayLost(face: Face, { hits, lostBlobs, dropped, dryRun }: RepairResult, options: Options): void {
+function sayLost(face: Face, result: RepairResult, options: Options): void {
+  const { hits, lostBlobs, dropped, dryRun, formerPacks, packs } = result;
   if (hits === undefined) return;
   face.say(
     ` ${face.style('bad', 'lost')}      ${counted(lostBlobs, 'blob')}: ${hits.isFloor ? 'more than ' : ''}${counted(hits.paths, 'path')} in ${counted(hits.snapshots.length, 'snapshot')}`,
@@ -130,8 +132,12 @@ function sayLost(face: Face, { hits, lostBlobs, dropped, dryRun }: RepairResult,
         : ` ${face.style('id', shortId(from))} ${dryRun ? 'would become' : 'is now'} ${face.style('id', shortId(to))}, without ${counted(paths.length, 'path')}`,
     );
   if (options.dropDamaged === true) return;
-  face.say(' If you have another copy of the store, put the packs named above into the folder quarantine of this one');
-  face.say(' (missing ones in their places in packs/), or the files into your folder, and run `snap repair` again.');
+  const now = new Set(packs.map(({ pack }) => pack));
+  sayWhereFrom(
+    face,
+    formerPacks.filter(({ pack }) => !now.has(pack)),
+    packs.length,
+  );
   face.say(' `snap repair --drop-damaged` writes these snapshots anew without what is lost.');
 }
 

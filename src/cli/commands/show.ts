@@ -11,6 +11,7 @@ import { ChangeTotals, changeLine } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
 import { changeJson, entryDate, entryJson, kindWord, modeText, octalMode, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import { gatherLines } from '../output.ts';
 import { fromHere } from '../revision-arguments.ts';
 import { snapshotJson } from '../snapshot-lines.ts';
@@ -57,7 +58,7 @@ async function showSnapshot(face: Face, workspace: Workspace, revision: string):
     metadata: face.verbose || face.json,
   })) {
     totals.add(change);
-    await lines.add(face.json ? JSON.stringify(changeJson(change)) : changeLine(face, change));
+    await lines.add(face.json ? jsonText(changeJson(change)) : changeLine(face, change));
   }
   await lines.flush();
   const against = logged.snapshot.parent === logged.parent ? undefined : logged.parent;

@@ -3,30 +3,37 @@ import { Command } from 'commander';
 import type { Status } from '../../api/history.ts';
 import { formatCount, formatSize } from '../../bytes/quantity.ts';
 import { formatAge, formatWhen } from '../../bytes/time-expression.ts';
+import type { Change } from '../../history/change.ts';
 import { shortId } from '../../object/blob-id.ts';
 import { ChangeTotals, changeLine, sideBySide } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
-import { changeJson, changeLetter, changePaths, changeStyle, holdsText } from '../describe-entry.ts';
+import { changeJson, changeLetter, changePaths, changeStyle, changeWord, holdsText } from '../describe-entry.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { jsonText } from '../json.ts';
 import { gatherLines } from '../output.ts';
 import { cutEnd } from '../text-width.ts';
 
 interface Options {
   readonly short?: boolean;
   readonly ignored?: boolean;
+  readonly all?: boolean;
 }
+
+/** A person reads no more than that; `--short` and `--json` are for programs and have everything. */
+const LINES_OF_A_KIND_MAX = 200;
 
 export const statusCommand: DefineCommand = (action) =>
   new Command('status')
     .summary('show what changed since the last snapshot')
     .description(
-      'Shows what a commit would store: what is new, modified, renamed or deleted since HEAD. Folders that are new or gone as a whole are one line (--verbose shows what is in them).',
+      'Shows what a commit would store: what is new, modified, renamed or deleted since HEAD. Folders that are new or gone as a whole are one line, and of many files of one kind the first are shown (--all shows everything).',
     )
     .option(
       '-s, --short',
-      'a letter and a path a line: A new, M modified (or its mode), R renamed, D deleted, T another kind, m only times or owner',
+      'a letter and a path a line: A new, M modified (or its mode), R renamed, D deleted, ? unreadable, T another kind, m only times or owner',
     )
+    .option('--all', 'every file, however many, and what is in new and deleted folders (as --verbose)')
     .option('--ignored', 'also what is left out, and by which rule of which file')
     .addHelpText('after', '\nExamples:\n  snap status\n  snap status --short\n  snap status --ignored')
     .action(
@@ -37,7 +44,7 @@ export const statusCommand: DefineCommand = (action) =>
           try {
             const result = await status(workspace, {
               ignored: options.ignored,
-              foldFolders: !face.verbose,
+              foldFolders: !showsAll(face, options),
               onProgress: (entries, bytesRead) =>
                 progress.update(() => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}`),
             });
@@ -54,16 +61,18 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   const isShort = options.short === true;
   const lines = gatherLines();
   const totals = new ChangeTotals();
+  const fold = new Fold(showsAll(face, options) ? Number.POSITIVE_INFINITY : LINES_OF_A_KIND_MAX);
   if (!isShort && !face.json) await lines.add(face.fitted(headLine(face, status)));
   for await (const change of status.changes) {
     totals.add(change);
-    if (face.json) await lines.add(JSON.stringify(changeJson(change)));
+    if (face.json) await lines.add(jsonText(changeJson(change)));
     else if (isShort)
       await lines.add(`${face.style(changeStyle(change), changeLetter(change))} ${changePaths(face, change)}`);
-    else await lines.add(changeLine(face, change));
+    else if (fold.shows(change)) await lines.add(changeLine(face, change));
   }
+  for (const line of fold.lines()) await lines.add(face.style('dim', line));
   for (const { path, rule } of status.ignored) {
-    if (face.json) await lines.add(JSON.stringify({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
+    if (face.json) await lines.add(jsonText({ schema: 1, type: 'ignored', path, rule: rule ?? null }));
     else if (isShort) await lines.add(`${face.style('dim', '!')} ${face.safe(path)}`);
     else
       await lines.add(
@@ -73,7 +82,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   const { head, skipped, unsteady } = status;
   if (face.json)
     await lines.add(
-      JSON.stringify({
+      jsonText({
         schema: 1,
         type: 'status',
         head: head?.id ?? null,
@@ -92,6 +101,33 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   await lines.flush();
   for (const { path, reason } of skipped) face.warn(`${face.safe(path)} cannot be read (${reason})`);
   if (skipped.length > 0) face.exitCode = EXIT.partial;
+}
+
+function showsAll(face: Face, options: Options): boolean {
+  return face.verbose || options.all === true;
+}
+
+/** Leaves out changes of a kind once there were too many of it, and says how many. */
+class Fold {
+  readonly #max: number;
+  readonly #seen = new Map<string, number>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  shows(change: Change): boolean {
+    const word = changeWord(change);
+    const seen = (this.#seen.get(word) ?? 0) + 1;
+    this.#seen.set(word, seen);
+    return seen <= this.#max;
+  }
+
+  lines(): string[] {
+    return [...this.#seen].flatMap(([word, seen]) =>
+      seen > this.#max ? [` ${word.padEnd(10)}  … and ${formatCount(seen - this.#max)} more (--all shows them)`] : [],
+    );
+  }
 }
 
 function headLine(face: Face, { head }: Status): string {

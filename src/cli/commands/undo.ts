@@ -8,6 +8,7 @@ import type { UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { warnLeftOut } from './checkout.ts';
 
 const REFS_SHOWN_MAX = 5;
 
@@ -50,6 +51,8 @@ export const undoCommand: DefineCommand = (action) =>
               ...describe(plan),
               saved: checkout?.saved ?? null,
               failures: checkout?.failures ?? [],
+              skipped: checkout?.skipped ?? [],
+              notMade: checkout?.notMade ?? [],
               milliseconds: Math.round(checkout?.milliseconds ?? 0),
             });
             sayPlan(face, plan, 'undid');
@@ -57,6 +60,7 @@ export const undoCommand: DefineCommand = (action) =>
               if (checkout.saved !== undefined)
                 face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
               face.say(` the folder is as it was before${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`);
+              warnLeftOut(face, checkout);
               if (checkout.failures.length > 0) face.exitCode = EXIT.partial;
               for (const { path, reason } of checkout.failures)
                 face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
@@ -86,7 +90,8 @@ function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
   const { refs, head } = plan.draft;
   for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
     const name = face.safe(refInWords(change.name));
-    if (change.to === null) face.say(` ${name} is not kept any more`);
+    if (change.to === null)
+      face.say(snapshotOfRef(change.name) === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
     else
       face.say(
         snapshotOfRef(change.name) === undefined

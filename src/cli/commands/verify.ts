@@ -6,6 +6,7 @@ import type { VerifyResult } from '../../verify/verify.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { placed, sayWhereFrom } from '../pack-advice.ts';
 
 interface Options {
   readonly data?: boolean;
@@ -64,6 +65,7 @@ function report(face: Face, result: VerifyResult): void {
     faultCount,
     missingBlobs: result.missingBlobs,
     hits: hits ?? null,
+    formerPacks: result.formerPacks,
     milliseconds: Math.round(result.milliseconds),
   });
   const { needed, index } = structure;
@@ -105,7 +107,7 @@ function report(face: Face, result: VerifyResult): void {
   if (result.missingBlobs > MISSING_SHOWN_MAX)
     face.say(` and ${formatCount(result.missingBlobs - MISSING_SHOWN_MAX)} more that are missing`);
   if (hits !== undefined) sayHits(face, hits);
-  sayAdvice(face, faults, hits);
+  sayAdvice(face, result);
 }
 
 function sayHits(face: Face, hits: Hits): void {
@@ -128,9 +130,11 @@ function sayHits(face: Face, hits: Hits): void {
   if (hits.paths > PATHS_SHOWN_MAX) face.say(`   and ${formatCount(hits.paths - PATHS_SHOWN_MAX)} more paths`);
 }
 
-function sayAdvice(face: Face, faults: readonly Fault[], hits: Hits | undefined): void {
+function sayAdvice(face: Face, { faults, hits, formerPacks, missingBlobs }: VerifyResult): void {
   const packs = faults.some(({ what }) => what === 'pack' || what === 'blob');
-  if (packs)
+  const named = new Set(faults.flatMap(({ pack }) => pack ?? [])).size;
+  if (missingBlobs > 0 && (named === 0 || formerPacks.length > 0)) sayWhereFrom(face, formerPacks, named);
+  else if (packs)
     face.say(
       ' If you have another copy of the store, put the packs named above back from it: the same name has the same bytes.',
     );
@@ -156,11 +160,11 @@ function inWords(fault: Fault): string {
       : `pack ${fault.pack}${fault.offset === undefined || (fault.what === 'pack' && fault.offset === 0) ? '' : `, block at ${fault.offset}`}`;
   switch (fault.what) {
     case 'journal':
-      return `journal entry ${fault.entry}: ${fault.reason}`;
+      return placed(`journal entry ${fault.entry}`, fault.reason);
     case 'checkpoint':
-      return `checkpoint ${fault.entry}: ${fault.reason}`;
+      return placed(`checkpoint ${fault.entry}`, fault.reason);
     case 'pack':
-      return `${place}: ${fault.reason}`;
+      return placed(place, fault.reason);
     case 'index':
       return `index: ${fault.reason} (${place})`;
     case 'blob':

@@ -17,6 +17,7 @@ const CHANGES: readonly (keyof Disk)[] = [
   'makeFolder',
   'removeFolder',
   'symlink',
+  'makeNode',
   'setMode',
   'setTimes',
 ];

@@ -1,0 +1,135 @@
+/** What people are told, seen on the built command: what they can do with it, and nothing twice. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import module from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { commit } from '../../src/api/commit.ts';
+import { shellWord } from '../../src/bytes/printable.ts';
+import type { Ran } from '../kit/snap.ts';
+import { snap } from '../kit/snap.ts';
+import type { TestWorkspace } from '../kit/workspace.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
+
+let made: TestWorkspace;
+beforeEach(async () => {
+  made = await makeWorkspace({ files: { a: 'one' } });
+});
+afterEach(() => made.cleanup());
+
+const run = (...args: string[]): Ran => snap(['-C', made.root, ...args]);
+
+test('status of very many changes shows the first of each kind and says how many more there are', async () => {
+  await made.commit('first');
+  made.write('a', 'two');
+  for (let i = 0; i < 203; i++) made.write(`f${i}`, String(i));
+  const lines = run('status').stdout.split('\n');
+  expect(lines.filter((line) => /^ new file {4}f/.test(line))).toHaveLength(200);
+  expect(lines).toContain(' modified    a');
+  expect(lines).toContain(' new file    … and 3 more (--all shows them)');
+  for (const option of ['--all', '--verbose', '--short', '--json'])
+    expect(run('status', option).stdout.match(/\bf\d+\b/g)).toHaveLength(203);
+});
+
+test('a dry run of a checkout that would be refused ends as the checkout does', async () => {
+  made.write('b', 'one');
+  const first = await made.commit('first');
+  made.remove('b');
+  made.write('.snapignore', 'b\n');
+  await made.commit('second');
+  made.write('b', 'precious');
+  const preview = run('checkout', first, '-n');
+  expect(preview.stderr).toMatch(/^warning: b is in the way/m);
+  expect(preview.stdout).toContain('would be refused');
+  expect([preview.code, run('checkout', first).code]).toEqual([1, 1]);
+  expect(made.read('b')).toBe('precious');
+});
+
+test('--to a file says what it is', async () => {
+  await made.commit('first');
+  writeFileSync(join(made.root, 'file'), 'mine');
+  for (const [to, words] of [
+    ['file', 'is a file, not a folder'],
+    ['file/inside', 'a part of this path is a file, not a folder'],
+  ] as const) {
+    const { code, stderr } = run('checkout', 'HEAD', '--to', join(made.root, to));
+    expect([code, stderr]).toEqual([1, expect.stringContaining(words)]);
+  }
+  expect(made.read('file')).toBe('mine');
+});
+
+test('an undone tag is removed', async () => {
+  await made.commit('first');
+  run('tag', 'keepme');
+  expect(run('undo').stdout).toMatch(/^ the tag keepme is removed$/m);
+});
+
+test('a damaged journal entry is named once', async () => {
+  await made.commit('first');
+  await made.workspace.close();
+  writeFileSync(join(made.root, '.snap/store/journal/000000000002.json'), 'x');
+  const { stdout } = run('verify');
+  expect(stdout).toMatch(/journal entry 2: it is not JSON/);
+  expect(stdout).not.toMatch(/journal entry 2: damaged journal entry 2/);
+});
+
+test('a workspace that was closed says so, and nothing is said to be interrupted', async () => {
+  const { workspace } = made;
+  await made.commit('first');
+  await workspace.close();
+  for (const call of [commit(workspace), checkout(workspace, { revision: 'HEAD' })])
+    await expect(call).rejects.toMatchObject({ code: 'refused', message: 'the workspace is closed' });
+});
+
+test('names that are too long are named as they were typed', async () => {
+  const long = 'x'.repeat(300);
+  const deep = `${'d/'.repeat(900)}${long}`;
+  for (const path of [long, deep]) {
+    const { code, stderr } = run('-C', join(made.root, path), 'status');
+    if (code !== 0) expect(stderr).toContain(join(made.root, path));
+    expect(stderr).not.toContain('/proc/');
+    expect(run('check-ignore', path)).toMatchObject({ code: 1, stderr: '' });
+  }
+});
+
+describe('a name that is suggested', () => {
+  test('is what a shell takes', async () => {
+    const name = Buffer.concat([Buffer.from('mit Leerzeichen/latin'), Buffer.of(0xe4), Buffer.from('.txt')]);
+    made.write('mit Leerzeichen/x', 'x');
+    writeFileSync(Buffer.concat([Buffer.from(`${made.root}/`), name]), 'found');
+    await made.commit('first');
+    const { stderr } = run('cat', 'HEAD:mit Leerzeichen/latinX.txt');
+    const suggested = /Perhaps (.*)\.$/m.exec(stderr)?.[1] ?? '';
+    expect(suggested).toBe("$'mit Leerzeichen/latin\\xe4.txt'");
+    const shown = spawnSync('bash', ['-c', `printf %s ${suggested}`]).stdout;
+    expect(shown.equals(name)).toBe(true);
+  });
+
+  test.skipIf(!existsSync('/bin/bash'))('whatever it holds', () => {
+    for (const name of ['plain/ä.txt', 'a b', "it's", 'back\\slash and \n', '\u001b[31m', '-rf', '$(x)`', '𝒳 \u202e'])
+      expect(spawnSync('bash', ['-c', `printf %s ${shellWord(name)}`]).stdout.toString()).toBe(name);
+  });
+});
+
+describe.runIf('registerHooks' in module)('a signal before anything is loaded', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ])('%s ends with %d and a word', async (signal, code) => {
+    await made.workspace.close();
+    const atOnce = `data:text/javascript,import { registerHooks } from 'node:module';
+      registerHooks({ resolve(name, context, next) {
+        if (name.endsWith('/dist/cli/main.js')) process.kill(process.pid, '${signal}');
+        return next(name, context);
+      } });`;
+    const bin = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
+    const ended = spawnSync(process.execPath, ['--import', atOnce, bin, '-C', made.root, 'status'], {
+      encoding: 'utf8',
+    });
+    expect(ended.signal).toBeNull();
+    expect([ended.status, ended.stderr]).toEqual([code, expect.stringContaining(`stopped by ${signal}`)]);
+    expect(readFileSync(join(made.root, 'a'), 'utf8')).toBe('one');
+  });
+});
