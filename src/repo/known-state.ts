@@ -6,8 +6,9 @@ import { hasCode, SnapError } from '../errors.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntry } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
+import type { Head } from './head.ts';
 import type { NumberedEntry } from './journal.ts';
-import { newestCheckpoint, readEntry, readState } from './journal.ts';
+import { newestCheckpoint, readEntry, readState, requireSeen } from './journal.ts';
 
 export interface KnownState {
   readonly state: StoreState;
@@ -18,17 +19,18 @@ export interface KnownState {
   readonly damage: SnapError | undefined;
 }
 
-/** `remembered`: the state of the index. `seenNumber`: the newest entry that this workspace is known to have seen. */
-export async function readKnownState(
-  backend: Backend,
-  remembered: StoreState,
-  seenNumber: number,
-): Promise<KnownState> {
+/** `remembered`: the state of the index. `head`: names the newest entry that this workspace is known to have seen. */
+export async function readKnownState(backend: Backend, remembered: StoreState, head: Head): Promise<KnownState> {
   let failure: SnapError;
   try {
     const read = await readState(backend, remembered);
-    const seen = Math.max(remembered.number, seenNumber);
-    if (read.state.number >= seen) return { ...read, damage: undefined };
+    const seen = Math.max(remembered.number, head.journalNumber);
+    if (read.state.number >= seen) {
+      const { journalNumber, journalHash } = head;
+      if (journalHash !== undefined && journalNumber > 0 && journalHash !== remembered.hash)
+        await requireSeen(backend, journalNumber, journalHash);
+      return { ...read, damage: undefined };
+    }
     failure = new SnapError(
       'corrupt-data',
       `the journal of the store ends at entry ${read.state.number}, but this workspace has seen entry ${seen}`,

@@ -5,25 +5,23 @@
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { describing, errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import type { PackId } from '../object/pack-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
-import { BlobReader, indexFromFooters, readPackFooter } from './blob-reader.ts';
+import { BlobReader, indexFromFooters } from './blob-reader.ts';
+import { catchUp, catchUpHead, whereWritable } from './catch-up.ts';
 import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
-import { headAfter, readHead, writeHead } from './head.ts';
+import { readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
-import { appendEntry, readEntry, readState } from './journal.ts';
+import { appendEntry, readState } from './journal.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
-import { isReadOnly, openIndex } from './open-index.ts';
+import { openIndex } from './open-index.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -32,8 +30,6 @@ import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
 
 const LOCK_POLL_MS = 50;
-/** HEAD's journal number is written anew once others published this many entries. */
-const HEAD_LAG_MAX = 64;
 
 export interface Repository {
   readonly environment: Environment;
@@ -135,7 +131,7 @@ async function assemble(
   const workspaceId = textSetting(settings, 'workspace.id') ?? '';
   let head = readHead(environment.disk, folder);
   const stored = opened.index === 'locked' ? undefined : opened.index;
-  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head.journalNumber);
+  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
   const { damage } = known;
   let { state } = known;
   const index = stored ?? (await indexFromFooters(backend, state));
@@ -160,7 +156,7 @@ async function assemble(
     state: () => state,
     head: () => head,
     setHead: (snapshot) => {
-      head = { snapshot, journalNumber: state.number };
+      head = { snapshot, journalNumber: state.number, journalHash: state.hash ?? undefined };
       writeHead(environment.disk, folder, head, environment.uniqueName());
     },
     refresh: async () => {
@@ -191,64 +187,6 @@ async function assemble(
     lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
     close: () => opened.close(),
   };
-}
-
-/** Brings an index up to `state`: blobs of packs that were added, out with those that were swept. */
-async function catchUp(
-  backend: Backend,
-  index: BlobIndex,
-  from: StoreState,
-  entries: readonly NumberedEntry[],
-  state: StoreState,
-): Promise<void> {
-  if (index.state.number === state.number && index.state.hash === state.hash) return;
-  const followed = index.state.number === from.number && index.state.hash === from.hash;
-  const added = followed ? entries.flatMap(({ entry }) => entry.packs.map((pack) => pack.id)) : [...state.packs.keys()];
-  const packs: { id: PackId; footer: PackFooter }[] = [];
-  for (const id of added) {
-    if (!state.packs.has(id)) continue;
-    try {
-      packs.push({ id, footer: await readPackFooter(backend, state, id) });
-    } catch (error) {
-      // A damaged pack costs the blobs in it, not the command: who needs one of them gets the error.
-      if (!hasCode(error, 'corrupt-data')) throw error;
-    }
-  }
-  const removedPacks = followed ? entries.flatMap(({ entry }) => entry.swept) : [];
-  await index.write({ packs, removedPacks, state });
-}
-
-/**
- * A commit that died between its journal entry and HEAD is finished here. A snapshot that never was, as a flipped bit of
- * HEAD gives, is found again from the whole journal, as if the file were missing.
- */
-async function catchUpHead(
-  environment: Environment,
-  folder: string,
-  workspaceId: string,
-  backend: Backend,
-  state: StoreState,
-): Promise<Head> {
-  const head = readHead(environment.disk, folder);
-  let { snapshot } = head;
-  const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
-  for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
-    const next = await readEntry(backend, number);
-    if (next !== undefined) snapshot = headAfter(snapshot, next.entry, workspaceId);
-  }
-  const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
-  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
-    whereWritable(() => writeHead(environment.disk, folder, caughtUp, environment.uniqueName()));
-  return caughtUp;
-}
-
-/** Housekeeping that a read-only workspace can do without: reading commands work there too. */
-function whereWritable(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!isReadOnly(error)) throw error;
-  }
 }
 
 async function lockWorkspace(

@@ -66,8 +66,10 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
     whole = false;
   }
   if (whole && repository.damage !== undefined) {
-    // HEAD has seen more than the journal and the index have: both may come from an older copy.
-    faults.add({ what: 'journal', reason: repository.damage.message, entry: state.number + 1 });
+    // The journal is sound in itself, and not the one, or not all of the one, that this workspace has seen.
+    const { entry } = repository.damage.context;
+    const reason = repository.damage.message;
+    faults.add({ what: 'journal', reason, entry: typeof entry === 'number' ? entry : state.number + 1 });
     whole = false;
   }
   return { state: whole ? state : known, entries: state.number, checkpoints: compared };

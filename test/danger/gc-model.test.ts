@@ -66,7 +66,7 @@ describe('schedules of the real code', () => {
 describe('schedules with a name', () => {
   test('a commit sleeps before its entry, while gc takes its packs for leftovers', async () => {
     const world = worldOn(0);
-    await playOut(world, 1, (schedule) => {
+    await playOut(world, 2, (schedule) => {
       schedule.start('w', { sleepsAtChange: 1 }, (gate) => committer(world, makePlace(world, 'w0', 1), 1, gate));
       schedule.start('g', {}, sweeper(world, 'g', 1));
     });
