@@ -41,15 +41,21 @@ export async function readKnownState(backend: Backend, remembered: StoreState, h
   }
   const from = remembered.number > 0 ? remembered : await newestCheckpoint(backend);
   const state = await foldIntact(backend, from);
-  const damage = new SnapError('corrupt-data', failure.message, {
+  const damage = damageOf(failure, state.number);
+  return { state, from, entries: [], damage };
+}
+
+/** The error for people; `knownTo`: the number of the last entry that is known. */
+export function damageOf(failure: SnapError, knownTo: number): SnapError {
+  return new SnapError('corrupt-data', failure.message, {
     hint:
-      `The store was not changed. Reading still works, from what is known up to entry ${state.number}: snap log, diff, ls, cat, ` +
-      'and snap checkout <rev> --to <folder>. Put the damaged or missing files of journal/ back from a copy of the ' +
-      'store; `snap verify` names them. If an older store was put back on purpose: `snap reindex`, and remove .snap/HEAD.',
-    context: { ...failure.context, knownTo: state.number },
+      `Nothing was changed. Reading still works, from what is known up to entry ${knownTo}: snap log, diff, ls, cat, ` +
+      'and snap checkout <rev> --to <folder>. `snap repair` goes on from what is known (`snap repair --dry-run` says ' +
+      'how); if you have a copy of the store with the files of journal/ that are damaged or missing, put them back ' +
+      'before. If an older store was put back on purpose: `snap reindex --accept-store`.',
+    context: { ...failure.context, knownTo },
     cause: failure,
   });
-  return { state, from, entries: [], damage };
 }
 
 /** Applies the entries after `from` as long as they are whole and follow each other. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { commit } from '../../src/api/commit.ts';
 import { gc } from '../../src/api/gc.ts';
+import { reindex } from '../../src/api/reindex.ts';
 import { tag } from '../../src/api/tag.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
 import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
@@ -170,6 +171,32 @@ describe('a fork: the store was set back, and another workspace wrote on it', ()
     cpSync(entry(4), entry(5));
     await expect(repository.refresh()).rejects.toSatisfy((error) => hasCode(error, 'corrupt-data'));
     await expect(tag(made.workspace, 'v9')).rejects.toMatchObject({ code: 'corrupt-data' });
+  });
+});
+
+describe('reindex', () => {
+  test('keeps an index that knows more than the journal', async () => {
+    rmSync(entry(3));
+    await made.workspace.close();
+    await expect(reindex(made.root)).rejects.toMatchObject({ code: 'corrupt-data' });
+    await expect(reindex(made.root, { acceptStore: true })).rejects.toMatchObject({ code: 'corrupt-data' });
+    await made.reopen();
+    for (const id of ids) expect(made.workspace.repository.state().refs.has(snapshotRef(id))).toBe(true);
+  });
+
+  test('an older store that was put back on purpose is accepted when that is said', async () => {
+    rmSync(entry(5));
+    await made.workspace.close();
+    const plain = snap(['-C', made.root, 'reindex']);
+    expect(plain).toMatchObject({ code: 20, stderr: expect.stringMatching(/snap repair.*reindex --accept-store/s) });
+    expect(snap(['-C', made.root, 'reindex', '--accept-store'])).toMatchObject({ code: 0 });
+    await made.reopen();
+    const { repository } = made.workspace;
+    expect(repository.damage).toBeUndefined();
+    expect(repository.head().snapshot).toBe(ids[2]);
+    made.write('on top', 'of the older one');
+    await made.commit('on top');
+    expect((await verifyAll(made.workspace)).faults).toEqual([]);
   });
 });
 
