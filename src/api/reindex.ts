@@ -5,7 +5,7 @@ import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
-import { readState } from '../repo/journal.ts';
+import { readState } from '../repo/journal-base.ts';
 import { damageOf } from '../repo/known-state.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';

@@ -16,7 +16,7 @@ import type { PackFooter } from '../pack/pack-format.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { readFooter } from '../pack/pack-reader.ts';
 import type { Backend } from '../storage/backend.ts';
-import { readState } from './journal.ts';
+import { readState } from './journal-base.ts';
 import { packName } from './layout.ts';
 
 const CACHED_BLOCKS_MAX = 16;

@@ -11,7 +11,7 @@ import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
 import { headAfter, readHead, writeHead } from './head.ts';
 import type { NumberedEntry } from './journal.ts';
-import { readEntry } from './journal.ts';
+import { readEntryIfWhole } from './journal.ts';
 import { isReadOnly } from './open-index.ts';
 
 /** HEAD's journal number is written anew once others published this many entries. */
@@ -57,7 +57,7 @@ export async function catchUpHead(
   let { snapshot } = head;
   const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
   for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
-    const next = await readEntry(backend, number);
+    const next = await readEntryIfWhole(backend, number);
     if (next !== undefined) snapshot = headAfter(snapshot, next.entry, workspaceId);
   }
   const isNewer = state.number >= head.journalNumber;

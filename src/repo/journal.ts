@@ -7,7 +7,7 @@ import { blobIdOf } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
 import { decodeJournalEntry, encodeJournalEntry, journalEntryHash } from '../object/journal-entry.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntries, applyEntry, decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import { applyEntry, decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { zonedTime } from './environment.ts';
@@ -33,18 +33,27 @@ export interface NumberedEntry {
  * where the file is there and cannot be read.
  */
 export async function readEntry(backend: Backend, number: number): Promise<NumberedEntry | undefined> {
+  const bytes = await readEntryBytes(backend, number);
+  if (bytes === undefined) return undefined;
+  const hash = journalEntryHash(bytes);
   try {
-    const bytes = await readEntryBytes(backend, number);
-    if (bytes === undefined) return undefined;
-    return { entry: decodeJournalEntry(bytes, number), hash: journalEntryHash(bytes) };
+    return { entry: decodeJournalEntry(bytes, number), hash };
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data')) throw error;
-    const { hint } = error;
-    throw new SnapError('corrupt-data', error.message, {
-      ...(hint === undefined ? {} : { hint }),
-      context: { ...error.context, entry: number },
-      cause: error.cause ?? error,
-    });
+    // A flipped bit may make a later format, or an unknown operation, of what was none.
+    const isDamage = hasCode(error, 'corrupt-data') || (await isAnotherThanNamed(backend, number, hash));
+    if (!isDamage || !(error instanceof SnapError)) throw error;
+    throw new SnapError('corrupt-data', error.message, { context: { ...error.context, entry: number }, cause: error });
+  }
+}
+
+/** True if the next entry names another one. */
+async function isAnotherThanNamed(backend: Backend, number: number, hash: string): Promise<boolean> {
+  const next = await backend.get(journalName(number + 1));
+  if (next === undefined) return false;
+  try {
+    return decodeJournalEntry(next, number + 1).previous !== hash;
+  } catch {
+    return false;
   }
 }
 
@@ -61,31 +70,42 @@ export async function readEntriesAfter(backend: Backend, state: StoreState): Pro
   }
 }
 
-/**
- * The newest state: `known`, or without one the newest checkpoint, and all entries after it. Throws `corrupt-data` if
- * the journal is damaged, or is not the one that `known` is the state of.
- */
-export async function readState(
-  backend: Backend,
-  known: StoreState = EMPTY_STATE,
-): Promise<{ state: StoreState; from: StoreState; entries: NumberedEntry[] }> {
-  if (known.number > 0) await requireSeen(backend, known.number, known.hash);
-  const from = known.number > 0 ? known : await newestCheckpoint(backend);
-  const entries = await readEntriesAfter(backend, from);
-  return { state: applyEntries(from, entries), from, entries };
+/** As `readEntry`; undefined also for one that is damaged. For what can do without: a base may stand for it. */
+export async function readEntryIfWhole(backend: Backend, number: number): Promise<NumberedEntry | undefined> {
+  try {
+    return await readEntry(backend, number);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return undefined;
+  }
 }
 
-/** Throws `corrupt-data` if entry `number` is not the one of this hash, which was seen before. */
+/**
+ * Throws `corrupt-data` if entry `number` is not the one of this hash, which was seen before. The entry after it may say
+ * so too, where it is itself missing or damaged.
+ */
 export async function requireSeen(backend: Backend, number: number, hash: string | null): Promise<void> {
-  const bytes = await readEntryBytes(backend, number);
-  if (bytes !== undefined && journalEntryHash(bytes) === hash) return;
+  const own = await hashOfEntry(backend, number);
+  if (own === hash) return;
+  if ((await readEntryIfWhole(backend, number + 1))?.entry.previous === hash) return;
   throw new SnapError(
     'corrupt-data',
-    bytes === undefined
-      ? `journal entry ${number} is missing, which this workspace has seen`
+    own === undefined
+      ? `journal entry ${number} is missing or damaged, which this workspace has seen`
       : `the journal is not the one that this workspace has seen: entry ${number} is another one`,
     { context: { entry: number } },
   );
+}
+
+/** True if this is the state after the entry of its number. */
+export async function isStateOf(backend: Backend, { number, hash }: StoreState): Promise<boolean> {
+  try {
+    await requireSeen(backend, number, hash);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return false;
+  }
 }
 
 /**
@@ -129,6 +149,16 @@ export async function appendEntry(
   return { published, state: next };
 }
 
+async function hashOfEntry(backend: Backend, number: number): Promise<string | undefined> {
+  try {
+    const bytes = await readEntryBytes(backend, number);
+    return bytes === undefined ? undefined : journalEntryHash(bytes);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return undefined;
+  }
+}
+
 /** The bytes of an entry. A file that is there and cannot be read is damage, as one with wrong bytes is. */
 async function readEntryBytes(backend: Backend, number: number): Promise<Buffer | undefined> {
   for (let attempt = 1; ; attempt++) {
@@ -167,16 +197,6 @@ export async function newestCheckpoint(backend: Backend): Promise<StoreState> {
     if (state !== undefined && state.number === number && (await isStateOf(backend, state))) return state;
   }
   return EMPTY_STATE;
-}
-
-async function isStateOf(backend: Backend, { number, hash }: StoreState): Promise<boolean> {
-  try {
-    await requireSeen(backend, number, hash);
-    return true;
-  } catch (error) {
-    if (!hasCode(error, 'corrupt-data')) throw error;
-    return false;
-  }
 }
 
 /** A checkpoint is the state, preceded by its SHA-256 in hex and a newline. */

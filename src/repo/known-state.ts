@@ -3,12 +3,14 @@
  * shorter than it was, the best that is known of it, for reading only. SPEC.md "State and checkpoints".
  */
 import { hasCode, SnapError } from '../errors.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntry } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Head } from './head.ts';
 import type { NumberedEntry } from './journal.ts';
-import { newestCheckpoint, readEntry, readState, requireSeen } from './journal.ts';
+import { newestCheckpoint, readEntryIfWhole, requireSeen } from './journal.ts';
+import { newestBase, readState } from './journal-base.ts';
 
 export interface KnownState {
   readonly state: StoreState;
@@ -26,9 +28,7 @@ export async function readKnownState(backend: Backend, remembered: StoreState, h
     const read = await readState(backend, remembered);
     const seen = Math.max(remembered.number, head.journalNumber);
     if (read.state.number >= seen) {
-      const { journalNumber, journalHash } = head;
-      if (journalHash !== undefined && journalNumber > 0 && journalHash !== remembered.hash)
-        await requireSeen(backend, journalNumber, journalHash);
+      await requireSeenByHead(backend, head, remembered, read.state);
       return { ...read, damage: undefined };
     }
     failure = new SnapError(
@@ -43,6 +43,22 @@ export async function readKnownState(backend: Backend, remembered: StoreState, h
   const state = await foldIntact(backend, from);
   const damage = damageOf(failure, state.number);
   return { state, from, entries: [], damage };
+}
+
+/** A base may stand for the entry that HEAD has seen; then it has to know the snapshot. */
+async function requireSeenByHead(
+  backend: Backend,
+  { snapshot, journalNumber, journalHash }: Head,
+  remembered: StoreState,
+  state: StoreState,
+): Promise<void> {
+  if (journalHash === undefined || journalNumber === 0 || journalHash === remembered.hash) return;
+  try {
+    await requireSeen(backend, journalNumber, journalHash);
+  } catch (error) {
+    const isThere = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
+    if (!isThere || (await newestBase(backend, journalNumber)) === undefined) throw error;
+  }
 }
 
 /** The error for people; `knownTo`: the number of the last entry that is known. */
@@ -61,9 +77,9 @@ export function damageOf(failure: SnapError, knownTo: number): SnapError {
 /** Applies the entries after `from` as long as they are whole and follow each other. */
 async function foldIntact(backend: Backend, from: StoreState): Promise<StoreState> {
   for (let state = from; ; ) {
+    const next = await readEntryIfWhole(backend, state.number + 1);
+    if (next === undefined) return state;
     try {
-      const next = await readEntry(backend, state.number + 1);
-      if (next === undefined) return state;
       state = applyEntry(state, next.entry, next.hash);
     } catch (error) {
       if (!hasCode(error, 'corrupt-data')) throw error;

@@ -18,7 +18,8 @@ import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
 import { readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
-import { appendEntry, readState } from './journal.ts';
+import { appendEntry } from './journal.ts';
+import { readState } from './journal-base.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { openIndex } from './open-index.ts';
@@ -48,6 +49,8 @@ export interface Repository {
   readonly notices: readonly string[];
   /** What is wrong with the journal: the repository can be read, as far as it is known, and not changed. */
   readonly damage: SnapError | undefined;
+  /** A repair has brought the journal to this state: there is no damage any more. */
+  recover(mended: StoreState): Promise<void>;
   /** The store's state as far as this process knows. */
   state(): StoreState;
   head(): Head;
@@ -129,17 +132,16 @@ async function assemble(
 ): Promise<Repository> {
   const notices = opened.notice === undefined ? [] : [opened.notice];
   const workspaceId = textSetting(settings, 'workspace.id') ?? '';
-  let head = readHead(environment.disk, folder);
   const stored = opened.index === 'locked' ? undefined : opened.index;
-  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
-  const { damage } = known;
-  let { state } = known;
-  const index = stored ?? (await indexFromFooters(backend, state));
-  if (damage === undefined) await catchUp(backend, index, known.from, known.entries, state);
-  else if (index.state.number === 0) await catchUp(backend, index, state, [], state);
-  if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state);
-  const blobs = new BlobReader(backend, index, () => state);
+  const moving = await followStore(environment, folder, workspaceId, backend, stored);
+  const { index } = moving;
+  const blobs = new BlobReader(backend, index, moving.state);
   return {
+    ...moving,
+    // It goes when the journal is mended.
+    get damage() {
+      return moving.damage;
+    },
     environment,
     root,
     folder,
@@ -148,44 +150,77 @@ async function assemble(
     workspaceName: textSetting(settings, 'workspace.name') ?? root.slice(root.lastIndexOf('/') + 1),
     config,
     backend,
-    index,
     blobs,
     trees: treeReader(blobs),
     notices,
-    damage,
+    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
+    close: () => opened.close(),
+  };
+}
+
+type Moving = Pick<Repository, 'index' | 'damage' | 'recover' | 'state' | 'head' | 'setHead' | 'refresh' | 'publish'>;
+
+/** What changes with the journal: the state, HEAD, and the index, which is made in memory if `stored` is undefined. */
+async function followStore(
+  environment: Environment,
+  folder: string,
+  workspaceId: string,
+  backend: Backend,
+  stored: BlobIndex | undefined,
+): Promise<Moving> {
+  let head = readHead(environment.disk, folder);
+  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
+  let { state, damage } = known;
+  const index = stored ?? (await indexFromFooters(backend, state));
+  const goOn = async (from: StoreState, entries: readonly NumberedEntry[], to: StoreState): Promise<void> => {
+    await catchUp(backend, index, from, entries, to);
+    state = to;
+  };
+  const followHead = async (): Promise<void> => {
+    head = await catchUpHead(environment, folder, workspaceId, backend, state);
+  };
+  const setHead = (snapshot: BlobId | null): void => {
+    head = { snapshot, journalNumber: state.number, journalHash: state.hash ?? undefined };
+    writeHead(environment.disk, folder, head, environment.uniqueName());
+  };
+  if (damage === undefined) await goOn(known.from, known.entries, state);
+  else if (index.state.number === 0) await goOn(state, [], state);
+  if (damage === undefined) await followHead();
+  return {
+    index,
+    get damage() {
+      return damage;
+    },
+    recover: async (mended) => {
+      await goOn(mended, [], mended);
+      damage = undefined;
+      await followHead();
+      setHead(head.snapshot);
+    },
     state: () => state,
     head: () => head,
-    setHead: (snapshot) => {
-      head = { snapshot, journalNumber: state.number, journalHash: state.hash ?? undefined };
-      writeHead(environment.disk, folder, head, environment.uniqueName());
-    },
+    setHead,
     refresh: async () => {
       if (damage !== undefined) throw damage;
       const read = await readState(backend, state);
-      await catchUp(backend, index, state, read.entries, read.state);
-      state = read.state;
+      await goOn(read.from, read.entries, read.state);
       // Who waited for another command here must not go on from where that one began.
-      head = await catchUpHead(environment, folder, workspaceId, backend, state);
+      await followHead();
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {
       if (damage !== undefined) throw damage;
-      let attempt = draft;
-      for (;;) {
+      for (let attempt = draft; ; ) {
         const result = await appendEntry(backend, environment, state, attempt);
         if (!('conflict' in result)) {
           state = result.state;
           await index.write({ ...indexChanges, state });
           return result.published;
         }
-        const next = applyEntries(state, result.conflict);
-        await catchUp(backend, index, state, result.conflict, next);
-        state = next;
+        await goOn(state, result.conflict, applyEntries(state, result.conflict));
         attempt = check(result.conflict);
       }
     },
-    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
-    close: () => opened.close(),
   };
 }
 
