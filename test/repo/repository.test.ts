@@ -30,7 +30,8 @@ const close = async (): Promise<void> => {
   for (const workspace of opened.splice(0)) await workspace.close();
 };
 const headOf = (workspace: Workspace): BlobId | null => workspace.repository.head().snapshot;
-const headFile = (): string => readFileSync(at('.snap/HEAD'), 'utf8');
+/** Snapshot and number; the hash of the entry left out. */
+const headFile = (): string => readFileSync(at('.snap/HEAD'), 'utf8').replace(/ [0-9a-f]{64}\n$/, '\n');
 /** Commits `count` snapshots. */
 const commits = async (count: number): Promise<BlobId[]> => {
   const workspace = await open();
@@ -189,7 +190,7 @@ describe('opening', () => {
 });
 
 describe('the index follows the journal', () => {
-  test('a pack that is damaged costs its blobs; one that the disk does not give is an error', async () => {
+  test('a pack that is damaged is scanned; one that the disk does not give is an error', async () => {
     const [first, second] = await commits(2);
     rmSync(at('.snap/index'), { recursive: true });
     const footers = packPaths(at('.snap/store'));
@@ -201,14 +202,14 @@ describe('the index follows the journal', () => {
     flipBit(pack, readFileSync(pack).length - 1);
     const { repository } = await open();
     expect((await repository.trees.snapshot(second as BlobId)).parent).toBe(first);
-    await expect(repository.trees.snapshot(first as BlobId)).rejects.toMatchObject({ code: 'corrupt-data' });
+    expect((await repository.trees.snapshot(first as BlobId)).parent).toBeNull();
   });
 });
 
 describe('a store that went on without this workspace', () => {
-  test('after it was put back: index and HEAD follow it, also if it is as long as before', async () => {
+  test('after an older copy was put back: not taken for the one that was seen, also if it is as long as before', async () => {
     const store = at('.snap/store');
-    const [first] = await commits(1);
+    await commits(1);
     cpSync(store, join(roots.root, 'copy'), { recursive: true });
     writeFileSync(at('f'), 'lost with the store');
     const one = await open();
@@ -218,13 +219,11 @@ describe('a store that went on without this workspace', () => {
     cpSync(join(roots.root, 'copy'), store, { recursive: true });
     const other = await openAt(await roots.init('other', store));
     opened.push(other);
-    const theirs = (await commit(other)).id as BlobId;
+    await commit(other);
     const { repository } = await open();
-    expect(repository.damage).toBeUndefined();
-    expect(repository.index.state.hash).toBe(repository.state().hash);
-    expect(repository.index.find(BLOB_KIND.snapshot, theirs)).toBeDefined();
-    expect(repository.index.find(BLOB_KIND.snapshot, lost)).toBeUndefined();
-    expect(repository.head().snapshot).toBe(first);
+    expect(repository.damage).toMatchObject({ code: 'corrupt-data', message: expect.stringContaining('not the one') });
+    expect(repository.head().snapshot).toBe(lost);
+    expect(repository.state().refs.has(snapshotRef(lost))).toBe(true);
   });
 
   test('in which a repair wrote the snapshot of HEAD anew, or took it out', async () => {
@@ -309,28 +308,20 @@ describe('with a damaged journal', () => {
   test('a journal that is shorter than it was is damaged, too, and says by how much', async () => {
     rmSync(at(`.snap/store/${journalName(3)}`));
     expect((await open()).repository.damage).toMatchObject({
-      message: 'the journal of the store ends at entry 2, but this workspace has seen entry 3',
+      message: 'journal entry 3 is missing or damaged, which this workspace has seen',
     });
     await close();
     rmSync(at('.snap/index'), { recursive: true });
     expect((await open()).repository.damage, 'HEAD remembers').toMatchObject({ code: 'corrupt-data' });
   });
 
-  test('a journal that the disk does not give is no damage but an error', async () => {
+  test('an entry that the disk does not give is as good as damaged: nothing is published', async () => {
     for (const number of [3, 2]) {
       failing.hook = (call, path) => (call === 'read' && path.endsWith(journalName(number)) ? 'EIO' : undefined);
       rmSync(at('.snap/index'), { recursive: true, force: true });
-      await expect(open(), `entry ${number}`).rejects.toMatchObject({ code: 'io' });
+      expect((await open()).repository.damage, `entry ${number}`).toMatchObject({ code: 'corrupt-data' });
+      await close();
     }
-  });
-
-  test('the disk fails while what is left of the journal is looked for', async () => {
-    rmSync(at('.snap/index'), { recursive: true });
-    let reads = 0;
-    failing.hook = (call, path) =>
-      call === 'read' && path.endsWith(journalName(2)) && ++reads === 2 ? 'EIO' : undefined;
-    await expect(open()).rejects.toMatchObject({ code: 'io' });
-    expect(reads).toBe(2);
   });
 });
 
