@@ -18,8 +18,7 @@ if (!existsSync(main)) {
   process.exit(1);
 }
 boundYoungGeneration();
-const cacheHome = process.env.XDG_CACHE_HOME ?? '';
-const cache = isAbsolute(cacheHome) ? cacheHome : join(homedir(), '.cache');
+const cache = cacheFolder();
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
 const { run } = await import(main.href);
 started = true;
@@ -29,6 +28,17 @@ function stopEarly(signal) {
   if (started) return;
   process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
   process.exit(SIGNALS[signal]);
+}
+
+/** Not absolute where there is none: a user without a home has no cache. */
+function cacheFolder() {
+  const given = process.env.XDG_CACHE_HOME ?? '';
+  if (isAbsolute(given)) return given;
+  try {
+    return join(homedir(), '.cache');
+  } catch {
+    return '';
+  }
 }
 
 /**

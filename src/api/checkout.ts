@@ -1,6 +1,6 @@
 /** Checking out from outside. */
 import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
-import { checkoutInPlace, checkoutTo, previewCheckout } from '../checkout/checkout.ts';
+import { checkoutInPlace, checkoutTo, previewCheckout, previewCheckoutTo } from '../checkout/checkout.ts';
 import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
 import type { CommitResult } from '../commit/commit.ts';
 import { commit } from '../commit/commit.ts';
@@ -107,13 +107,18 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
   return { ...result, id, saved, skipped: scan.skipped, entries };
 }
 
-/** What `checkout` in place would do; nothing is changed or stored. */
+/** What `checkout` would do; nothing is changed or stored. With `to`, `blocked` is what would be replaced there. */
 export async function planCheckout(
   workspace: Workspace,
   settings: CheckoutSettings,
 ): Promise<PlanSummary & { readonly id: BlobId; readonly uncommitted: boolean }> {
   const { repository, workers } = workspace;
   const { id, options } = await resolve(workspace, settings);
+  if (settings.to !== undefined) {
+    refuseTarget(workspace, settings.to);
+    const plan = await previewCheckoutTo(repository, workers, settings.to, settings.force ?? false, options);
+    return { ...plan, id, uncommitted: false };
+  }
   const live = await previewCommit(workspace);
   const plan = await previewCheckout(repository, workers, live.trees, { ...options, before: live.scan.tree });
   return { ...plan, id, uncommitted: live.scan.differs };

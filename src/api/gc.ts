@@ -34,6 +34,7 @@ export async function previewGc(workspace: Workspace, settings: GcSettings = {})
   return previewIn(workspace.repository, {
     rules: rulesFor(workspace, settings),
     all: settings.all ?? false,
+    now: settings.now ?? false,
     signal: workspace.signal,
     progress: settings.onProgress ?? (() => undefined),
   });

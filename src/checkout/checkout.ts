@@ -4,7 +4,7 @@
  */
 
 import { ensureFolder } from '../disk/files.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import { describing, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { WORKSPACE } from '../repo/layout.ts';
@@ -17,7 +17,7 @@ import { applySteps } from './apply.ts';
 import type { Step, TakeStep } from './plan.ts';
 import { planCheckout } from './plan.ts';
 import type { CheckoutOptions, PlanSummary } from './preview.ts';
-import { existingFiles, inTheWay, planOptions, preview } from './preview.ts';
+import { existingFiles, inTheWay, planOptions, preview, previewEmpty } from './preview.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
 import { isTemporaryFolder, Target } from './target.ts';
 
@@ -76,6 +76,32 @@ export async function previewCheckout(
   }
 }
 
+/** What `checkoutTo` would do; `blocked` is what it would replace. Throws what that throws before it writes. */
+export async function previewCheckoutTo(
+  repository: Repository,
+  workers: Workers,
+  folder: string,
+  force: boolean,
+  options: CheckoutOptions,
+): Promise<PlanSummary> {
+  const { disk } = repository.environment;
+  if (disk.lstat(folder) === undefined) return previewEmpty(planOptions(repository, options));
+  const names = describing('listing', folder, () => disk.list(folder));
+  if (!force && !names.every(isTemporaryFolder)) throw notEmpty(folder);
+  const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
+  try {
+    return await preview(repository, workers, repository.trees, options, target);
+  } finally {
+    target.close();
+  }
+}
+
+function notEmpty(folder: string): SnapError {
+  return new SnapError('refused', `${folder} is not empty`, {
+    hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
+  });
+}
+
 /**
  * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if
  * only a checkout that was cut short has been there: that one is gone on with.
@@ -98,10 +124,7 @@ export async function checkoutTo(
     const names = disk.list(folder);
     const interrupted = alone ? names.filter(isTemporaryFolder) : [];
     const empty = names.length === interrupted.length;
-    if (!empty && !force && interrupted.length === 0)
-      throw new SnapError('refused', `${folder} is not empty`, {
-        hint: 'Name a new or empty folder, or pass --force to write into it and keep what else is there.',
-      });
+    if (!empty && !force && interrupted.length === 0) throw notEmpty(folder);
     const target = new Target(repository.environment, folder, undefined);
     const damaged: ApplyResult['failures'][number][] = [];
     const unreadable = (path: string, { code, message }: SnapError, part?: string): void => {

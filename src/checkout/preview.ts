@@ -75,6 +75,20 @@ export async function preview(
     target,
     existingFiles(repository, workers, target, options.signal),
   );
+  return { ...sumUp(steps), blocked };
+}
+
+/** As `preview`, for a folder that is not there yet. */
+export async function previewEmpty(plan: PlanOptions): Promise<PlanSummary> {
+  const steps: Step[] = [];
+  await planCheckout(plan, (step) => {
+    steps.push(step);
+    return undefined;
+  });
+  return { ...sumUp(steps), blocked: [] };
+}
+
+function sumUp(steps: readonly Step[]): Omit<PlanSummary, 'blocked'> {
   let writes = 0;
   let bytes = 0;
   let removals = 0;
@@ -83,7 +97,7 @@ export async function preview(
     if (step.kind === 'write') bytes += step.entry.size;
     if (step.kind === 'remove') removals++;
   }
-  return { steps, writes, bytes, removals, blocked };
+  return { steps, writes, bytes, removals };
 }
 
 /** What stands in the way and is just what the snapshot has needs no writing; returns the paths where it is not. */

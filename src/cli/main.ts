@@ -2,7 +2,7 @@
  * The command line: parses, runs one command, maps what happened to an exit code. Commands are defined in commands/;
  * what they do is loaded when they run, so that help and version start fast.
  */
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { printable } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
@@ -39,12 +39,13 @@ export async function run(given: readonly string[] = process.argv): Promise<void
       outputError: (text, write) => write(text.split('\n').map(printable).join('\n')),
     })
     .exitOverride();
-  let face = new Face('snap', {}, process.cwd(), stop.signal);
+  let face = new Face('snap', {}, '/', stop.signal);
   for (const define of COMMANDS) {
     const command = define((name, work) => async (...args: unknown[]) => {
       const called = args.at(-1) as Command;
       const options = called.optsWithGlobals<GlobalOptions>();
-      face = new Face(`snap ${name}`, options, resolve(options.C ?? '.'), stop.signal);
+      face = new Face(`snap ${name}`, options, '/', stop.signal);
+      face = new Face(`snap ${name}`, options, resolve(workingFolder(options.C), options.C ?? '.'), stop.signal);
       await work(face, args.slice(0, -2) as never, called.opts() as never);
     });
     inheritSettings(command, program);
@@ -56,7 +57,7 @@ export async function run(given: readonly string[] = process.argv): Promise<void
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) face.exitCode = EXIT.done;
       else {
-        face = new Face('snap', { json: wantsJson(argv) }, process.cwd(), stop.signal);
+        face = new Face('snap', { json: wantsJson(argv) }, '/', stop.signal);
         if (face.json) face.fail(usageError(error));
         else face.exitCode = EXIT.usage;
       }
@@ -71,6 +72,21 @@ export async function run(given: readonly string[] = process.argv): Promise<void
     stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM'
       ? EXIT.terminated
       : face.exitCode;
+}
+
+/** Where a relative path begins. Throws `not-found` if that folder was removed and `given` does not do without it. */
+function workingFolder(given: string | undefined): string {
+  try {
+    return process.cwd();
+  } catch {
+    if (given === undefined || !isAbsolute(given))
+      throw new SnapError('not-found', 'the folder that this runs in is not there any more', {
+        hint: 'Change to another folder, or name one with -C <dir>.',
+      });
+    // Threads do not start without one.
+    process.chdir('/');
+    return '/';
+  }
 }
 
 /** `snap log -3` is `snap log -n 3`, as in git. */

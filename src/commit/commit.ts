@@ -6,6 +6,7 @@ import type { CompressionLevel } from '../compress/block-codec.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../object/blob-id.ts';
+import type { PackId } from '../object/pack-id.ts';
 import type { RefName } from '../object/ref-name.ts';
 import { snapshotRef, tagRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -55,6 +56,8 @@ export interface CommitResult {
   readonly scan: Pick<ScanResult, 'differs' | 'counts' | 'totals' | 'skipped' | 'unsteady' | 'silent' | 'bytesRead'>;
   readonly newBytes: number;
   readonly storedBytes: number;
+  /** Packs that the store should have and has not: what the folder has of them was stored again. */
+  readonly missingPacks: readonly PackId[];
   readonly milliseconds: number;
 }
 
@@ -100,10 +103,6 @@ async function attemptCommit(
   const [started, began] = [environment.elapsed(), repository.state().number];
   const parent = await readParent(repository, trustsTrees);
   const missing = await missingPacks(backend, repository.state());
-  const level =
-    options.compression ??
-    (textSetting(repository.settings, 'commit.compression') as CompressionLevel | undefined) ??
-    'balanced';
   const feed = new IndexFeed(index);
   const isKnown = knownInIndex(index, missing);
   const writer = new BlobWriter({
@@ -111,7 +110,7 @@ async function attemptCommit(
     backend,
     workers,
     isKnown: (kind, id) => (trustsTrees || kind === BLOB_KIND.data) && isKnown(kind, id),
-    level,
+    level: levelOf(repository, options),
     packBytes: repository.config.packBytes,
     placed: (pack, block) => feed.addBlock(pack, block),
   });
@@ -137,7 +136,7 @@ async function attemptCommit(
     if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined && !heals) {
       await writer.abandon();
       await rememberUnchanged(repository, scan);
-      return nothingRecorded(scan, environment.elapsed() - started);
+      return { ...nothingRecorded(scan, environment.elapsed() - started), missingPacks: [...missing] };
     }
     const { newBytes, storedBytes } = await flushData(writer);
     const snapshot = describe(repository, options, parent?.id ?? null, scan, newBytes, storedBytes);
@@ -154,11 +153,16 @@ async function attemptCommit(
       recheck(repository, parent?.id, others, draft),
     );
     if (movesHead(options)) repository.setHead(id);
-    return { id, snapshot, scan, newBytes, storedBytes, milliseconds: environment.elapsed() - started };
+    const milliseconds = environment.elapsed() - started;
+    return { id, snapshot, scan, newBytes, storedBytes, missingPacks: [...missing], milliseconds };
   } catch (error) {
     await writer.abandon();
     throw error;
   }
+}
+
+function levelOf({ settings }: Repository, { compression }: CommitOptions): CompressionLevel {
+  return compression ?? (textSetting(settings, 'commit.compression') as CompressionLevel | undefined) ?? 'balanced';
 }
 
 /** An autosave lies beside the line: if the checkout it was made for is cut off, HEAD is where it was. */
@@ -166,7 +170,7 @@ function movesHead({ origin }: CommitOptions): boolean {
   return origin !== 'autosave';
 }
 
-function nothingRecorded(scan: ScanResult, milliseconds: number): CommitResult {
+function nothingRecorded(scan: ScanResult, milliseconds: number): Omit<CommitResult, 'missingPacks'> {
   return { id: undefined, snapshot: undefined, scan, newBytes: 0, storedBytes: 0, milliseconds };
 }
 

@@ -22,7 +22,7 @@ import type { Exclusively, PruneDecision, SnapshotVerdict } from './prune.ts';
 import { decidePrune, prune } from './prune.ts';
 import { onNewestState } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf } from './reach.ts';
+import { markReach, rootsOf, undoneLately } from './reach.ts';
 import type { RetentionRules } from './rules.ts';
 import { graceOfSettings, rulesAreEmpty } from './rules.ts';
 import { packBytesOf, StoreView } from './store-view.ts';
@@ -75,7 +75,7 @@ export interface GcResult extends PruneDecision {
 /** Changes nothing. Throws what `gc` throws. */
 export async function previewGc(
   repository: Repository,
-  options: Pick<GcOptions, 'rules' | 'all' | 'signal' | 'progress'>,
+  options: Pick<GcOptions, 'rules' | 'all' | 'now' | 'signal' | 'progress'>,
 ): Promise<GcPreview> {
   const session = beginSession(repository.environment, repository.backend);
   try {
@@ -83,7 +83,13 @@ export async function previewGc(
     const decision = await decidePrune(repository, view, options);
     const pruned = new Set(decision.verdicts.filter((verdict) => !verdict.keep).map(({ id }) => id));
     options.progress('mark', 0, 0);
-    const reach = await markReach(repository.backend, view.state, rootsOf(view.state, pruned), options.signal);
+    const reach = await markReach(
+      repository.backend,
+      view.state,
+      rootsOf(view.state, pruned),
+      undoneLately(view, repository.environment.now(), options.now),
+      options.signal,
+    );
     const plan = planFor(repository, view, reach, options.rules);
     const packBytes = packBytesOf(view.state);
     const leftovers = await countLeftovers(repository, view);
@@ -144,7 +150,13 @@ async function reclaim(
   let reach: Reach | undefined =
     walked !== undefined && walked.state.hash === view.state.hash
       ? walked
-      : await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
+      : await markReach(
+          repository.backend,
+          view.state,
+          rootsOf(view.state),
+          undoneLately(view, repository.environment.now(), options.now),
+          options.signal,
+        );
   const plan = planFor(repository, view, reach, options.rules);
   const done = await condemn(
     {
@@ -174,6 +186,7 @@ async function reclaim(
   const hasGrace = !options.now && (grace.months > 0 || grace.milliseconds > 0);
   const swept: Swept = await sweep(repository, view, reach, {
     grace: hasGrace ? grace : undefined,
+    now: options.now,
     signal: options.signal,
   });
   return { ...counts, sweptPacks: swept.packs.length, waiting: waitingFor('grace', view, swept.inGrace, []) };

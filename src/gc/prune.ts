@@ -13,7 +13,7 @@ import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf } from './reach.ts';
+import { markReach, rootsOf, undoneLately } from './reach.ts';
 import { decideRetention } from './retention.ts';
 import type { RetentionRules } from './rules.ts';
 import { describeRules } from './rules.ts';
@@ -32,6 +32,8 @@ export interface PruneOptions {
   readonly rules: RetentionRules;
   /** Snapshots of every workspace of the store, each workspace by itself. */
   readonly all: boolean;
+  /** Spare nothing of what an undo took the ref of. */
+  readonly now: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -110,7 +112,13 @@ export async function prune(
     const pruned = decision.verdicts.filter((verdict) => !verdict.keep);
     if (pruned.length === 0) return { ...decision, reach: undefined };
     const gone = new Set(pruned.map(({ id }) => id));
-    const reach = await markReach(backend, view.state, rootsOf(view.state, gone), options.signal);
+    const reach = await markReach(
+      backend,
+      view.state,
+      rootsOf(view.state, gone),
+      undoneLately(view, environment.now(), options.now),
+      options.signal,
+    );
     await options.exclusively(async () => {
       if ((await view.refresh()) > 0 || readHead(environment.disk, folder).snapshot !== head) throw new Raced();
       await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {
@@ -194,6 +202,8 @@ async function fitUnder(
   const marker = new Marker({ backend: repository.backend, table, signal });
   await marker.mark(rootsOf(view.state, new Set([...open, ...pruned].map(({ id }) => id))));
   const overBytes = Math.max(0, Math.round(marker.totals.storedBytes - limit));
+  // It cannot be reached: to give up the history for it would be in vain.
+  if (overBytes > 0) return { verdicts, overBytes };
   const gone = new Set<SnapshotVerdict>();
   for (const verdict of open.toSorted((a, b) => Date.parse(b.snapshot.time) - Date.parse(a.snapshot.time))) {
     if (gone.size === 0 && marker.totals.storedBytes <= limit) await marker.mark([verdict.id]);

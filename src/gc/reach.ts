@@ -10,6 +10,7 @@ import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Backend } from '../storage/backend.ts';
+import type { StoreView } from './store-view.ts';
 
 export interface Reach {
   readonly state: StoreState;
@@ -19,17 +20,25 @@ export interface Reach {
   readonly damaged: ReadonlyMap<PackId, SnapError>;
 }
 
-/** Marks what `roots` need. Throws `corrupt-data` if any of it cannot be found, or any tree or list of it not be read. */
+/** How long gc leaves alone what an undo took the ref of: so long the undo can be undone. */
+const UNDONE_MS = 7 * 24 * 3_600_000;
+
+/**
+ * Marks what `roots` need, and what is still there of what `spared` need. Throws `corrupt-data` if anything for `roots`
+ * cannot be found, or any tree or list of it not be read.
+ */
 export async function markReach(
   backend: Backend,
   state: StoreState,
   roots: Iterable<BlobId>,
+  spared: Iterable<BlobId>,
   signal: AbortSignal | undefined,
 ): Promise<Reach> {
   const damaged = new Map<PackId, SnapError>();
   const table = await readPackTable(backend, state, (pack, error) => damaged.set(pack, error));
   const marker = new Marker({ backend, table, signal });
   await marker.mark(roots);
+  await marker.markReadable(spared);
   return { state, table, marker, damaged };
 }
 
@@ -38,4 +47,10 @@ export function rootsOf(state: StoreState, without: ReadonlySet<BlobId> = new Se
   const roots = new Set<BlobId>();
   for (const id of state.refs.values()) if (!without.has(id)) roots.add(id);
   return roots;
+}
+
+/** Snapshots that lost their refs to an undo of the last days, by the times of the entries; none for a gc that spares nothing. */
+export function undoneLately(view: StoreView, now: Date, sparesNothing: boolean): BlobId[] {
+  if (sparesNothing) return [];
+  return [...view.undone].filter(([, time]) => now.getTime() - time.getTime() < UNDONE_MS).map(([id]) => id);
 }

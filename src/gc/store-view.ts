@@ -26,6 +26,9 @@ export class StoreView {
   /** By workspace: the snapshot its HEAD moved to last, as the journal knows. */
   readonly heads = new Map<string, BlobId>();
 
+  /** Snapshots whose refs an undo removed, and when, as the entry says. */
+  readonly undone = new Map<BlobId, Date>();
+
   private constructor(repository: Repository) {
     this.#repository = repository;
   }
@@ -88,7 +91,10 @@ export class StoreView {
     }
     for (const { name, to } of entry.refs) {
       const snapshot = snapshotOfRef(name);
-      if (snapshot !== undefined && to !== null) this.sequence.set(snapshot, entry.number);
+      if (snapshot === undefined) continue;
+      if (to !== null) this.sequence.set(snapshot, entry.number);
+      if (to === null && entry.operation === 'undo') this.undone.set(snapshot, time);
+      else this.undone.delete(snapshot);
     }
     if (entry.operation === 'repair')
       for (const [workspace, before] of this.heads) {

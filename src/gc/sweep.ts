@@ -13,7 +13,7 @@ import type { PackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf } from './reach.ts';
+import { markReach, rootsOf, undoneLately } from './reach.ts';
 import type { StoreView } from './store-view.ts';
 import { packBytesOf } from './store-view.ts';
 
@@ -28,6 +28,8 @@ export interface Swept {
 export interface SweepOptions {
   /** Undefined: none. */
   readonly grace: Duration | undefined;
+  /** Spare nothing. */
+  readonly now: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -44,7 +46,13 @@ export async function sweep(
     const current =
       reach?.state.hash === view.state.hash
         ? reach
-        : await markReach(repository.backend, view.state, rootsOf(view.state), options.signal);
+        : await markReach(
+            repository.backend,
+            view.state,
+            rootsOf(view.state),
+            undoneLately(view, repository.environment.now(), options.now),
+            options.signal,
+          );
     const needed = keepNeeded(current, packs);
     // What a pack that cannot be read holds is unknown: it stays.
     for (const id of current.damaged.keys()) packs.delete(id);

@@ -32,11 +32,14 @@ export function encodeChunkLists(chunks: readonly ChunkRef[]): EncodedList[] {
   const lists: EncodedList[] = [];
   let refs = chunks;
   for (let level = 0; ; level++) {
-    const segments = cutSegments(refs);
-    const encoded = segments.map((segment) => encodeOne(level, segment));
-    lists.push(...encoded);
-    if (segments.length === 1) return lists;
-    refs = encoded.map((list, i) => ({ id: list.id, length: total(segments[i] ?? []) }));
+    const above: ChunkRef[] = [];
+    for (const segment of cutSegments(refs)) {
+      const list = encodeOne(level, segment);
+      lists.push(list);
+      above.push({ id: list.id, length: total(segment) });
+    }
+    if (above.length === 1) return lists;
+    refs = above;
   }
 }
 

@@ -92,13 +92,11 @@ export function scanBlock(header: BlockHeader, raw: Uint8Array, what: string): B
   const parts: BlobBytes[] = [];
   let offset = 0;
   for (const { kind, length } of decodeBlockDirectory(raw.subarray(end), what)) {
-    if (offset + length > end)
-      throw new SnapError('corrupt-data', `damaged ${what}: its directory is longer than its blobs`);
     const bytes = raw.subarray(offset, offset + length);
     parts.push({ blob: { kind, length, id: blobIdOf(bytes) }, bytes });
     offset += length;
   }
-  if (offset !== end) throw new SnapError('corrupt-data', `damaged ${what}: its directory is shorter than its blobs`);
+  if (offset !== end) throw new SnapError('corrupt-data', `damaged ${what}: its directory does not fit its blobs`);
   return parts;
 }
 

@@ -175,7 +175,8 @@ export class FooterEncoder {
 
 /** How long the footer before a trailer is. Throws `corrupt-data`. */
 export function footerLength(trailer: Buffer, id: PackId, packSize: number): number {
-  if (trailer.length !== TRAILER_BYTES || !trailer.subarray(40).equals(TRAILER_MAGIC) || trailer.readUInt32LE(36) !== 0)
+  // The mark is the last 8 of 48 bytes: a trailer that is longer or shorter does not have it there.
+  if (!trailer.subarray(40).equals(TRAILER_MAGIC) || trailer.readUInt32LE(36) !== 0)
     damaged(id, 'it does not end like a pack');
   const length = trailer.readUInt32LE(0);
   if (length > packSize - PACK_HEADER_BYTES - TRAILER_BYTES) damaged(id, 'its footer is longer than the pack');

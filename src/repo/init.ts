@@ -48,6 +48,7 @@ export async function initWorkspace(environment: Environment, options: InitOptio
     ensureFolder(disk, root);
     ensureFolder(disk, folder, 0o700);
     ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+    hideFromGit(environment, folder);
     const joined = await openOrCreateStore(environment, store);
     const ignored = writeIgnoreFile(environment, root);
     const former = joined && options.store === undefined ? await formerWorkspace(environment, store) : undefined;
@@ -68,6 +69,18 @@ export async function initWorkspace(environment: Environment, options: InitOptio
   } catch (error) {
     throw fromSystemError(error, 'creating', folder);
   }
+}
+
+/** Else `git clean -fd` and `git stash -u` would remove the history, and `git add -A` would take it in. */
+function hideFromGit({ disk, uniqueName }: Environment, folder: string): void {
+  const lines = '# What snap keeps is not for Git: with this, `git clean` and `git stash -u` leave it alone.\n*\n';
+  createOnce(
+    disk,
+    `${folder}/.gitignore`,
+    Buffer.from(lines),
+    `${folder}/${WORKSPACE.temporary}/${uniqueName()}`,
+    0o644,
+  );
 }
 
 function refuseNested(environment: Environment, options: InitOptions): void {

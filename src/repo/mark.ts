@@ -55,6 +55,7 @@ export class Marker {
   #highest = -1;
   /** What `#fault` threw: passed on through the blob that was followed, which is not at fault. */
   #raised: SnapError | undefined;
+  #passesOver = false;
   #zstd: Zstd | undefined;
   #rawBytes = 0;
   #storedBytes = 0;
@@ -68,6 +69,16 @@ export class Marker {
   /** Raw and stored bytes of all that is marked. */
   get totals(): MarkTotals {
     return { blobs: this.marked.count, rawBytes: this.#rawBytes, storedBytes: this.#storedBytes };
+  }
+
+  /** Marks what can be found of what these snapshots need; what cannot is passed over. */
+  async markReadable(snapshots: Iterable<BlobId>): Promise<void> {
+    this.#passesOver = true;
+    try {
+      await this.mark(snapshots);
+    } finally {
+      this.#passesOver = false;
+    }
   }
 
   /** Marks all that these snapshots need and returns what that added. Throws `corrupt-data` unless faults are taken. */
@@ -175,6 +186,7 @@ export class Marker {
   }
 
   #fault(fault: MarkFault): void {
+    if (this.#passesOver) return;
     if (this.#options.fault !== undefined) {
       this.#options.fault(fault);
       return;

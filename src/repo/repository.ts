@@ -26,7 +26,7 @@ import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { isReadOnly, openIndex } from './open-index.ts';
 import { indexFromFooters, readPackFooter } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
-import { parseSettings, textSetting } from './settings.ts';
+import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
 import { decodeStoreConfig } from './store-config.ts';
 import type { TreeReader } from './tree-reader.ts';
@@ -133,7 +133,7 @@ async function assemble(
   opened: Awaited<ReturnType<typeof openIndex>>,
 ): Promise<Repository> {
   const notices = opened.notice === undefined ? [] : [opened.notice];
-  const workspaceId = textSetting(settings, 'workspace.id') ?? '';
+  const workspaceId = workspaceIdOf(settings, `${folder}/${WORKSPACE.config}`);
   let head = readHead(environment.disk, folder);
   const stored = opened.index === 'locked' ? undefined : opened.index;
   const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head.journalNumber);

@@ -130,9 +130,10 @@ function headOf(repository: Repository): BlobId {
   return head;
 }
 
+/** The newest that somebody asked for: what a checkout saved is not meant. */
 async function latestOf(repository: Repository): Promise<BlobId> {
-  const [latest] = await listSnapshots(repository, false);
-  return latest?.id ?? headOf(repository);
+  const listed = await listSnapshots(repository, false);
+  return listed.find(({ snapshot }) => snapshot.origin !== 'autosave')?.id ?? headOf(repository);
 }
 
 async function atTime(repository: Repository, text: string): Promise<BlobId> {

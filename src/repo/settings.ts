@@ -202,3 +202,12 @@ function unknownKey(text: string, file: string, key: string): SnapError {
     hint,
   });
 }
+
+/** The id of the workspace whose settings these are. Throws `corrupt-data` if the file at `path` lost it. */
+export function workspaceIdOf(settings: Settings, path: string): string {
+  const id = textSetting(settings, 'workspace.id');
+  if (id !== undefined) return id;
+  throw new SnapError('corrupt-data', `${path} does not say which workspace this is`, {
+    hint: 'Its line `id = …` under [workspace] is missing. Move the file away and run `snap init`, which finds the history in the store again.',
+  });
+}

@@ -136,6 +136,22 @@ describe('a large file that cannot be written', () => {
     expect(written()).toEqual(['.snapignore', 'large', 'other', 'small']);
   });
 
+  test('because somebody wrote another one meanwhile leaves that in its place', async () => {
+    const id = made.workspace.repository.head().snapshot ?? '';
+    made.write('large', 'saved');
+    await made.commit('second');
+    const inline = inlineWorkers(realDisk);
+    const run: typeof inline.run = async (job, ...more) => {
+      if (job.kind === 'segment') made.write('large', 'of that moment');
+      return inline.run(job, ...more);
+    };
+    await made.reopen({}, { workers: { ...inline, run } });
+    const { failures } = await checkout(made.workspace, { revision: id });
+    expect(failures).toMatchObject([{ path: 'large', code: 'refused' }]);
+    expect(readFileSync(join(made.root, 'large'), 'utf8')).toBe('of that moment');
+    expect(readdirSync(join(made.root, '.snap/tmp'))).toEqual([]);
+  });
+
   test('because the workers ended stops the checkout', async () => {
     const inline = inlineWorkers(realDisk);
     const run: typeof inline.run = async (job, ...more) => {

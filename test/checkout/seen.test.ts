@@ -57,6 +57,31 @@ describe('after a checkout', () => {
     expect(await differs()).toBe(true);
   });
 
+  test('an edit while it went on, of the same size and time, is seen', async () => {
+    for (const name of ['a', 'b']) {
+      made.write(name, 'one');
+      utimesSync(at(name), 1_600_000_000, 1_600_000_000);
+    }
+    const first = await made.commit('first');
+    for (const name of ['a', 'b']) made.write(name, 'two');
+    await made.commit('second');
+    let edited = '';
+    const onProgress = (): void => {
+      if (edited !== '') return;
+      edited = statSync(at('a')).size === 3 ? 'a' : '';
+      const { mtime } = statSync(at('a'));
+      // Longer than one tick of the kernel's clock.
+      const until = performance.now() + 30;
+      while (performance.now() < until);
+      writeFileSync(at('a'), 'ONE');
+      utimesSync(at('a'), mtime, mtime);
+    };
+    await checkout(made.workspace, { revision: first, onProgress });
+    expect(edited).toBe('a');
+    const changes = await collect((await status(made.workspace)).changes);
+    expect(changes.map(({ path }) => path)).toEqual(['a']);
+  });
+
   test('folders that came back, one in another, are as they were', async () => {
     for (const name of ['top/f', 'top/in/f', 'top/in/deep/f', 'stays/f']) made.write(name, name);
     const first = await made.commit('first');

@@ -12,7 +12,7 @@ import { loadZstd } from '../../src/compress/zstd.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { snapshotRef } from '../../src/object/ref-name.ts';
 import { EMPTY_STATE } from '../../src/object/store-state.ts';
-import { appendEntry } from '../../src/repo/journal.ts';
+import { appendEntry, replayJournal } from '../../src/repo/journal.ts';
 import { STORE_CONFIG } from '../../src/repo/layout.ts';
 import { encodeStoreConfig } from '../../src/repo/store-config.ts';
 import { removeTag, setTag } from '../../src/repo/tagging.ts';
@@ -52,7 +52,7 @@ describe('schedules of the real code', () => {
   test(
     'what is published is whole, what is acknowledged stays, and all garbage goes',
     async () => {
-      const schedules = amount({ sample: 40, ordinary: 1000, long: 20_000 });
+      const schedules = amount({ sample: 40, ordinary: 1000, long: 100_000 });
       for (let i = 0; i < schedules; i++) await play(SEED + i);
       const done = [...counts].map(([what, times]) => `${what} ${times}`).join(', ');
       console.info(`schedules: ${schedules} (${AMOUNT}); ${done}`);
@@ -87,21 +87,86 @@ describe('schedules with a name', () => {
     expect(world.store.state.refs.size).toBe(before);
   });
 
-  test('a collector sleeps before its entry, while another condemns and sweeps the same', async () => {
-    const world = worldOn(2);
+  test('a commit sleeps before its entry, while its parent is taken back', async () => {
+    const world = worldOn(0);
+    const [parent] = world.acknowledged.keys();
     await playOut(world, 1, (schedule) => {
-      for (const [i, name] of ['g', 'h'].entries())
-        schedule.start(name, i === 0 ? { sleepsAtChange: 1 } : {}, sweeper(world, name, 2));
+      const [at, first] = [makePlace(world, 'w0', 1), publisher()];
+      schedule.start('w', { sleepsAtChange: 1 }, (gate) => committer(world, at, 1, first.tells(gate)));
+      // In a copy of the workspace's folder, whose lock is another one.
+      schedule.start('u', {}, async (gate, died) => {
+        await first.isAsleep;
+        await meddler(world, at, 1, gate, new SharedLock().of(died), 0);
+      });
     });
-    expect(world.counts.get('gc')).toBe(4);
+    expect(world.counts.get('undo')).toBe(1);
+    expect([...world.store.unnamed.keys()]).toEqual([parent]);
+    expect(world.store.state.refs.size).toBe(1);
+  });
+
+  test.each([
+    ['condemns', false],
+    ['condemns and sweeps', true],
+  ] as const)('a collector sleeps before its entry, while another %s the same', async (_what, sweeps) => {
+    const world = worldOn(2);
+    await pruneAll(world);
+    let condemned: string[] = [];
+    await playOut(world, 1, (schedule) => {
+      const first = publisher();
+      schedule.start('g', { sleepsAtChange: 1 }, (gate) => sweeper(world, 'g', 2)(first.tells(gate)));
+      schedule.start('h', {}, async (gate) => {
+        await first.isAsleep;
+        await sweeper(world, 'h', 1, sweeps)(gate);
+        condemned = [...world.store.state.condemned];
+      });
+    });
+    expect(condemned.length > 0).toBe(!sweeps);
+    expect(world.counts.get('gc')).toBe(3);
+    // Nobody condemned, nor moved into a new pack, what the other had moved by then.
+    expect(await entriesOf(world, 'condemn')).toBe(1);
   });
 });
 
-/** Runs gc without rules and graces. */
-function sweeper(world: World, name: string, rounds: number): (gate: Gate) => Promise<void> {
-  const place = makePlace(world, name, 1);
+/** An actor that another one waits for: until it is about to publish its first entry, where it is to sleep. */
+function publisher(): { tells(gate: Gate): Gate; readonly isAsleep: Promise<void> } {
+  let tell = (): void => undefined;
+  const isAsleep = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const tells = (gate: Gate): Gate => {
+    return (what) => {
+      const passed = gate(what);
+      if (what.startsWith('put journal/')) tell();
+      return passed;
+    };
+  };
+  return { tells, isAsleep };
+}
+
+/** Prunes all but the newest snapshot and the tagged ones, and leaves the rest of a gc to others. */
+async function pruneAll(world: World): Promise<void> {
+  const repository = await openAt(world, makePlace(world, 'p', 1), free);
+  const all = [...repository.state().refs];
+  const tagged = new Set(all.filter(([name]) => name.startsWith('tags/')).map(([, id]) => id));
+  const snapshots = all.filter(([name]) => name.startsWith('snapshots/')).slice(0, -1);
+  const refs = snapshots.filter(([, id]) => !tagged.has(id)).map(([name, from]) => ({ name, from, to: null }));
+  await repository.publish({ operation: 'prune', note: '', refs }, {}, () => {
+    throw new Error('nobody else is there');
+  });
+}
+
+async function entriesOf(world: World, operation: string): Promise<number> {
+  const backend = memoryBackend(world.store, world.folder, world.zstd, free);
+  const { entries } = await replayJournal(backend);
+  return entries.filter(({ entry }) => entry.operation === operation).length;
+}
+
+/** Runs gc without rules; with `now`, without graces. */
+function sweeper(world: World, name: string, rounds: number, now = true): (gate: Gate) => Promise<void> {
+  // Of a seed of its own: two with one would give their packs the same names.
+  const place = makePlace(world, name, name.charCodeAt(0));
   return async (gate) => {
-    await collector(world, place, rounds, gate, undefined, { now: true, rules: {} });
+    await collector(world, place, rounds, gate, undefined, { now, rules: {} });
   };
 }
 

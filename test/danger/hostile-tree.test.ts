@@ -11,7 +11,7 @@ import { amount, randomFrom, SEED } from '../kit/amount.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { HostileStore } from '../kit/fuzz/hostile-tree.ts';
 
-const ATTACKS = amount({ sample: 20, ordinary: 300, long: 6000 });
+const ATTACKS = amount({ sample: 20, ordinary: 300, long: 3000 });
 const only = process.env.SNAP_FUZZ_INPUT;
 let store: HostileStore;
 

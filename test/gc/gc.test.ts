@@ -8,6 +8,7 @@ import { undo } from '../../src/api/undo.ts';
 import { processEnvironment } from '../../src/environment.ts';
 import type { SnapError } from '../../src/errors.ts';
 import { gc as gcIn } from '../../src/gc/gc.ts';
+import { snapshotRef } from '../../src/object/ref-name.ts';
 import type { EntryDraft } from '../../src/repo/journal.ts';
 import { readEntry } from '../../src/repo/journal.ts';
 import type { Repository } from '../../src/repo/repository.ts';
@@ -140,11 +141,30 @@ describe('pruning', () => {
     await isClean();
   });
 
-  test('says by how much what must stay is over keep-under', async () => {
+  test('a keep-under that what must stay is over already prunes nothing in vain, and says by how much', async () => {
     await series(2);
     const result = await gc(made.workspace, { rules: { keepUnder: 1000 } });
-    expect(result.pruned).toHaveLength(1);
+    expect(result.pruned).toHaveLength(0);
     expect(result.overBytes).toBeGreaterThan(0.9 * MB);
+  });
+
+  test('what an undo took the ref of can come back for a week, unless nothing is to be spared', async () => {
+    await made.commit('stays', { tag: 'stays' }).catch(() => undefined);
+    made.write('more', noise(MB, 77));
+    const undone = await made.commit('undone');
+    const isThere = (): boolean => made.workspace.repository.state().refs.has(snapshotRef(undone));
+    const first = await undo(made.workspace);
+    await gc(made.workspace);
+    await undo(made.workspace, { operation: first.id });
+    expect(isThere()).toBe(true);
+    await isClean();
+
+    await undo(made.workspace);
+    expect(isThere()).toBe(false);
+    expect((await gc(made.workspace, { now: true })).freedBytes).toBeGreaterThan(0.9 * MB);
+    // What is gone does not hinder the next gc, which would spare it.
+    await gc(made.workspace);
+    await isClean();
   });
 
   test('leaves the snapshots of other workspaces of the store alone, unless told', async () => {

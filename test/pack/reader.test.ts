@@ -219,7 +219,7 @@ describe('a scan', () => {
 
   test('finds every block and its place', async () => {
     const found = await scan(made.bytes);
-    expect(found.map(({ offset, storedLength }) => ({ offset, storedLength }))).toEqual(
+    expect(found.map(({ offset, header }) => ({ offset, storedLength: header.storedLength }))).toEqual(
       made.blocks.map(({ offset, storedLength }) => ({ offset, storedLength })),
     );
     expect(found.map(({ parts }) => idsOf(parts))).toEqual(contents.map(idsOf));

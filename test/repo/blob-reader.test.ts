@@ -9,9 +9,10 @@ import type { BlobId } from '../../src/object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
 import type { PackId } from '../../src/object/pack-id.ts';
 import { BLOCK_HEADER_BYTES } from '../../src/pack/pack-format.ts';
-import { BlobReader, indexFromFooters } from '../../src/repo/blob-reader.ts';
+import { BlobReader } from '../../src/repo/blob-reader.ts';
 import { BlobWriter } from '../../src/repo/blob-writer.ts';
 import { journalName, packName } from '../../src/repo/layout.ts';
+import { indexFromFooters } from '../../src/repo/pack-footers.ts';
 import type { Backend } from '../../src/storage/backend.ts';
 import { flipBit } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
@@ -112,6 +113,16 @@ test('a journal that is damaged further on does not hinder reading what is known
   await expect(reader.read(BLOB_KIND.data, blobIdOf(Buffer.from('x')))).rejects.toMatchObject({
     message: expect.stringContaining('is missing from the store'),
   });
+});
+
+test('what the index keeps of a tree is taken only if it is that tree', async () => {
+  const { repository } = workspace;
+  const { tree } = await repository.trees.snapshot(repository.head().snapshot as BlobId);
+  const stored = await repository.blobs.readStored(BLOB_KIND.tree, tree);
+  const index = await indexFromFooters(repository.backend, repository.state());
+  Object.assign(index, { object: () => Buffer.from('another') });
+  const reader = new BlobReader(repository.backend, index, repository.state);
+  expect((await reader.read(BLOB_KIND.tree, tree)).equals(stored)).toBe(true);
 });
 
 test('an index from footers leaves damaged packs out and tells of them', async () => {

@@ -143,6 +143,20 @@ describe('of a store that is there', () => {
     await workspace.close();
   });
 
+  test('that others used before, too, gives it the one who used it last', async () => {
+    await init();
+    const id = setting('workspace.id');
+    await init({ root: at('guest'), store: at('work/.snap/store') });
+    for (const folder of ['guest', 'work']) {
+      const workspace = await openAt(at(folder));
+      await commit(workspace, { message: folder });
+      await workspace.close();
+    }
+    rmSync(at('work/.snap/config.toml'));
+    await init();
+    expect(setting('workspace.id')).toBe(id);
+  });
+
   test('that nobody used yet gives a new id', async () => {
     await init();
     const id = setting('workspace.id');

@@ -7,6 +7,8 @@ import type { BlobLocation } from '../../src/index/blob-index.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { BLOB_KIND } from '../../src/object/blob-id.ts';
 import { BLOCK_HEADER_BYTES } from '../../src/pack/pack-format.ts';
+import { BlobWriter } from '../../src/repo/blob-writer.ts';
+import type { EntryDraft } from '../../src/repo/journal.ts';
 import { packName } from '../../src/repo/layout.ts';
 import type { MarkFault } from '../../src/repo/mark.ts';
 import { Marker } from '../../src/repo/mark.ts';
@@ -117,6 +119,46 @@ test('a disk that does not give a block is a fault of it; a disk that forbids it
   await expect(faultsOf(packs)).rejects.toMatchObject({ code: 'permission' });
   failing.hook = (call, path) => (call === 'read' && path === pathOf(places.tree) ? 'EIO' : undefined);
   await expect(table(), 'a footer').rejects.toMatchObject({ code: 'io' });
+});
+
+test('a footer that was read badly once is no damage; one that is damaged is told of once', async () => {
+  const { backend, state } = workspace.repository;
+  let bad = 1;
+  const spoiling: Backend = {
+    ...backend,
+    get: async (name, range) => {
+      const bytes = await backend.get(name, range);
+      if (name === packName(places.tree.pack) && bytes !== undefined && bad-- > 0)
+        bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+      return bytes;
+    },
+  };
+  const damaged: string[] = [];
+  const read = (): Promise<PackTable> => readPackTable(spoiling, state(), (pack) => damaged.push(pack));
+  const whole = await read();
+  expect(damaged).toEqual([]);
+  bad = 2;
+  expect((await read()).size).toBeLessThan(whole.size);
+  expect(damaged).toEqual([places.tree.pack]);
+});
+
+test('of two copies the one in a pack that stays is chosen', async () => {
+  const { repository, workers } = workspace;
+  const { environment, backend } = repository;
+  const options = { environment, backend, workers, isKnown: () => false, level: 'off', packBytes: 1024 } as const;
+  const writer = new BlobWriter({ ...options, placed: () => undefined });
+  writer.store(BLOB_KIND.tree, tree, await repository.blobs.read(BLOB_KIND.tree, tree));
+  const packs = await writer.finish();
+  const chosen = async (): Promise<string> => {
+    const packTable = await table();
+    return packTable.packOf(packTable.findId(BLOB_KIND.tree, tree)).id;
+  };
+  const publish = async (draft: EntryDraft): Promise<string> => {
+    await repository.publish(draft, {}, () => draft);
+    return chosen();
+  };
+  expect(await publish({ operation: 'repair', note: '', packs })).toBe(places.tree.pack);
+  expect(await publish({ operation: 'condemn', note: '', condemned: [places.tree.pack] })).toBe(packs[0]?.id);
 });
 
 test('a signal stops the walk', async () => {

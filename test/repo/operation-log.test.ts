@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseBlobId } from '../../src/object/blob-id.ts';
@@ -42,6 +42,10 @@ test('a last line torn at any byte is ignored, and the next append goes in its p
     const two = await append();
     expect(await read()).toEqual([one, two]);
   }
+  appendFileSync(file, 'x'.repeat(5000));
+  const last = await append();
+  expect(last.n).toBe(3);
+  expect(readFileSync(file, 'utf8'), 'nothing of the torn line is left').toMatch(/"undoes":null}\n$/);
   truncateSync(file, 3);
   expect((await append()).n).toBe(1);
 });

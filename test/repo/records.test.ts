@@ -88,6 +88,17 @@ describe('chunk lists', () => {
   });
 });
 
+test('parts of a large folder that do not follow each other are damage', async () => {
+  const blobs = new Blobs();
+  const parts = encodeFolder(Array.from({ length: 9000 }, (_, i) => small(`file ${String(i).padStart(4, '0')}`, i)));
+  const top = Buffer.from(parts.at(-1)?.bytes ?? Buffer.alloc(0));
+  for (const { bytes } of parts) blobs.put(bytes);
+  const [first, second] = parts.map(({ id }) => Buffer.from(id, 'hex')) as [Buffer, Buffer];
+  expect((await blobs.trees.folder(blobs.put(top))).length).toBe(9000);
+  second.copy(top, top.indexOf(first));
+  await expect(blobs.trees.folder(blobs.put(top))).rejects.toMatchObject({ code: 'corrupt-data' });
+});
+
 describe('paths in trees', () => {
   const blobs = new Blobs();
   const inner = blobs.tree(small('x', 1));

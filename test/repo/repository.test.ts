@@ -1,14 +1,18 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { tag } from '../../src/api/tag.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
+import { initWorkspace } from '../../src/api/workspace.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
+import { BLOB_KIND } from '../../src/object/blob-id.ts';
+import { snapshotRef } from '../../src/object/ref-name.ts';
+import { ENTRY_KIND } from '../../src/object/tree-entry.ts';
 import { isWithin, journalName, numberOfName, packName, storeInside } from '../../src/repo/layout.ts';
 import { findWorkspace } from '../../src/repo/repository.ts';
 import { flipBit, packPaths } from '../kit/damage.ts';
+import { noise } from '../kit/folder.ts';
 import { environmentWith, FailingDisk, newRoots, openAt } from './failing-disk.ts';
 
 const roots = newRoots();
@@ -180,7 +184,7 @@ describe('opening', () => {
     failing.hook = (call, path) => (call === 'rename' && path.endsWith('/HEAD') ? 'EIO' : undefined);
     await expect(open()).rejects.toMatchObject({ code: 'io' });
     failing.hook = undefined;
-    expect((await open()).repository.index.state.number, 'the index was given back').toBe(3);
+    expect((await open()).repository.index.kind, 'the index was given back').toBe('level');
   });
 });
 
@@ -198,6 +202,82 @@ describe('the index follows the journal', () => {
     const { repository } = await open();
     expect((await repository.trees.snapshot(second as BlobId)).parent).toBe(first);
     await expect(repository.trees.snapshot(first as BlobId)).rejects.toMatchObject({ code: 'corrupt-data' });
+  });
+});
+
+describe('a store that went on without this workspace', () => {
+  test('after it was put back: index and HEAD follow it, also if it is as long as before', async () => {
+    const store = at('.snap/store');
+    const [first] = await commits(1);
+    cpSync(store, join(roots.root, 'copy'), { recursive: true });
+    writeFileSync(at('f'), 'lost with the store');
+    const one = await open();
+    const lost = (await commit(one)).id as BlobId;
+    await close();
+    rmSync(store, { recursive: true });
+    cpSync(join(roots.root, 'copy'), store, { recursive: true });
+    const other = await openAt(await roots.init('other', store));
+    opened.push(other);
+    const theirs = (await commit(other)).id as BlobId;
+    const { repository } = await open();
+    expect(repository.damage).toBeUndefined();
+    expect(repository.index.state.hash).toBe(repository.state().hash);
+    expect(repository.index.find(BLOB_KIND.snapshot, theirs)).toBeDefined();
+    expect(repository.index.find(BLOB_KIND.snapshot, lost)).toBeUndefined();
+    expect(repository.head().snapshot).toBe(first);
+  });
+
+  test('in which a repair wrote the snapshot of HEAD anew, or took it out', async () => {
+    const [first, second] = (await commits(2)) as [BlobId, BlobId];
+    const other = await openAt(await roots.init('other', at('.snap/store')));
+    opened.push(other);
+    const publish = (id: BlobId, grafts: Record<string, string>) => {
+      const refs = [{ name: snapshotRef(id), from: id, to: null }];
+      const draft = { operation: 'repair', note: '', refs, grafts } as const;
+      return other.repository.publish(draft, {}, () => draft);
+    };
+    await publish(second, { [second]: first });
+    const { repository } = await open();
+    expect(repository.head().snapshot).toBe(first);
+    await publish(first, {});
+    await repository.refresh();
+    expect(repository.head().snapshot).toBeNull();
+  });
+
+  test('and swept packs: the index forgets what lay in them', async () => {
+    const [first] = await commits(1);
+    const { repository } = await open();
+    const other = await openAt(await roots.init('other', at('.snap/store')));
+    opened.push(other);
+    const packs = [...repository.state().packs.keys()];
+    for (const draft of [
+      { operation: 'condemn', note: '', condemned: packs } as const,
+      { operation: 'sweep', note: '', swept: packs } as const,
+    ])
+      await other.repository.publish(draft, {}, () => draft);
+    const { index } = repository;
+    const removed: unknown[] = [];
+    const write = index.write.bind(index);
+    index.write = (changes) => {
+      removed.push(...(changes.removedPacks ?? []));
+      return write(changes);
+    };
+    await repository.refresh();
+    expect(removed).toEqual(packs);
+    expect(index.find(BLOB_KIND.snapshot, first as BlobId)).toBeUndefined();
+  });
+
+  test('and lost a pack: what lay in it is stored again by the next commit that has it', async () => {
+    writeFileSync(at('large'), noise(50_000, 3));
+    const [first] = await commits(1);
+    const workspace = await open();
+    const { trees, blobs } = workspace.repository;
+    const file = await trees.entryAt((await trees.snapshot(first as BlobId)).tree, ['large']);
+    const [chunk] = file?.kind === ENTRY_KIND.file ? await trees.chunks(file) : [];
+    rmSync(join(at('.snap/store'), packName((await blobs.locate(BLOB_KIND.data, chunk?.id as BlobId)).pack)));
+    writeFileSync(at('again'), noise(50_000, 3));
+    await commit(workspace);
+    expect((await blobs.read(BLOB_KIND.data, chunk?.id as BlobId)).equals(noise(50_000, 3))).toBe(true);
   });
 });
 
@@ -296,12 +376,11 @@ describe('the lock', () => {
   });
 });
 
-test('settings without an id: snapshots are made, found and checked out all the same', async () => {
+test('settings that lost the id are refused, and init finds the history again without them', async () => {
+  const [, second] = await commits(2);
   writeFileSync(at('.snap/config.toml'), '');
-  const [first, second] = await commits(2);
-  const workspace = await open();
-  expect(headOf(workspace)).toBe(second);
-  await checkout(workspace, { revision: first as BlobId });
-  await close();
-  expect(headOf(await open())).toBe(first);
+  await expect(open()).rejects.toMatchObject({ code: 'corrupt-data' });
+  rmSync(at('.snap/config.toml'));
+  await initWorkspace(at('.'));
+  expect(headOf(await open())).toBe(second);
 });

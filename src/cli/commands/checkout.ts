@@ -52,10 +52,10 @@ export const checkoutCommand: DefineCommand = (action) =>
               progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)} written`),
           };
           try {
-            if (options.dryRun === true && settings.to === undefined) {
+            if (options.dryRun === true) {
               const plan = await api.planCheckout(workspace, settings);
               progress.stop();
-              sayPlan(face, plan);
+              sayPlan(face, plan, settings.to);
               return;
             }
             const result = await api.checkout(workspace, settings);
@@ -68,7 +68,9 @@ export const checkoutCommand: DefineCommand = (action) =>
       ),
     );
 
-function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/checkout.ts').planCheckout>>): void {
+type Plan = Awaited<ReturnType<typeof import('../../api/checkout.ts').planCheckout>>;
+
+function sayPlan(face: Face, plan: Plan, to: string | undefined): void {
   const steps = plan.steps.filter((step) => step.kind !== 'folder');
   face.data({
     schema: 1,
@@ -86,6 +88,12 @@ function sayPlan(face: Face, plan: Awaited<ReturnType<typeof import('../../api/c
     face.say(` ${kind.padEnd(13)} ${face.safe(path)}`);
   if (!face.verbose && steps.length > SHOWN_MAX)
     face.say(` … and ${formatCount(steps.length - SHOWN_MAX)} more (--verbose shows all)`);
+  if (to !== undefined) {
+    face.say(` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) into ${face.safe(to)}`);
+    for (const path of plan.blocked)
+      face.warn(`${face.safe(path)} is there with other contents, and would be replaced`);
+    return;
+  }
   face.say(
     ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
   );

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CommitSettings } from '../../api/commit.ts';
 import type { Workspace } from '../../api/workspace.ts';
-import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import type { CommitResult } from '../../commit/commit.ts';
 import type { CompressionLevel } from '../../compress/block-codec.ts';
 import { shortId } from '../../object/blob-id.ts';
@@ -102,7 +102,7 @@ function reportPreview(face: Face, { scan, newBytes }: LiveTree): void {
 }
 
 function reportCommit(face: Face, result: CommitResult, options: Options): void {
-  const { id, scan, newBytes, storedBytes } = result;
+  const { id, scan, newBytes, storedBytes, missingPacks } = result;
   const { counts, totals, bytesRead, skipped, unsteady, silent } = scan;
   const milliseconds = Math.round(result.milliseconds);
   face.data({
@@ -118,6 +118,7 @@ function reportCommit(face: Face, result: CommitResult, options: Options): void 
     skipped,
     unsteady,
     silent,
+    missingPacks,
     milliseconds,
   });
   const took = `        ${formatDurationMs(milliseconds)}`;
@@ -131,6 +132,12 @@ function reportCommit(face: Face, result: CommitResult, options: Options): void 
     );
     sayCounts(face, scan);
     face.say(` read ${formatSize(bytesRead)} · new ${formatSize(newBytes)} · stored ${formatSize(storedBytes)}${took}`);
+  }
+  if (missingPacks.length > 0) {
+    face.warn(
+      `${counted(missingPacks.length, 'pack')} of the store ${missingPacks.length === 1 ? 'is' : 'are'} missing; what this folder has of it is stored again`,
+    );
+    face.note('Run `snap verify` to see which older snapshots are affected.');
   }
   reportProblems(face, scan);
 }

@@ -53,7 +53,7 @@ export const gcCommand: DefineCommand = (action) => {
     .option('--keep-under <size>', 'prune oldest first until the store fits, such as 20GB', parseSize)
     .option('--tiers <tiers>', "such as '7d:all,30d:day,90d:week'", parseTiers)
     .option('-n, --dry-run', 'say what would be kept, pruned and freed; change nothing')
-    .option('--now', 'leave out every grace period, and do not wait for readers')
+    .option('--now', 'leave out every grace period (that of undone commits too), and do not wait for readers')
     .option('--all', 'judge the snapshots of every workspace of the store')
     .addHelpText(
       'after',
@@ -182,7 +182,12 @@ function sayVerdicts(face: Face, verdicts: readonly Verdict[]): void {
 }
 
 function sayOver(face: Face, overBytes: number): void {
-  if (overBytes > 0) face.warn(`what must stay (HEAD, tags) is ${formatSize(overBytes)} over --keep-under`);
+  if (overBytes > 0) {
+    face.warn(
+      `what must stay (HEAD, tags) is ${formatSize(overBytes)} over --keep-under, which no pruning reaches: nothing was pruned for it`,
+    );
+    if (face.exitCode === EXIT.done) face.exitCode = EXIT.partial;
+  }
 }
 
 function describe({ id, snapshot, tags, isHead, keep, reasons }: Verdict): Record<string, unknown> {

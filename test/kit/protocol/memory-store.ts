@@ -11,6 +11,7 @@ import { decodeChunkList } from '../../../src/object/chunk-list.ts';
 import type { JournalEntry } from '../../../src/object/journal-entry.ts';
 import { decodeJournalEntry, journalEntryHash } from '../../../src/object/journal-entry.ts';
 import type { PackId } from '../../../src/object/pack-id.ts';
+import { snapshotRef } from '../../../src/object/ref-name.ts';
 import { decodeSnapshot } from '../../../src/object/snapshot.ts';
 import type { StoreState } from '../../../src/object/store-state.ts';
 import { applyEntry, EMPTY_STATE } from '../../../src/object/store-state.ts';
@@ -83,6 +84,7 @@ export class MemoryStore {
     try {
       const entry = decodeJournalEntry(bytes, number);
       if (entry.operation === 'prune') this.#checkPrune(entry);
+      if (entry.operation === 'commit') this.#checkParent(entry);
       if (entry.workspace !== null && entry.head?.to != null) this.#heads.set(entry.workspace, entry.head.to);
       this.state = applyEntry(this.state, entry, journalEntryHash(bytes));
       for (const { name, from, to } of entry.refs)
@@ -100,6 +102,16 @@ export class MemoryStore {
     for (const { from } of refs)
       if (from !== null && kept.has(from))
         this.faults.push(`entry ${number} prunes ${from.slice(0, 10)}, a HEAD or tagged`);
+  }
+
+  /** A snapshot is compared with its parent, and says what changed since: so that is one which is there. */
+  #checkParent({ number, refs }: JournalEntry): void {
+    for (const { name, to } of refs) {
+      if (to === null || !name.startsWith('snapshots/')) continue;
+      const { parent } = decodeSnapshot(this.#take(BLOB_KIND.snapshot, to, new Set()));
+      if (parent !== null && !this.state.refs.has(snapshotRef(parent)))
+        this.faults.push(`entry ${number} commits ${to.slice(0, 10)} upon ${parent.slice(0, 10)}, which has no ref`);
+    }
   }
 
   #check(when: string): void {
