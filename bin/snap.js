@@ -24,12 +24,6 @@ const { run } = await import(main.href);
 started = true;
 await run();
 
-function stopEarly(signal) {
-  if (started) return;
-  process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
-  process.exit(SIGNALS[signal]);
-}
-
 /** Not absolute where there is none: a user without a home has no cache. */
 function cacheFolder() {
   const given = process.env.XDG_CACHE_HOME ?? '';
@@ -39,6 +33,12 @@ function cacheFolder() {
   } catch {
     return '';
   }
+}
+
+function stopEarly(signal) {
+  if (started) return;
+  process.stderr.write(`error: stopped by ${signal}; nothing was begun\n`);
+  process.exit(SIGNALS[signal]);
 }
 
 /**

@@ -1,9 +1,11 @@
 /** Checking out from outside. */
-import type { ApplyResult, OverwritePolicy } from '../checkout/apply.ts';
+import type { ApplyResult } from '../checkout/apply.ts';
+import type { OverwritePolicy } from '../checkout/apply-options.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout, previewCheckoutTo } from '../checkout/checkout.ts';
 import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
 import type { CommitResult } from '../commit/commit.ts';
 import { commit } from '../commit/commit.ts';
+import { realPath } from '../disk/real-path.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
@@ -155,16 +157,26 @@ async function resolve(
   };
 }
 
+/** By where the paths lead, not by how they are written: a link may lead into the store. */
 function refuseTarget({ repository }: Workspace, to: string): void {
-  const { root, folder, backend } = repository;
-  if (to !== root && !isWithin(to, folder) && !isWithin(to, backend.location)) return;
-  throw new SnapError(
-    'refused',
-    `${to} is ${to === root ? 'the workspace itself' : 'where snap keeps its own files'}`,
-    {
-      hint: to === root ? 'Leave --to out to check out in place.' : 'Name another folder.',
-    },
-  );
+  const { environment, root, folder, backend } = repository;
+  const [target, workspace, own, store] = [to, root, folder, backend.location].map((path) =>
+    realPath(environment.disk, path),
+  ) as [string, string, string, string];
+  const isWorkspace = target === workspace;
+  if (!isWorkspace && !isWithin(target, own) && !isWithin(target, store) && !reaches(target, store)) return;
+  throw new SnapError('refused', `${to} is ${isWorkspace ? 'the workspace itself' : whereTo(target, store)}`, {
+    hint: isWorkspace ? 'Leave --to out to check out in place.' : 'Name another folder.',
+  });
+}
+
+function whereTo(target: string, store: string): string {
+  return reaches(target, store) ? `where the store lies, in ${store}` : 'where snap keeps its own files';
+}
+
+/** No snapshot has a path into a `.snap`. */
+function reaches(target: string, store: string): boolean {
+  return store !== target && isWithin(store, target) && !store.slice(target.length).split('/').includes('.snap');
 }
 
 /** Nothing was changed: the snapshot that was made for the checkout, by journal entry `undoes`, goes again. */

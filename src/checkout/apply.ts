@@ -2,45 +2,19 @@
  * Carries out the steps of a checkout. What a person could lose is looked at once more just before it is changed: an
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
+import { clampInt64 } from '../bytes/int64.ts';
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { linkGroup, sameTime } from '../object/tree-entry.ts';
-import type { Repository } from '../repo/repository.ts';
-import type { Workers } from '../work/start-workers.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
+import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
 import type { Step, TakeStep } from './plan.ts';
-import type { Target } from './target.ts';
-
-export type OverwritePolicy = 'always' | 'if-newer' | 'never';
-
-/** Compares existing files with what is to be written; answers come in batches, the last after `flush`. */
-export interface ExistingFiles {
-  isRight(path: string, entry: TreeEntry): Promise<boolean>;
-  flush(): void;
-}
 
 const COMPARED_AT_ONCE_MAX = 2048;
-
-export interface ApplyOptions {
-  readonly repository: Repository;
-  readonly workers: Workers;
-  readonly target: Target;
-  readonly overwrite: OverwritePolicy;
-  /** What was seen, and saved, at `path` before: nothing else may be replaced. */
-  readonly expected: (path: string) => Expected;
-  /** Tells which files that are there hold the right bytes already; undefined if none can. */
-  readonly existing: ExistingFiles | undefined;
-  /** Nothing is in the target yet. */
-  readonly empty: boolean;
-  /** Collect the stats of written files. */
-  readonly keepStats: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly progress: (files: number, bytes: number) => void;
-}
 
 export interface ApplyResult {
   /** Files and links. */
@@ -203,7 +177,7 @@ class Apply {
   }
 
   #place(step: PlaceStep): Promise<void> | undefined {
-    const { target, existing } = this.#options;
+    const { target, existing, goingOn } = this.#options;
     const { path, entry } = step;
     const there = target.look(path);
     if (there === undefined) return this.#write(step, this.#options.expected(path));
@@ -212,10 +186,12 @@ class Apply {
       if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
       return undefined;
     }
-    if (existing === undefined || step.kind !== 'write' || step.entry.linkKey !== undefined || !there.isFile())
+    const linked = step.kind === 'write' && step.entry.linkKey !== undefined;
+    if (existing === undefined || step.kind !== 'write' || (linked && !goingOn) || !there.isFile())
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
+      if (linked) return this.#write(step, [there.size, clampInt64(there.mtimeNs), there.ino]);
       this.#right++;
       if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
         target.setMetadata(path, entry);
@@ -228,6 +204,11 @@ class Apply {
   }
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
+    if (this.#options.goingOn) {
+      const reason = `${step.path} is there and is not as in the snapshot; it was left as it is, --force replaces it`;
+      this.#failures.push({ path: step.path, code: 'refused', reason });
+      return undefined;
+    }
     return this.#mayOverwrite(step.path, step.entry, mtime) && this.#mayChange(step.path)
       ? this.#write(step, this.#options.expected(step.path))
       : undefined;

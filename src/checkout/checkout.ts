@@ -7,6 +7,7 @@ import { ensureFolder } from '../disk/files.ts';
 import { describing, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { isStore } from '../repo/is-store.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession, liveSessions } from '../repo/session.ts';
@@ -14,12 +15,13 @@ import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult } from './apply.ts';
 import { applySteps } from './apply.ts';
+import { bearsMark, holdsOnlyTemporaries, markOf } from './interrupted.ts';
 import type { Step, TakeStep } from './plan.ts';
 import { planCheckout } from './plan.ts';
 import type { CheckoutOptions, PlanSummary } from './preview.ts';
 import { existingFiles, inTheWay, planOptions, preview, previewEmpty } from './preview.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
-import { isTemporaryFolder, Target } from './target.ts';
+import { Target } from './target.ts';
 
 /**
  * Checks out in place. `begin` is called when nothing stands in the way, just before the first change, and told whether
@@ -47,6 +49,7 @@ export async function checkoutInPlace(
       keepStats: true,
       expected: (path) => seen.expected(path),
       existing: undefined,
+      goingOn: false,
       empty: false,
       signal: options.signal,
       progress: options.progress,
@@ -85,9 +88,10 @@ export async function previewCheckoutTo(
   options: CheckoutOptions,
 ): Promise<PlanSummary> {
   const { disk } = repository.environment;
-  if (disk.lstat(folder) === undefined) return previewEmpty(planOptions(repository, options));
-  const names = describing('listing', folder, () => disk.list(folder));
-  if (!force && !names.every(isTemporaryFolder)) throw notEmpty(folder);
+  if (disk.lstat(folder) === undefined) return previewEmpty(planOptions(repository, options, undefined));
+  describing('listing', folder, () =>
+    temporariesIn(repository, folder, markOf(repository.config.id, options.after.tree), force),
+  );
   const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
     return await preview(repository, workers, repository.trees, options, target);
@@ -103,8 +107,9 @@ function notEmpty(folder: string): SnapError {
 }
 
 /**
- * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if
- * only a checkout that was cut short has been there: that one is gone on with.
+ * Writes a snapshot (or parts of it) into another folder. Throws `refused` if it is not empty, unless `force`, or if a
+ * checkout of this snapshot was cut short there: it is gone on with, and replaces nothing. Files come into their places
+ * whole, so what differs from the snapshot is somebody's own.
  */
 export async function checkoutTo(
   repository: Repository,
@@ -120,26 +125,26 @@ export async function checkoutTo(
     if (there !== undefined && !there.isDirectory() && !there.isSymbolicLink())
       throw new SnapError('refused', `${folder} is a file, not a folder`, { hint: 'Name a new or empty folder.' });
     ensureFolder(disk, folder);
-    const alone = liveSessions(repository.environment, repository.backend).length === 0;
-    const names = disk.list(folder);
-    const interrupted = alone ? names.filter(isTemporaryFolder) : [];
-    const empty = names.length === interrupted.length;
-    if (!empty && !force && interrupted.length === 0) throw notEmpty(folder);
-    const target = new Target(repository.environment, folder, undefined);
+    const mark = markOf(repository.config.id, options.after.tree);
+    const left = temporariesIn(repository, folder, mark, force);
+    const target = new Target(repository.environment, folder, mark);
     const damaged: ApplyResult['failures'][number][] = [];
     const unreadable = (path: string, { code, message }: SnapError, part?: string): void => {
       damaged.push({ path: path || folder, code, reason: part === undefined ? message : `${part}: ${message}` });
     };
     try {
-      for (const name of interrupted) target.removeTemporaries(name);
-      const plan = { ...planOptions(repository, options), unreadable };
+      for (const name of left) target.removeTemporaries(name);
+      const empty = target.isEmpty();
+      const goingOn = !force && !empty;
+      const plan = { ...planOptions(repository, options, target), unreadable };
       const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
         workers,
         target,
         overwrite: options.overwrite,
         keepStats: false,
-        expected: () => undefined,
+        expected: () => (goingOn ? null : undefined),
+        goingOn,
         existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
         empty,
         signal: options.signal,
@@ -159,6 +164,19 @@ export async function checkoutTo(
   } finally {
     session.end();
   }
+}
+
+/** The folders that checkouts which are over left in `folder`. Throws `refused` if it may not be written into. */
+function temporariesIn(repository: Repository, folder: string, mark: Buffer, force: boolean): string[] {
+  const { environment, backend } = repository;
+  const { disk } = environment;
+  if (isStore(disk, (name) => `${folder}/${name}`))
+    throw new SnapError('refused', `${folder} is a store of snap`, { hint: 'Name another folder.' });
+  const names = disk.list(folder);
+  const alone = liveSessions(environment, backend).length === 0;
+  const left = alone ? names.filter((name) => holdsOnlyTemporaries(disk, folder, name)) : [];
+  if (force || left.length === names.length || left.some((name) => bearsMark(disk, folder, name, mark))) return left;
+  throw notEmpty(folder);
 }
 
 function finishRoot(

@@ -15,7 +15,7 @@ import type { Selection } from '../scan/selection.ts';
 export type Step =
   | { readonly kind: 'remove'; readonly path: string; readonly before: TreeEntry }
   | { readonly kind: 'remove-folder'; readonly path: string; readonly before: FolderEntry }
-  /** Something of another kind that is not to be replaced. */
+  /** Something of another kind that is not to be replaced, or a store. */
   | { readonly kind: 'keep'; readonly path: string; readonly before: TreeEntry }
   | { readonly kind: 'make-folder'; readonly path: string; readonly entry: FolderEntry }
   | { readonly kind: 'write'; readonly path: string; readonly entry: FileEntry; readonly before: TreeEntry | undefined }
@@ -53,6 +53,8 @@ export interface PlanOptions {
   readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
+  /** True for a folder in which a store lies now: nothing in it is touched. */
+  readonly isStore?: ((path: string) => boolean) | undefined;
   /**
    * Told of a folder of `after` that is damaged, or of a part of a large one and what it held; the rest is then planned
    * all the same. Without it that is an error: where something could be removed, nothing may be while something is missing.
@@ -148,6 +150,10 @@ async function planSubfolder(
   before: TreeEntry | undefined,
   now: FolderEntry,
 ): Promise<void> {
+  if (planning.isStore?.(path) === true) {
+    await planning.take({ kind: 'keep', path, before: now });
+    return;
+  }
   const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
   if (before === undefined) await planning.take({ kind: 'make-folder', path, entry: now });
   if (tree !== now.tree || planning.relink.size > 0) {
@@ -175,6 +181,10 @@ async function removeUnlessIgnored(planning: Planning, path: string, before: Tre
     return;
   }
   if (await planning.ignoredAfter(path, true)) return;
+  if (planning.isStore?.(path) === true) {
+    await planning.take({ kind: 'keep', path, before });
+    return;
+  }
   for (const entry of await planning.before.trees.folder(before.tree))
     await removeUnlessIgnored(planning, join(path, entry.name), entry);
   if (planning.selection.has(path)) await planning.take({ kind: 'remove-folder', path, before });
@@ -184,6 +194,10 @@ async function removeEntry(planning: Planning, path: string, before: TreeEntry):
   const { selection, take } = planning;
   if (before.kind !== ENTRY_KIND.folder) {
     if (selection.has(path)) await take({ kind: 'remove', path, before });
+    return;
+  }
+  if (planning.isStore?.(path) === true) {
+    await take({ kind: 'keep', path, before });
     return;
   }
   for (const entry of await planning.before.trees.folder(before.tree))

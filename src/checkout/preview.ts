@@ -16,7 +16,8 @@ import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { ExistingFiles, OverwritePolicy, PlaceStep } from './apply.ts';
+import type { PlaceStep } from './apply.ts';
+import type { ExistingFiles, OverwritePolicy } from './apply-options.ts';
 import type { PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { rulesAfter } from './rules-after.ts';
@@ -50,7 +51,7 @@ export async function preview(
   options: CheckoutOptions,
   target: Target,
 ): Promise<PlanSummary> {
-  const base = planOptions(repository, options, trees);
+  const base = planOptions(repository, options, target, trees);
   const relink = await changedLinkKeys(base);
   const steps: Step[] = [];
   const inWay = new Map<number, Step>();
@@ -144,6 +145,7 @@ function withoutStore({ root, backend }: Repository, selection: Selection): Sele
 export function planOptions(
   repository: Repository,
   options: CheckoutOptions,
+  target: Target | undefined,
   beforeTrees: TreeReader = repository.trees,
 ): PlanOptions {
   const { trees } = repository;
@@ -155,6 +157,7 @@ export function planOptions(
     keepKinds: options.overwrite !== 'always',
     ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
+    isStore: (path) => target?.isStore(path) ?? false,
   };
 }
 

@@ -5,19 +5,14 @@
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat, SpecialNode } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { removeIfThere, removeQuietly } from '../disk/files.ts';
+import { removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import { errnoOf, hasCode } from '../errors.ts';
 import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
+import { isStore } from '../repo/is-store.ts';
 import type { WriteRoot } from '../work/write-files.ts';
-
-const TEMPORARY_PREFIX = '.snap-checkout-';
-
-/** True for the name of a folder that a Target makes for its temporary files; one that is left says "cut short". */
-export function isTemporaryFolder(name: string): boolean {
-  return name.startsWith(TEMPORARY_PREFIX) && /^[0-9a-f]{32}$/.test(name.slice(TEMPORARY_PREFIX.length));
-}
+import { isOwnTemporary, markName, temporaryFolder, tokenOf } from './interrupted.ts';
 
 export class Target {
   readonly path: string;
@@ -31,8 +26,8 @@ export class Target {
   readonly #uid: number;
   readonly #gid: number;
 
-  /** `path`: an existing folder. `temporary`: an existing folder on the same file system, or undefined to make one. */
-  constructor(environment: Environment, path: string, temporary: string | undefined) {
+  /** `path`: an existing folder. `temporary`: an existing folder on the same file system, or the mark for one to make. */
+  constructor(environment: Environment, path: string, temporary: string | Buffer) {
     this.#disk = environment.disk;
     this.#uid = environment.uid;
     this.#gid = environment.gid;
@@ -41,8 +36,8 @@ export class Target {
     const token = environment.uniqueName();
     const fd = this.#disk.open(path, OPEN.folderThroughLink);
     this.#anchor = new AnchoredFolder(this.#disk, fd, path);
-    this.#ownTemporary = temporary === undefined ? `${TEMPORARY_PREFIX}${token}` : undefined;
-    const temporaryPath = temporary ?? `${path}/${this.#ownTemporary}`;
+    this.#ownTemporary = typeof temporary === 'string' ? undefined : temporaryFolder(token);
+    const temporaryPath = typeof temporary === 'string' ? temporary : `${path}/${temporaryFolder(token)}`;
     if (this.#ownTemporary !== undefined) this.#disk.makeFolder(this.at(this.#ownTemporary), 0o700);
     const temporaryFd = this.#disk.open(
       this.#ownTemporary === undefined ? temporaryPath : this.at(this.#ownTemporary),
@@ -51,6 +46,12 @@ export class Target {
     // As the folder itself: who swaps the path of it for a link leads nothing elsewhere.
     this.#temporaries = new AnchoredFolder(this.#disk, temporaryFd, temporaryPath).enter('');
     this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
+    if (typeof temporary !== 'string') writeMarker(this.#disk, `${this.#temporaries}/${markName(token)}`, temporary);
+  }
+
+  /** True if nothing is in it but its own folder of temporary files. */
+  isEmpty(): boolean {
+    return this.names('').every((name) => name === this.#ownTemporary);
   }
 
   /** What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. */
@@ -64,6 +65,11 @@ export class Target {
         return undefined;
       throw error;
     }
+  }
+
+  /** True if a store lies in the folder at a path. */
+  isStore(path: string): boolean {
+    return isStore(this.#disk, (name) => this.at(`${path}/${name}`));
   }
 
   /** Names in the folder at a path. */
@@ -209,11 +215,14 @@ export class Target {
     return `${this.#temporaries}/${this.writeRoot.token}-m${this.#serial++}`;
   }
 
-  /** Removes what a checkout that was cut short left. It made no folders in there; one that somebody did stays. */
-  removeTemporaries(folder: string): void {
+  /** Removes what a checkout that was cut short left. What has another name is somebody else's, and stays. */
+  removeTemporaries(folder: string, kept?: string): void {
+    const token = tokenOf(folder);
     const prefix = this.#enterIfThere(folder);
-    if (prefix === undefined) return;
-    this.#emptyTemporaries(prefix);
+    if (prefix === undefined || token === undefined) return;
+    for (const name of this.#disk.list(`${prefix}/.`))
+      if (isOwnTemporary(token, name) && name !== kept) removeQuietly(this.#disk, `${prefix}/${name}`);
+    if (kept !== undefined) return;
     try {
       this.#disk.removeFolder(this.at(folder));
     } catch (error) {
@@ -233,11 +242,10 @@ export class Target {
     this.setMetadata('', entry);
   }
 
-  /** Cut short: if anything was written, the folder of temporary files stays, empty: it says that more is to come. */
+  /** Cut short: if anything was written, the folder of temporary files stays with its mark: more is to come. */
   interrupt(): void {
-    const started = this.#disk.list(this.at('')).some((name) => !isTemporaryFolder(name));
-    if (started) this.#emptyTemporaries(this.#temporaries);
-    else this.#removeOwnTemporaries();
+    const own = this.#ownTemporary;
+    if (own !== undefined) this.removeTemporaries(own, this.isEmpty() ? undefined : markName(this.writeRoot.token));
   }
 
   /** No job of a worker may use the root's descriptors any more. */
@@ -249,10 +257,6 @@ export class Target {
 
   #removeOwnTemporaries(): void {
     if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
-  }
-
-  #emptyTemporaries(prefix: string): void {
-    for (const name of this.#disk.list(`${prefix}/.`)) removeQuietly(this.#disk, `${prefix}/${name}`);
   }
 
   #setNodeMetadata(at: string, entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'>): void {

@@ -2,13 +2,13 @@
  * Makes a workspace, and its store if there is none where it is to be.
  */
 import { defaultChunkParams } from '../chunk/chunk-params.ts';
-import { createOnce, ensureFolder } from '../disk/files.ts';
+import { createOnce, ensureFolder, folderOf } from '../disk/files.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { EMPTY_STATE } from '../object/store-state.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
 import { appendEntry, readEntry, readState } from './journal.ts';
-import { IGNORE_FILE, isWithin, STORE_CONFIG, WORKSPACE } from './layout.ts';
+import { IGNORE_FILE, isWithin, STORE_CONFIG, storeInside, WORKSPACE } from './layout.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
 
@@ -42,7 +42,10 @@ export async function initWorkspace(environment: Environment, options: InitOptio
     });
   }
   refuseNested(environment, options);
-  if (options.store !== undefined) refuseStoreInside(options.store, root, folder);
+  if (options.store !== undefined) {
+    refuseStoreInside(options.store, root, folder);
+    refuseStoreNested(environment, options.store, options.nested);
+  }
   const store = options.store ?? `${folder}/${WORKSPACE.store}`;
   try {
     ensureFolder(disk, root);
@@ -84,17 +87,29 @@ function hideFromGit({ disk, uniqueName }: Environment, folder: string): void {
 }
 
 function refuseNested(environment: Environment, options: InitOptions): void {
-  if (options.nested) return;
-  let outer: string;
-  try {
-    outer = findWorkspace(environment, options.root);
-  } catch (error) {
-    if (hasCode(error, 'no-workspace')) return;
-    throw error;
-  }
+  const outer = options.nested ? undefined : outerWorkspace(environment, options.root);
+  if (outer === undefined) return;
   throw new SnapError('refused', `${options.root} lies inside the workspace ${outer}`, {
     hint: "Use that one, or pass --nested: the outer workspace then leaves this folder's .snap alone.",
   });
+}
+
+/** In another workspace, but for its `.snap`, it would be among the files of that one. */
+function refuseStoreNested(environment: Environment, store: string, nested: boolean): void {
+  const outer = outerWorkspace(environment, folderOf(store));
+  if (nested || outer === undefined || storeInside(outer, store) === undefined) return;
+  throw new SnapError('refused', `the store ${store} would lie inside the workspace ${outer}`, {
+    hint: 'Name a folder outside of it, or pass --nested: the outer workspace then leaves the store alone.',
+  });
+}
+
+function outerWorkspace(environment: Environment, path: string): string | undefined {
+  try {
+    return findWorkspace(environment, path);
+  } catch (error) {
+    if (hasCode(error, 'no-workspace')) return undefined;
+    throw error;
+  }
 }
 
 /** The workspace that last used a store of its own: one whose settings were lost has its history again. */

@@ -98,6 +98,15 @@ export class Marker {
     };
   }
 
+  /** The bytes of a blob, good until the next call; undefined if they cannot be read. */
+  async read(number: number): Promise<Buffer | undefined> {
+    this.#options.signal?.throwIfAborted();
+    const block = this.table.blockNumberOf(number);
+    const raw = this.#cache.get(block) ?? (await this.#readBlock(block));
+    if (typeof raw !== 'string') this.#remember(block, raw);
+    return this.#bytesOf(number, raw);
+  }
+
   #touch(kind: BlobKind, bytes: Buffer, offset: number): void {
     const { table } = this;
     const number = table.find(kind, bytes, offset);

@@ -10,7 +10,8 @@ import type { BlobId } from '../object/blob-id.ts';
 import { entryNameFault } from '../object/entry-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { IGNORE_FILE } from '../repo/layout.ts';
+import { isStore, STORE_REASON } from '../repo/is-store.ts';
+import { IGNORE_FILE, JOURNAL } from '../repo/layout.ts';
 import type { WalkedFolder } from './folder-trees.ts';
 import { FolderTrees } from './folder-trees.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
@@ -44,6 +45,8 @@ export class FolderWalk {
   readonly #context: ScanContext;
   readonly #leaves: LeafEntries;
   readonly #trees: FolderTrees;
+  /** Folders that turned out to be stores. */
+  readonly #stores = new Set<string>();
   #lastYield = 0;
 
   constructor(context: ScanContext) {
@@ -66,10 +69,11 @@ export class FolderWalk {
       const replaced = hasCode(error, 'refused');
       if (errno === undefined || (error instanceof SnapError && !replaced)) throw error;
       if (path === '') throw fromSystemError(error, 'reading', context.root);
-      if (!replaced && errno !== 'ENOENT') context.skipped.push({ path, reason: errno });
-      for (const entry of base === undefined ? [] : await context.trees.folder(base))
-        await this.#leaves.countRemoved(join(path, entry.name), entry);
-      return { done: Promise.resolve(undefined), replaced };
+      return this.#leaveOut(path, base, replaced || errno === 'ENOENT' ? undefined : errno, replaced);
+    }
+    if (path !== '' && view.listing.names.includes(JOURNAL) && this.#isStore(path)) {
+      this.#stores.add(path);
+      return this.#leaveOut(path, base, STORE_REASON);
     }
     const { listing, rules, isRemembered } = view;
     for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
@@ -113,6 +117,19 @@ export class FolderWalk {
     } catch (error) {
       throw fromSystemError(error, 'reading', join(path, IGNORE_FILE));
     }
+  }
+
+  /** `reason`: why the folder is not in the snapshot, unless it is not there either. */
+  async #leaveOut(path: string, base: BlobId | undefined, reason: string | undefined, replaced = false): Promise<Walk> {
+    if (reason !== undefined) this.#context.skipped.push({ path, reason });
+    for (const entry of base === undefined ? [] : await this.#context.trees.folder(base))
+      await this.#leaves.countRemoved(join(path, entry.name), entry);
+    return { done: Promise.resolve(undefined), replaced };
+  }
+
+  #isStore(path: string): boolean {
+    const { root, environment } = this.#context;
+    return isStore(environment.disk, (name) => `${root}/${path}/${name}`);
   }
 
   /** Only subfolders may differ. */
@@ -187,6 +204,7 @@ export class FolderWalk {
       child.done
         .then((walked) => {
           if (walked !== undefined) results.set(name, walked);
+          else if (this.#stores.has(join(path, name))) markIgnored(listing.stats, position);
           entries.fill(place, walked === undefined ? undefined : this.#folderEntry(folder, position, walked, base));
         })
         .catch((error: unknown) => entries.fail(error));
@@ -221,14 +239,21 @@ export class FolderWalk {
   #applyRules(path: string, rules: IgnoreRules, listing: Listing, decided: FolderRecord | undefined): void {
     for (const [position, name] of listing.names.entries()) {
       const kind = kindAt(listing.stats, position);
-      const ignored =
-        (this.#context.ownStore !== undefined && join(path, name) === this.#context.ownStore) ||
-        (decided !== undefined && kindAt(decided.stats, position) === kind
-          ? isIgnoredAt(decided.stats, position)
-          : entryNameFault(name) !== undefined || rules.ignores(join(path, name), kind === ENTRY_KIND.folder));
+      const at = join(path, name);
+      const byRules = (): boolean =>
+        entryNameFault(name) !== undefined || rules.ignores(at, kind === ENTRY_KIND.folder);
+      const remembered = decided !== undefined && kindAt(decided.stats, position) === kind;
+      let ignored = at === this.#context.ownStore || (remembered ? isIgnoredAt(decided.stats, position) : byRules());
+      // A store is remembered as ignored, and may be none by now.
+      if (ignored && remembered && kind === ENTRY_KIND.folder && at !== this.#context.ownStore && !byRules()) {
+        ignored = this.#isStore(at);
+        // A folder may be looked at twice.
+        if (ignored && !this.#stores.has(at)) this.#context.skipped.push({ path: at, reason: STORE_REASON });
+        if (ignored) this.#stores.add(at);
+      }
       if (!ignored) continue;
       markIgnored(listing.stats, position);
-      if (entryNameFault(name) === undefined) this.#context.ignored?.(join(path, name), kind === ENTRY_KIND.folder);
+      if (entryNameFault(name) === undefined) this.#context.ignored?.(at, kind === ENTRY_KIND.folder);
     }
   }
 

@@ -4,16 +4,12 @@
  */
 import type { Zstd } from '../compress/zstd.ts';
 import { loadZstd } from '../compress/zstd.ts';
-import { hasCode } from '../errors.ts';
 import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import { decodeChunkList } from '../object/chunk-list.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { parsePackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { decodeTree } from '../object/tree.ts';
-import { decodeParts } from '../object/tree-parts.ts';
 import type { BlobBytes } from '../pack/block.ts';
 import type { BitSet } from '../repo/bit-set.ts';
 import { PACKS, packName, QUARANTINE } from '../repo/layout.ts';
@@ -24,6 +20,7 @@ import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { BytesCheck } from './data-check.ts';
+import { FormatRules } from './format-rules.ts';
 import type { ChunkTaker } from './repair-recover.ts';
 import { searchFolder, searchIndex } from './repair-recover.ts';
 import type { Source } from './repair-source.ts';
@@ -181,6 +178,8 @@ async function mark(
   for (const { id, size, blocks } of sources) table.addPack(id, size, { blocks });
   const view = withSources(options.repository.backend, sources);
   const lost = new BlobTable();
+  // Whoever wrote it otherwise, nobody can read it.
+  const rules = new FormatRules(table, (number) => lost.add(table.kindOf(number), table.idOf(number)));
   const marker = new Marker({
     backend: view,
     table,
@@ -188,24 +187,11 @@ async function mark(
     fault: ({ kind, id }) => {
       if (kind !== BLOB_KIND.data || !chunks.has(id)) lost.add(kind, id);
     },
-    visit: (kind, number, bytes) => {
-      if (!decodes(kind, bytes)) lost.add(kind, table.idOf(number));
-    },
+    visit: (kind, number, bytes) => rules.take(kind, number, bytes),
   });
   await marker.mark(new Set(options.state.refs.values()));
+  await rules.finish(marker);
   return { table, marked: marker.marked, view, lost };
-}
-
-/** By the rules of its format; whoever wrote it otherwise, nobody can read it. */
-function decodes(kind: BlobKind, bytes: Buffer): boolean {
-  try {
-    if (kind === BLOB_KIND.chunkList) decodeChunkList(bytes);
-    else if (kind === BLOB_KIND.tree && decodeParts(bytes) === undefined) decodeTree(bytes);
-    return true;
-  } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
-    return false;
-  }
 }
 
 function* fromOtherPacks(

@@ -2,20 +2,16 @@
  * The structure of a store: every pack is there with its size and a readable footer, every blob that a snapshot needs
  * lies in one, every tree and list decodes by all rules of its format, and the index says what the footers say.
  */
-import { hasCode } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
-import type { BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import { decodeChunkList } from '../object/chunk-list.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { decodeTree } from '../object/tree.ts';
-import { decodeParts } from '../object/tree-parts.ts';
 import { packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Faults } from './faults.ts';
+import { FormatRules } from './format-rules.ts';
 
 export interface StructureCheck {
   readonly packs: number;
@@ -72,34 +68,27 @@ export async function checkStructure(
         reason: `its footer lists ${pack.count} blobs where the journal says ${expected}`,
       });
   }
+  const rules = new FormatRules(table, (number, reason) =>
+    faults.add({
+      what: 'blob',
+      reason,
+      blob: { kind: table.kindOf(number), id: table.idOf(number) },
+      pack: table.packOf(number).id,
+      offset: table.blockOf(number).offset,
+    }),
+  );
   const marker = new Marker({
     backend,
     table,
     signal,
     fault: ({ kind, id, place, reason }) => faults.add({ what: 'blob', reason, blob: { kind, id }, ...place }),
-    visit: (kind, number, bytes) => checkStrictly(table, kind, number, bytes, faults),
+    visit: (kind, number, bytes) => rules.take(kind, number, bytes),
   });
   await marker.mark(new Set(state.refs.values()));
+  await rules.finish(marker);
   const index =
     repository.index.kind === 'level' ? await compareIndex(repository.index, table, faults, signal) : undefined;
   return { packs: state.packs.size, packBytes, blobs: table.size, needed: countNeeded(marker), index };
-}
-
-/** By the decoders that reject whatever the encoders would not write. */
-function checkStrictly(table: PackTable, kind: BlobKind, number: number, bytes: Buffer, faults: Faults): void {
-  try {
-    if (kind === BLOB_KIND.chunkList) decodeChunkList(bytes);
-    else if (kind === BLOB_KIND.tree && decodeParts(bytes) === undefined) decodeTree(bytes);
-  } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
-    faults.add({
-      what: 'blob',
-      reason: error.message,
-      blob: { kind, id: table.idOf(number) },
-      pack: table.packOf(number).id,
-      offset: table.blockOf(number).offset,
-    });
-  }
 }
 
 function countNeeded({ table, marked }: Marker): StructureCheck['needed'] {

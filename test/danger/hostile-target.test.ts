@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
-import type { OverwritePolicy } from '../../src/checkout/apply.ts';
+import type { OverwritePolicy } from '../../src/checkout/apply-options.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
 import { amount, randomFrom, SEED } from '../kit/amount.ts';

@@ -18,7 +18,7 @@ export const initCommand: DefineCommand = (action) =>
     .argument('[dir]', 'the folder', '.')
     .option('--store <path>', 'keep snapshots in this store, which several workspaces may share')
     .option('--name <name>', 'name of the workspace in snapshots (default: the name of the folder)')
-    .option('--nested', 'allow a workspace inside another one')
+    .option('--nested', 'allow a workspace, or its store, inside another one')
     .addHelpText('after', '\nExamples:\n  snap init\n  snap init ~/data/models --store /mnt/big/snapshots')
     .action(
       action('init', async (face, [dir]: [string], options: Options) => {

@@ -63,13 +63,16 @@ async function copiedAgain(root: string, workers: Workers, stage: Stage): Promis
   const [revision, picture] = firstOf(stage);
   await inWorkspace(root, workers, async (workspace) => {
     const to = `${root}/copy`;
-    try {
-      await checkout(workspace, { revision, to });
-    } catch (error) {
-      // Its mark is gone, so it was done; what the power took of it comes back by force.
-      if (!(error instanceof SnapError && error.code === 'refused')) throw error;
-      await checkout(workspace, { revision, to, force: true });
-    }
+    const whole = await checkout(workspace, { revision, to }).then(
+      ({ failures }) => failures.length === 0,
+      (error: unknown) => {
+        // Its mark is gone, so it was done.
+        if (error instanceof SnapError && error.code === 'refused') return false;
+        throw error;
+      },
+    );
+    // What the power took of files that are in their places comes back by force.
+    if (!whole) await checkout(workspace, { revision, to, force: true });
     const found = pictureOf(`${root}/copy`);
     if (!samePicture(found, picture)) throw new Error(`a second checkout leaves ${JSON.stringify([...found])}`);
   });
