@@ -3,6 +3,8 @@ import type { RepairResult, RepairStep } from '../verify/repair.ts';
 import { repair as repairIn } from '../verify/repair.ts';
 import type { Workspace } from './workspace.ts';
 
+const LOCK_TIMEOUT_MS = 10_000;
+
 export interface RepairSettings {
   /** Find out what would be done; change nothing. */
   readonly dryRun?: boolean | undefined;
@@ -22,6 +24,12 @@ export async function repair(workspace: Workspace, settings: RepairSettings = {}
       signal: workspace.signal,
       progress: settings.onProgress ?? (() => undefined),
     });
-  // With a damaged journal there is only something to report.
-  return dryRun || repository.damage !== undefined ? work() : workspace.exclusively(work);
+  if (dryRun) return work();
+  if (repository.damage === undefined) return workspace.exclusively(work);
+  const lock = await repository.lock(LOCK_TIMEOUT_MS);
+  try {
+    return await work();
+  } finally {
+    lock.release();
+  }
 }

@@ -1,8 +1,9 @@
 /**
- * The store as gc sees it: the journal replayed from its first entry, never the index or a checkpoint, and with what the
+ * The store as gc sees it: the journal replayed from its first entry (or from a base, where a repair made one), never the
+ * index or a checkpoint, and with what the
  * folded state forgets: when packs were condemned, which were swept, where each workspace's HEAD went last.
  */
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { snapshotOfRef } from '../object/ref-name.ts';
@@ -10,7 +11,8 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import { headAfter, readHead } from '../repo/head.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
-import { readEntry } from '../repo/journal.ts';
+import { readEntry, readEntryIfWhole } from '../repo/journal.ts';
+import { newestBase } from '../repo/journal-base.ts';
 import type { Repository } from '../repo/repository.ts';
 
 const FOLD_ENTRIES = 256;
@@ -64,12 +66,41 @@ export class StoreView {
     await this.#repository.refresh();
     const last = this.#repository.state().number;
     let count = 0;
-    for (let batch = await this.#nextBatch(last); batch.length > 0; batch = await this.#nextBatch(last)) {
-      this.#state = applyEntries(this.#state, batch);
-      for (const { entry } of batch) this.#note(entry);
-      count += batch.length;
+    for (;;) {
+      try {
+        const batch = await this.#nextBatch(last);
+        if (batch.length === 0) {
+          const passed = this.#state.number < last ? await this.#takeBase() : undefined;
+          if (passed === undefined) return count;
+          count += passed;
+          continue;
+        }
+        this.#state = applyEntries(this.#state, batch);
+        for (const { entry } of batch) this.#note(entry);
+        count += batch.length;
+      } catch (error) {
+        if (!hasCode(error, 'corrupt-data')) throw error;
+        const passed = await this.#takeBase();
+        if (passed === undefined) throw error;
+        count += passed;
+      }
     }
-    return count;
+  }
+
+  /** Goes on from a base; entries before it that can be read still say where each HEAD went. */
+  async #takeBase(): Promise<number | undefined> {
+    const { backend } = this.#repository;
+    const { number, hash } = this.#state;
+    const base = await newestBase(backend, number);
+    if (base === undefined || (base.number === number && base.hash === hash)) return undefined;
+    for (let passed = number + 1; passed <= base.number; passed++) {
+      const found = await readEntryIfWhole(backend, passed);
+      if (found !== undefined) this.#note(found.entry);
+    }
+    // When is not known any more: long ago.
+    for (const id of base.condemned) if (!this.condemnedAt.has(id)) this.condemnedAt.set(id, new Date(0));
+    this.#state = base;
+    return base.number - number;
   }
 
   async #nextBatch(last: number): Promise<NumberedEntry[]> {

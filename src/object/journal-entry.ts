@@ -11,7 +11,7 @@ import { blobIdOf, parseBlobId } from './blob-id.ts';
 import type { PackId } from './pack-id.ts';
 import { parsePackId } from './pack-id.ts';
 import type { RefName } from './ref-name.ts';
-import { parseRefName } from './ref-name.ts';
+import { parseRefName, snapshotOfRef } from './ref-name.ts';
 
 export const JOURNAL_FORMAT = 1;
 
@@ -140,6 +140,9 @@ function readRefChange(value: Json, what: string): RefChange {
     to: idOrNull(fields.textOrNull('to'), what),
   };
   fields.done();
+  const snapshot = snapshotOfRef(change.name);
+  if (snapshot !== undefined && [change.from, change.to].some((id) => id !== null && id !== snapshot))
+    fields.fail('name');
   return change;
 }
 

@@ -15,6 +15,8 @@ export interface Head {
   /** Null before the first commit. */
   readonly snapshot: BlobId | null;
   readonly journalNumber: number;
+  /** The hash of that entry; undefined in files of earlier versions. */
+  readonly journalHash?: string | undefined;
 }
 
 /** Throws `corrupt-data`. A missing file is a workspace without commits whose journal is to be read from the start. */
@@ -22,17 +24,22 @@ export function readHead(disk: Disk, folder: string): Head {
   const path = `${folder}/${WORKSPACE.head}`;
   const bytes = describing('reading', path, () => readWhole(disk, path));
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
-  const match = /^([0-9a-f]{64}|-) (0|[1-9]\d{0,11})\n$/.exec(bytes.toString('latin1'));
+  const match = /^([0-9a-f]{64}|-) (0|[1-9]\d{0,11})(?: ([0-9a-f]{64}))?\n$/.exec(bytes.toString('latin1'));
   if (match?.[1] === undefined || match[2] === undefined) {
     throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, {
       hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.',
     });
   }
-  return { snapshot: match[1] === '-' ? null : parseBlobId(match[1], 'HEAD'), journalNumber: Number(match[2]) };
+  return {
+    snapshot: match[1] === '-' ? null : parseBlobId(match[1], 'HEAD'),
+    journalNumber: Number(match[2]),
+    journalHash: match[3],
+  };
 }
 
 export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: string): void {
-  const text = `${head.snapshot ?? '-'} ${head.journalNumber}\n`;
+  const seen = head.journalHash === undefined ? '' : ` ${head.journalHash}`;
+  const text = `${head.snapshot ?? '-'} ${head.journalNumber}${seen}\n`;
   const path = `${folder}/${WORKSPACE.head}`;
   describing('writing', path, () =>
     replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`),

@@ -7,7 +7,8 @@ import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { EMPTY_STATE } from '../object/store-state.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
-import { appendEntry, readEntry, readState } from './journal.ts';
+import { appendEntry, readEntryIfWhole } from './journal.ts';
+import { readState } from './journal-base.ts';
 import { IGNORE_FILE, isWithin, STORE_CONFIG, storeInside, WORKSPACE } from './layout.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
@@ -117,7 +118,7 @@ async function formerWorkspace(environment: Environment, store: string): Promise
   const backend = fileBackend(environment.disk, store, environment.uniqueName);
   const { state } = await readState(backend);
   for (let number = state.number; number > 0; number--) {
-    const workspace = (await readEntry(backend, number))?.entry.workspace;
+    const workspace = (await readEntryIfWhole(backend, number))?.entry.workspace;
     if (typeof workspace === 'string') return workspace;
   }
   return undefined;

@@ -2,12 +2,12 @@
  * The journal of a store: the one commit point. Reading folds entries into a StoreState; `append` creates the next
  * entry with put-if-absent, which exactly one of several writers wins. SPEC.md "Journal".
  */
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import { blobIdOf } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
 import { decodeJournalEntry, encodeJournalEntry, journalEntryHash } from '../object/journal-entry.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntries, applyEntry, decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
+import { applyEntry, decodeState, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { zonedTime } from './environment.ts';
@@ -16,6 +16,8 @@ import { CHECKPOINTS, checkpointName, journalName, numberOfName } from './layout
 /** A checkpoint follows each entry whose number is a multiple of this. */
 export const CHECKPOINT_EVERY = 256;
 const CHECKPOINT_HASH_BYTES = 65;
+/** Errors that say something of a file itself, not of what this process may open. */
+const OF_THE_FILE: ReadonlySet<unknown> = new Set(['EIO', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
 /** What a caller says of an entry; numbers, hashes and who and when are filled in. */
 export type EntryDraft = Pick<JournalEntry, 'operation' | 'note'> &
@@ -26,37 +28,84 @@ export interface NumberedEntry {
   readonly hash: string;
 }
 
-/** Entry `number` with its hash, or undefined if the journal ends before it. */
+/**
+ * Entry `number` with its hash, or undefined if it is missing. Throws `corrupt-data` with the number in the context, also
+ * where the file is there and cannot be read.
+ */
 export async function readEntry(backend: Backend, number: number): Promise<NumberedEntry | undefined> {
-  const bytes = await backend.get(journalName(number));
+  const bytes = await readEntryBytes(backend, number);
   if (bytes === undefined) return undefined;
-  return { entry: decodeJournalEntry(bytes, number), hash: journalEntryHash(bytes) };
+  const hash = journalEntryHash(bytes);
+  try {
+    return { entry: decodeJournalEntry(bytes, number), hash };
+  } catch (error) {
+    // A flipped bit may make a later format, or an unknown operation, of what was none.
+    const isDamage = hasCode(error, 'corrupt-data') || (await isAnotherThanNamed(backend, number, hash));
+    if (!isDamage || !(error instanceof SnapError)) throw error;
+    throw new SnapError('corrupt-data', error.message, { context: { ...error.context, entry: number }, cause: error });
+  }
 }
 
-/** All entries after `state`, in order. */
+/** True if the next entry names another one. */
+async function isAnotherThanNamed(backend: Backend, number: number, hash: string): Promise<boolean> {
+  const next = await backend.get(journalName(number + 1));
+  if (next === undefined) return false;
+  try {
+    return decodeJournalEntry(next, number + 1).previous !== hash;
+  } catch {
+    return false;
+  }
+}
+
+/** All entries after `state`, in order. Throws `corrupt-data` where one is missing and the next is there. */
 export async function readEntriesAfter(backend: Backend, state: StoreState): Promise<NumberedEntry[]> {
   const entries: NumberedEntry[] = [];
   for (let number = state.number + 1; ; number++) {
     const next = await readEntry(backend, number);
-    if (next === undefined) return entries;
-    entries.push(next);
+    if (next !== undefined) entries.push(next);
+    else if ((await backend.size(journalName(number + 1))) === undefined) return entries;
+    // Others may have published both in between.
+    else if ((await backend.size(journalName(number))) === undefined) throw hole(number);
+    else number--;
   }
 }
 
-/** The newest state: from `known` if that is a prefix of this journal, else from the newest checkpoint, else from the start. */
-export async function readState(
-  backend: Backend,
-  known: StoreState = EMPTY_STATE,
-): Promise<{ state: StoreState; from: StoreState; entries: NumberedEntry[] }> {
-  const from = (await isPrefix(backend, known)) ? known : await newestCheckpoint(backend);
-  const entries = await readEntriesAfter(backend, from);
-  return { state: applyEntries(from, entries), from, entries };
+/** As `readEntry`; undefined also for one that is damaged. For what can do without: a base may stand for it. */
+export async function readEntryIfWhole(backend: Backend, number: number): Promise<NumberedEntry | undefined> {
+  try {
+    return await readEntry(backend, number);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return undefined;
+  }
 }
 
-/** Replays the whole journal from entry 1, without checkpoints: for verify, gc and rebuilding. */
-export async function replayJournal(backend: Backend): Promise<{ state: StoreState; entries: NumberedEntry[] }> {
-  const entries = await readEntriesAfter(backend, EMPTY_STATE);
-  return { state: applyEntries(EMPTY_STATE, entries), entries };
+/**
+ * Throws `corrupt-data` if entry `number` is not the one of this hash, which was seen before. The entry after it may say
+ * so too, where it is itself missing or damaged.
+ */
+export async function requireSeen(backend: Backend, number: number, hash: string | null): Promise<void> {
+  const own = await hashOfEntry(backend, number);
+  if (own === hash) return;
+  if ((await readEntryIfWhole(backend, number + 1))?.entry.previous === hash) return;
+  throw new SnapError(
+    'corrupt-data',
+    own === undefined
+      ? `journal entry ${number} is missing or damaged, which this workspace has seen`
+      : `the journal is not the one that this workspace has seen: entry ${number} is another one`,
+    { context: { entry: number } },
+  );
+}
+
+/** True if this is the state after the entry of its number. */
+export async function isStateOf(backend: Backend, { number, hash }: StoreState): Promise<boolean> {
+  try {
+    await requireSeen(backend, number, hash);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return false;
+  }
 }
 
 /**
@@ -90,7 +139,9 @@ export async function appendEntry(
   const bytes = encodeJournalEntry(entry);
   const published = { entry, hash: journalEntryHash(bytes) };
   const next = applyEntry(state, entry, published.hash);
-  if (!(await backend.putIfAbsent(journalName(entry.number), bytes))) {
+  // Whoever does not see an entry that was lost must not take its number.
+  const isPassed = (await backend.size(journalName(entry.number + 1))) !== undefined;
+  if (isPassed || !(await backend.putIfAbsent(journalName(entry.number), bytes))) {
     const others = await readEntriesAfter(backend, state);
     if (others[0] === undefined)
       throw new SnapError('corrupt-data', `${journalName(entry.number)} of the store is there, and cannot be read`);
@@ -100,10 +151,39 @@ export async function appendEntry(
   return { published, state: next };
 }
 
-async function isPrefix(backend: Backend, known: StoreState): Promise<boolean> {
-  if (known.number === 0) return false;
-  const bytes = await backend.get(journalName(known.number));
-  return bytes !== undefined && journalEntryHash(bytes) === known.hash;
+async function hashOfEntry(backend: Backend, number: number): Promise<string | undefined> {
+  try {
+    const bytes = await readEntryBytes(backend, number);
+    return bytes === undefined ? undefined : journalEntryHash(bytes);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return undefined;
+  }
+}
+
+/** The bytes of an entry. A file that is there and cannot be read is damage, as one with wrong bytes is. */
+async function readEntryBytes(backend: Backend, number: number): Promise<Buffer | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await backend.get(journalName(number));
+    } catch (error) {
+      if (!hasCode(error, 'io', 'permission') || !OF_THE_FILE.has(error.context.errno)) throw error;
+      if (attempt < 2) continue;
+      // Where not even its folder can be looked into, it is not the entry that is wrong.
+      await backend.size(journalName(number));
+      throw new SnapError('corrupt-data', `journal entry ${number} cannot be read: ${error.message}`, {
+        hint: error.hint ?? 'Look at the disk of the store.',
+        context: { entry: number },
+        cause: error,
+      });
+    }
+  }
+}
+
+function hole(number: number): SnapError {
+  return new SnapError('corrupt-data', `journal entry ${number} is missing, and a later one is there`, {
+    context: { entry: number },
+  });
 }
 
 /** Checkpoints are derived: one that cannot be read, or that is of another journal, is passed over. */
@@ -116,7 +196,7 @@ export async function newestCheckpoint(backend: Backend): Promise<StoreState> {
   for (const number of numbers.sort((a, b) => b - a)) {
     const bytes = await backend.get(checkpointName(number));
     const state = bytes === undefined ? undefined : decodeCheckpoint(bytes);
-    if (state !== undefined && state.number === number && (await isPrefix(backend, state))) return state;
+    if (state !== undefined && state.number === number && (await isStateOf(backend, state))) return state;
   }
   return EMPTY_STATE;
 }

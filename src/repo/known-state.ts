@@ -3,11 +3,14 @@
  * shorter than it was, the best that is known of it, for reading only. SPEC.md "State and checkpoints".
  */
 import { hasCode, SnapError } from '../errors.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntry } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
+import type { Head } from './head.ts';
 import type { NumberedEntry } from './journal.ts';
-import { newestCheckpoint, readEntry, readState } from './journal.ts';
+import { newestCheckpoint, readEntryIfWhole, requireSeen } from './journal.ts';
+import { newestBase, readState } from './journal-base.ts';
 
 export interface KnownState {
   readonly state: StoreState;
@@ -18,17 +21,16 @@ export interface KnownState {
   readonly damage: SnapError | undefined;
 }
 
-/** `remembered`: the state of the index. `seenNumber`: the newest entry that this workspace is known to have seen. */
-export async function readKnownState(
-  backend: Backend,
-  remembered: StoreState,
-  seenNumber: number,
-): Promise<KnownState> {
+/** `remembered`: the state of the index. `head`: names the newest entry that this workspace is known to have seen. */
+export async function readKnownState(backend: Backend, remembered: StoreState, head: Head): Promise<KnownState> {
   let failure: SnapError;
   try {
     const read = await readState(backend, remembered);
-    const seen = Math.max(remembered.number, seenNumber);
-    if (read.state.number >= seen) return { ...read, damage: undefined };
+    const seen = Math.max(remembered.number, head.journalNumber);
+    if (read.state.number >= seen) {
+      await requireSeenByHead(backend, head, remembered, read.state);
+      return { ...read, damage: undefined };
+    }
     failure = new SnapError(
       'corrupt-data',
       `the journal of the store ends at entry ${read.state.number}, but this workspace has seen entry ${seen}`,
@@ -39,23 +41,45 @@ export async function readKnownState(
   }
   const from = remembered.number > 0 ? remembered : await newestCheckpoint(backend);
   const state = await foldIntact(backend, from);
-  const damage = new SnapError('corrupt-data', failure.message, {
+  const damage = damageOf(failure, state.number);
+  return { state, from, entries: [], damage };
+}
+
+/** A base may stand for the entry that HEAD has seen; then it has to know the snapshot. */
+async function requireSeenByHead(
+  backend: Backend,
+  { snapshot, journalNumber, journalHash }: Head,
+  remembered: StoreState,
+  state: StoreState,
+): Promise<void> {
+  if (journalHash === undefined || journalNumber === 0 || journalHash === remembered.hash) return;
+  try {
+    await requireSeen(backend, journalNumber, journalHash);
+  } catch (error) {
+    const isThere = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
+    if (!isThere || (await newestBase(backend, journalNumber)) === undefined) throw error;
+  }
+}
+
+/** The error for people; `knownTo`: the number of the last entry that is known. */
+export function damageOf(failure: SnapError, knownTo: number): SnapError {
+  return new SnapError('corrupt-data', failure.message, {
     hint:
-      `The store was not changed. Reading still works, from what is known up to entry ${state.number}: snap log, diff, ls, cat, ` +
-      'and snap checkout <rev> --to <folder>. Put the damaged or missing files of journal/ back from a copy of the ' +
-      'store; `snap verify` names them. If an older store was put back on purpose: `snap reindex`, and remove .snap/HEAD.',
-    context: { ...failure.context, knownTo: state.number },
+      `Nothing was changed. Reading still works, from what is known up to entry ${knownTo}: snap log, diff, ls, cat, ` +
+      'and snap checkout <rev> --to <folder>. `snap repair` goes on from what is known (`snap repair --dry-run` says ' +
+      'how); if you have a copy of the store with the files of journal/ that are damaged or missing, put them back ' +
+      'before. If an older store was put back on purpose: `snap reindex --accept-store`.',
+    context: { ...failure.context, knownTo },
     cause: failure,
   });
-  return { state, from, entries: [], damage };
 }
 
 /** Applies the entries after `from` as long as they are whole and follow each other. */
 async function foldIntact(backend: Backend, from: StoreState): Promise<StoreState> {
   for (let state = from; ; ) {
+    const next = await readEntryIfWhole(backend, state.number + 1);
+    if (next === undefined) return state;
     try {
-      const next = await readEntry(backend, state.number + 1);
-      if (next === undefined) return state;
       state = applyEntry(state, next.entry, next.hash);
     } catch (error) {
       if (!hasCode(error, 'corrupt-data')) throw error;

@@ -8,6 +8,8 @@ export const STORE_CONFIG = 'config.json';
 export const PACKS = 'packs';
 export const JOURNAL = 'journal';
 export const CHECKPOINTS = 'checkpoints';
+/** States that a repair put in the place of the entries up to theirs. */
+export const BASES = 'bases';
 /** Damaged objects that repair has replaced; nothing here is part of the store. */
 export const QUARANTINE = 'quarantine';
 export const SESSIONS = 'locks/sessions';
@@ -25,9 +27,13 @@ export function checkpointName(number: number): string {
   return `${CHECKPOINTS}/${String(number).padStart(12, '0')}.state`;
 }
 
-/** The number of a journal entry or checkpoint, or undefined for any other name. */
+export function baseName(number: number): string {
+  return `${BASES}/${String(number).padStart(12, '0')}.json`;
+}
+
+/** The number of a journal entry, checkpoint or base, or undefined for any other name. */
 export function numberOfName(name: string): number | undefined {
-  const digits = /^(?:journal\/(\d{12})\.json|checkpoints\/(\d{12})\.state)$/.exec(name);
+  const digits = /^(?:(?:journal|bases)\/(\d{12})\.json|checkpoints\/(\d{12})\.state)$/.exec(name);
   const number = digits?.[1] ?? digits?.[2];
   return number === undefined ? undefined : Number(number);
 }

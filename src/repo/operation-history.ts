@@ -5,7 +5,8 @@
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
-import { readEntry } from './journal.ts';
+import { readEntryIfWhole } from './journal.ts';
+import { newestBase } from './journal-base.ts';
 import type { OperationRecord } from './operation-log.ts';
 import { readOperations } from './operation-log.ts';
 import type { Repository } from './repository.ts';
@@ -66,6 +67,7 @@ export async function* pastOperations(repository: Repository): AsyncGenerator<Pa
     }
     if (number === 0) return;
     const entry = await entryAt(repository, number);
+    if (entry === undefined) continue;
     // The workspace's own record says more of a checkout than where HEAD went.
     if (entry.operation === 'checkout' && entry.workspace === repository.workspaceId) continue;
     const isAutosave =
@@ -91,10 +93,12 @@ export function isOfThisWorkspace(repository: Repository, operation: PastOperati
   );
 }
 
-async function entryAt(repository: Repository, number: number): Promise<JournalEntry> {
-  const found = await readEntry(repository.backend, number);
+/** Undefined for one that a repair has replaced by a base: what it did is not known any more. */
+async function entryAt({ backend }: Repository, number: number): Promise<JournalEntry | undefined> {
+  const found = await readEntryIfWhole(backend, number);
   if (found !== undefined) return found.entry;
-  throw new SnapError('corrupt-data', `journal entry ${number} is missing from the store`, {
+  if ((await newestBase(backend, number)) !== undefined) return undefined;
+  throw new SnapError('corrupt-data', `journal entry ${number} is missing from the store, or damaged`, {
     hint: 'Run `snap verify` to see what is affected; do not run gc before this is understood.',
     context: { entry: number },
   });

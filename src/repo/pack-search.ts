@@ -12,7 +12,7 @@ import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { scanPack } from '../pack/pack-reader.ts';
 import type { Backend } from '../storage/backend.ts';
-import { readState } from './journal.ts';
+import { readState } from './journal-base.ts';
 import { packName } from './layout.ts';
 import { indexFromFooters } from './pack-footers.ts';
 

@@ -5,26 +5,25 @@
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { describing, errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import type { PackId } from '../object/pack-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
-import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import { BlobReader } from './blob-reader.ts';
+import { catchUp, catchUpHead, whereWritable } from './catch-up.ts';
 import type { Environment } from './environment.ts';
 import type { Head } from './head.ts';
-import { headAfter, readHead, writeHead } from './head.ts';
+import { readHead, writeHead } from './head.ts';
 import type { EntryDraft, NumberedEntry } from './journal.ts';
-import { appendEntry, readEntry, readState } from './journal.ts';
+import { appendEntry } from './journal.ts';
+import { readState } from './journal-base.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
-import { isReadOnly, openIndex } from './open-index.ts';
-import { indexFromFooters, readPackFooter } from './pack-footers.ts';
+import { openIndex } from './open-index.ts';
+import { indexFromFooters } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -33,8 +32,6 @@ import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
 
 const LOCK_POLL_MS = 50;
-/** HEAD's journal number is written anew once others published this many entries. */
-const HEAD_LAG_MAX = 64;
 
 export interface Repository {
   readonly environment: Environment;
@@ -53,6 +50,8 @@ export interface Repository {
   readonly notices: readonly string[];
   /** What is wrong with the journal: the repository can be read, as far as it is known, and not changed. */
   readonly damage: SnapError | undefined;
+  /** A repair has brought the journal to this state: there is no damage any more. */
+  recover(mended: StoreState): Promise<void>;
   /** The store's state as far as this process knows. */
   state(): StoreState;
   head(): Head;
@@ -134,17 +133,16 @@ async function assemble(
 ): Promise<Repository> {
   const notices = opened.notice === undefined ? [] : [opened.notice];
   const workspaceId = workspaceIdOf(settings, `${folder}/${WORKSPACE.config}`);
-  let head = readHead(environment.disk, folder);
   const stored = opened.index === 'locked' ? undefined : opened.index;
-  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head.journalNumber);
-  const { damage } = known;
-  let { state } = known;
-  const index = stored ?? (await indexFromFooters(backend, state));
-  if (damage === undefined) await catchUp(backend, index, known.from, known.entries, state);
-  else if (index.state.number === 0) await catchUp(backend, index, state, [], state);
-  if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state);
-  const blobs = new BlobReader(backend, index, () => state);
+  const moving = await followStore(environment, folder, workspaceId, backend, stored);
+  const { index } = moving;
+  const blobs = new BlobReader(backend, index, moving.state);
   return {
+    ...moving,
+    // It goes when the journal is mended.
+    get damage() {
+      return moving.damage;
+    },
     environment,
     root,
     folder,
@@ -153,103 +151,78 @@ async function assemble(
     workspaceName: textSetting(settings, 'workspace.name') ?? root.slice(root.lastIndexOf('/') + 1),
     config,
     backend,
-    index,
     blobs,
     trees: treeReader(blobs),
     notices,
-    damage,
+    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
+    close: () => opened.close(),
+  };
+}
+
+type Moving = Pick<Repository, 'index' | 'damage' | 'recover' | 'state' | 'head' | 'setHead' | 'refresh' | 'publish'>;
+
+/** What changes with the journal: the state, HEAD, and the index, which is made in memory if `stored` is undefined. */
+async function followStore(
+  environment: Environment,
+  folder: string,
+  workspaceId: string,
+  backend: Backend,
+  stored: BlobIndex | undefined,
+): Promise<Moving> {
+  let head = readHead(environment.disk, folder);
+  const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
+  let { state, damage } = known;
+  const index = stored ?? (await indexFromFooters(backend, state));
+  const goOn = async (from: StoreState, entries: readonly NumberedEntry[], to: StoreState): Promise<void> => {
+    await catchUp(backend, index, from, entries, to);
+    state = to;
+  };
+  const followHead = async (): Promise<void> => {
+    head = await catchUpHead(environment, folder, workspaceId, backend, state);
+  };
+  const setHead = (snapshot: BlobId | null): void => {
+    head = { snapshot, journalNumber: state.number, journalHash: state.hash ?? undefined };
+    writeHead(environment.disk, folder, head, environment.uniqueName());
+  };
+  if (damage === undefined) await goOn(known.from, known.entries, state);
+  else if (index.state.number === 0) await goOn(state, [], state);
+  if (damage === undefined) await followHead();
+  return {
+    index,
+    get damage() {
+      return damage;
+    },
+    recover: async (mended) => {
+      await goOn(mended, [], mended);
+      damage = undefined;
+      await followHead();
+      setHead(head.snapshot);
+    },
     state: () => state,
     head: () => head,
-    setHead: (snapshot) => {
-      head = { snapshot, journalNumber: state.number };
-      writeHead(environment.disk, folder, head, environment.uniqueName());
-    },
+    setHead,
     refresh: async () => {
       if (damage !== undefined) throw damage;
       const read = await readState(backend, state);
-      await catchUp(backend, index, state, read.entries, read.state);
-      state = read.state;
+      await goOn(read.from, read.entries, read.state);
       // Who waited for another command here must not go on from where that one began.
-      head = await catchUpHead(environment, folder, workspaceId, backend, state);
+      await followHead();
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {
       if (damage !== undefined) throw damage;
-      let attempt = draft;
-      for (;;) {
+      for (let attempt = draft; ; ) {
         const result = await appendEntry(backend, environment, state, attempt);
         if (!('conflict' in result)) {
           state = result.state;
           await index.write({ ...indexChanges, state });
           return result.published;
         }
-        const next = applyEntries(state, result.conflict);
-        await catchUp(backend, index, state, result.conflict, next);
-        state = next;
+        await goOn(state, result.conflict, applyEntries(state, result.conflict));
         attempt = check(result.conflict);
       }
     },
-    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
-    close: () => opened.close(),
   };
-}
-
-/** Brings an index up to `state`: blobs of packs that were added, out with those that were swept. */
-async function catchUp(
-  backend: Backend,
-  index: BlobIndex,
-  from: StoreState,
-  entries: readonly NumberedEntry[],
-  state: StoreState,
-): Promise<void> {
-  if (index.state.number === state.number && index.state.hash === state.hash) return;
-  const followed = index.state.number === from.number && index.state.hash === from.hash;
-  const added = followed ? entries.flatMap(({ entry }) => entry.packs.map((pack) => pack.id)) : [...state.packs.keys()];
-  const packs: { id: PackId; footer: PackFooter }[] = [];
-  for (const id of added) {
-    if (!state.packs.has(id)) continue;
-    try {
-      packs.push({ id, footer: await readPackFooter(backend, state, id) });
-    } catch (error) {
-      // A damaged pack costs the blobs in it, not the command: who needs one of them gets the error.
-      if (!hasCode(error, 'corrupt-data')) throw error;
-    }
-  }
-  const removedPacks = followed ? entries.flatMap(({ entry }) => entry.swept) : [];
-  await index.write({ packs, removedPacks, state });
-}
-
-/**
- * A commit that died between its journal entry and HEAD is finished here. A snapshot that never was, as a flipped bit of
- * HEAD gives, is found again from the whole journal, as if the file were missing.
- */
-async function catchUpHead(
-  environment: Environment,
-  folder: string,
-  workspaceId: string,
-  backend: Backend,
-  state: StoreState,
-): Promise<Head> {
-  const head = readHead(environment.disk, folder);
-  let { snapshot } = head;
-  const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
-  for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
-    const next = await readEntry(backend, number);
-    if (next !== undefined) snapshot = headAfter(snapshot, next.entry, workspaceId);
-  }
-  const caughtUp = { snapshot, journalNumber: Math.max(state.number, head.journalNumber) };
-  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
-    whereWritable(() => writeHead(environment.disk, folder, caughtUp, environment.uniqueName()));
-  return caughtUp;
-}
-
-/** Housekeeping that a read-only workspace can do without: reading commands work there too. */
-function whereWritable(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!isReadOnly(error)) throw error;
-  }
 }
 
 async function lockWorkspace(

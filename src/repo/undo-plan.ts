@@ -78,7 +78,9 @@ function reasonAgainst(entry: JournalEntry): string | undefined {
   if (entry.operation === 'condemn') return 'it only marked packs that no snapshot needs; nothing was lost by it';
   if (entry.operation === 'sweep') return 'it removed data that no snapshot needed, and that is gone';
   if (entry.operation === 'repair' && entry.refs.length === 0)
-    return 'it replaced damaged packs by what could be read of them; their files are in the folder quarantine of the store';
+    return 'it replaced what was damaged by what could be read of it; the files are in the folder quarantine of the store';
+  if (entry.operation === 'repair' && entry.refs.every(({ from }) => from === null))
+    return 'it brought back what the journal had lost';
   return undefined;
 }
 

@@ -7,16 +7,19 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import { encodeCheckpoint, readEntry } from '../repo/journal.ts';
+import { newestBase } from '../repo/journal-base.ts';
 import { CHECKPOINTS, checkpointName, JOURNAL, numberOfName } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
-import type { Faults } from './faults.ts';
+import { Faults } from './faults.ts';
 
 export interface JournalCheck {
   /** The fold of the journal, or what the index knows if the journal is damaged. */
   readonly state: StoreState;
   readonly entries: number;
   readonly checkpoints: number;
+  /** Entries up to this one are replaced by a base, which a repair made; 0 if all can be replayed. */
+  readonly replaced: number;
 }
 
 const FOLD_ENTRIES = 256;
@@ -29,32 +32,23 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
   let state = EMPTY_STATE;
   let whole = true;
   let compared = 0;
-  for (let number = 1; whole && number <= last; ) {
-    const batch: NumberedEntry[] = [];
-    for (; batch.length < FOLD_ENTRIES && number <= last; number++) {
-      const next = await readOrFault(backend, number, faults);
-      if (next === undefined) {
-        whole = false;
-        break;
-      }
-      batch.push(next);
-      if (stops.has(number)) {
-        number++;
-        break;
-      }
+  let replaced = 0;
+  while (whole && state.number < last) {
+    const found = new Faults();
+    const next = await replayBatch(backend, state, last, stops, found);
+    state = next;
+    if (found.count === 0) {
+      if (stops.has(state.number)) compared += await compareCheckpoint(backend, state, faults);
+      continue;
     }
-    try {
-      state = applyEntries(state, batch);
-    } catch (error) {
-      if (!hasCode(error, 'corrupt-data')) throw error;
-      faults.add({
-        what: 'journal',
-        reason: error.message,
-        entry: typeof error.context.entry === 'number' ? error.context.entry : state.number + 1,
-      });
+    const base = await newestBase(backend, state.number);
+    if (base !== undefined && (base.number > replaced || replaced === 0)) {
+      state = base;
+      replaced = base.number;
+    } else {
+      for (const fault of found.listed) faults.add(fault);
       whole = false;
     }
-    if (whole && stops.has(state.number)) compared += await compareCheckpoint(backend, state, faults);
   }
   const known = repository.state();
   if (whole && known.number > state.number) {
@@ -66,11 +60,42 @@ export async function checkJournal(repository: Repository, faults: Faults): Prom
     whole = false;
   }
   if (whole && repository.damage !== undefined) {
-    // HEAD has seen more than the journal and the index have: both may come from an older copy.
-    faults.add({ what: 'journal', reason: repository.damage.message, entry: state.number + 1 });
+    // The journal is sound in itself, and not the one, or not all of the one, that this workspace has seen.
+    const { entry } = repository.damage.context;
+    const reason = repository.damage.message;
+    faults.add({ what: 'journal', reason, entry: typeof entry === 'number' ? entry : state.number + 1 });
     whole = false;
   }
-  return { state: whole ? state : known, entries: state.number, checkpoints: compared };
+  return { state: whole ? state : known, entries: state.number, checkpoints: compared, replaced };
+}
+
+/** Folds on until a checkpoint, the end, or a fault. */
+async function replayBatch(
+  backend: Backend,
+  from: StoreState,
+  last: number,
+  stops: ReadonlySet<number>,
+  faults: Faults,
+): Promise<StoreState> {
+  const batch: NumberedEntry[] = [];
+  for (let number = from.number + 1; batch.length < FOLD_ENTRIES && number <= last; number++) {
+    const next = await readOrFault(backend, number, faults);
+    if (next === undefined) break;
+    batch.push(next);
+    if (stops.has(number)) break;
+  }
+  try {
+    return applyEntries(from, batch);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    const { entry } = error.context;
+    faults.add({
+      what: 'journal',
+      reason: error.message,
+      entry: typeof entry === 'number' ? entry : from.number + 1,
+    });
+    return from;
+  }
 }
 
 async function readOrFault(backend: Backend, number: number, faults: Faults): Promise<NumberedEntry | undefined> {

@@ -27,8 +27,8 @@ export interface ReindexResult {
 /** Trees and snapshots are written in portions of this size. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
 
-/** Removes the index in `.snap` (`folder`), so that the next open builds it again. Throws `locked` if a command uses it. */
-export function discardIndex(environment: Environment, folder: string): void {
+/** Throws `locked` if a command uses the index in `.snap` (`folder`). */
+export function requireUnusedIndex(environment: Environment, folder: string): void {
   const { disk } = environment;
   const marker = `${folder}/${WORKSPACE.indexInUse}`;
   const holder = readHolder(disk, marker);
@@ -39,6 +39,12 @@ export function discardIndex(environment: Environment, folder: string): void {
       { hint: 'Wait until it is done, and run `snap reindex` again.', context: { pid: holder.pid, host: holder.host } },
     );
   }
+}
+
+/** Removes the index in `.snap` (`folder`), so that the next open builds it again. Throws `locked` if a command uses it. */
+export function discardIndex(environment: Environment, folder: string): void {
+  requireUnusedIndex(environment, folder);
+  const { disk } = environment;
   const path = `${folder}/${WORKSPACE.index}`;
   try {
     // Aside first: nobody may open half of it.
@@ -47,7 +53,7 @@ export function discardIndex(environment: Environment, folder: string): void {
       disk.rename(path, aside);
       removeTree(disk, aside);
     }
-    removeTree(disk, marker);
+    removeTree(disk, `${folder}/${WORKSPACE.indexInUse}`);
   } catch (error) {
     throw fromSystemError(error, 'removing', path);
   }

@@ -5,6 +5,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import { CHECKPOINT_EVERY, encodeCheckpoint, readEntry } from '../repo/journal.ts';
+import { newestBase } from '../repo/journal-base.ts';
 import { checkpointName } from '../repo/layout.ts';
 import { readPackFooter } from '../repo/pack-footers.ts';
 import type { PackTable } from '../repo/pack-table.ts';
@@ -25,14 +26,16 @@ export async function checkpointsToWrite(
 ): Promise<number[]> {
   const numbers = new Set(wrong);
   const newest = state.number - (state.number % CHECKPOINT_EVERY);
-  if (newest > 0 && (await backend.size(checkpointName(newest))) === undefined) numbers.add(newest);
-  return [...numbers].sort((a, b) => a - b);
+  // What a base stands for cannot be folded.
+  const least = (await newestBase(backend, 0))?.number ?? 0;
+  if (newest > least && (await backend.size(checkpointName(newest))) === undefined) numbers.add(newest);
+  return [...numbers].filter((number) => number > least).sort((a, b) => a - b);
 }
 
 /** Writes checkpoints from the fold of the journal; damaged ones go into quarantine. */
 export async function writeCheckpoints(repository: Repository, numbers: readonly number[]): Promise<void> {
   const { backend } = repository;
-  let state = EMPTY_STATE;
+  let state = (await newestBase(backend, 0)) ?? EMPTY_STATE;
   for (const number of numbers) {
     state = await foldTo(backend, state, number);
     const name = checkpointName(number);

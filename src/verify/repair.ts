@@ -24,6 +24,8 @@ import { analyse } from './repair-analysis.ts';
 import { checkpointsToWrite, mendIndex, writeCheckpoints } from './repair-derived.ts';
 import type { Dropped } from './repair-drop.ts';
 import { planDrop } from './repair-drop.ts';
+import type { JournalMend } from './repair-journal.ts';
+import { describeMend, mendJournal, planMend, replacedEntries, takeAway } from './repair-journal.ts';
 import { Output, Overtaken, publishRepair, requireSameState } from './repair-publish.ts';
 import { TableReader } from './repair-source.ts';
 
@@ -52,8 +54,9 @@ export interface RepairedPack {
 
 export interface RepairResult {
   readonly dryRun: boolean;
-  /** What is wrong with the journal: nothing else was looked at, and nothing was changed. */
+  /** What was wrong with the journal, and what is done for it; without that nothing else was looked at or changed. */
   readonly journal: readonly Fault[];
+  readonly mend: JournalMend | undefined;
   readonly packs: readonly RepairedPack[];
   /** The first of what was found outside of the damaged packs, and how much there is. */
   readonly recovered: readonly Recovered[];
@@ -105,14 +108,11 @@ type Attempted = Omit<RepairResult, 'dryRun' | 'milliseconds'>;
 async function attemptRepair(repository: Repository, workers: Workers, options: RepairOptions): Promise<Attempted> {
   const { dryRun } = options;
   if (repository.damage === undefined) await repository.refresh();
-  const faults = new Faults();
-  const { state } = await checkJournal(repository, faults);
-  const journal = faults.listed.filter(({ what }) => what === 'journal');
-  if (journal.length > 0) return { ...NOTHING, journal, remains: true };
-  const wrong = faults.listed.flatMap(({ what, entry }) => (what === 'checkpoint' && entry !== undefined ? entry : []));
+  const { state, journal, mend, wrong } = await soundJournal(repository, options);
+  if (state === undefined) return { ...NOTHING, journal, remains: true };
   const checkpoints = await checkpointsToWrite(repository.backend, state, wrong);
   if (!dryRun) await writeCheckpoints(repository, checkpoints);
-  requireSameState(repository, state);
+  if (mend === undefined || !dryRun) requireSameState(repository, state);
 
   const output = new Output(repository, workers);
   try {
@@ -147,6 +147,7 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
         : await readPackTable(repository.backend, repository.state(), () => undefined);
     return {
       journal,
+      mend,
       packs: describePacks(analysis, new Set(leaving), published?.quarantined),
       recovered: analysis.recovered.slice(0, RECOVERED_LISTED_MAX),
       recoveredCount: analysis.recovered.length,
@@ -157,12 +158,43 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       checkpoints,
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
       newPacks: published?.newPacks ?? 0,
-      entry: published?.entry,
-      remains: dryRun ? isDamaged(analysis, checkpoints) : lostBlobs > 0,
+      entry: published?.entry ?? mend?.entry,
+      remains: dryRun ? journal.length > 0 || isDamaged(analysis, checkpoints) : lostBlobs > 0,
     };
   } catch (error) {
     await output.writer.abandon();
     throw error;
+  }
+}
+
+/** The state of the journal, which is mended before; undefined if it cannot be. */
+async function soundJournal(
+  repository: Repository,
+  { dryRun, signal }: RepairOptions,
+): Promise<{
+  readonly state: StoreState | undefined;
+  readonly journal: readonly Fault[];
+  readonly mend: JournalMend | undefined;
+  readonly wrong: readonly number[];
+}> {
+  let mend: JournalMend | undefined;
+  let first: readonly Fault[] | undefined;
+  for (;;) {
+    const faults = new Faults();
+    const { state } = await checkJournal(repository, faults);
+    const journal = faults.listed.filter(({ what }) => what === 'journal');
+    const wrong = faults.listed.flatMap(({ what, entry }) =>
+      what === 'checkpoint' && entry !== undefined ? entry : [],
+    );
+    first ??= journal;
+    if (journal.length === 0) {
+      if (!dryRun) for (const name of await replacedEntries(repository)) takeAway(repository, name);
+      return { state, journal: first, mend, wrong };
+    }
+    const plan = mend === undefined ? await planMend(repository, signal) : undefined;
+    if (plan === undefined) return { state: undefined, journal: first, mend, wrong: [] };
+    if (dryRun) return { state: plan.wanted, journal: first, mend: describeMend(plan), wrong: [] };
+    mend = await mendJournal(repository, plan);
   }
 }
 
@@ -172,6 +204,7 @@ function isDamaged({ bad, lost, recovered }: Analysis, checkpoints: readonly num
 
 const NOTHING: Attempted = {
   journal: [],
+  mend: undefined,
   packs: [],
   recovered: [],
   recoveredCount: 0,

@@ -12,7 +12,7 @@ import { loadZstd } from '../../src/compress/zstd.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { snapshotRef } from '../../src/object/ref-name.ts';
 import { EMPTY_STATE } from '../../src/object/store-state.ts';
-import { appendEntry, replayJournal } from '../../src/repo/journal.ts';
+import { appendEntry, readEntriesAfter } from '../../src/repo/journal.ts';
 import { STORE_CONFIG } from '../../src/repo/layout.ts';
 import { encodeStoreConfig } from '../../src/repo/store-config.ts';
 import { removeTag, setTag } from '../../src/repo/tagging.ts';
@@ -66,7 +66,7 @@ describe('schedules of the real code', () => {
 describe('schedules with a name', () => {
   test('a commit sleeps before its entry, while gc takes its packs for leftovers', async () => {
     const world = worldOn(0);
-    await playOut(world, 1, (schedule) => {
+    await playOut(world, 2, (schedule) => {
       schedule.start('w', { sleepsAtChange: 1 }, (gate) => committer(world, makePlace(world, 'w0', 1), 1, gate));
       schedule.start('g', {}, sweeper(world, 'g', 1));
     });
@@ -157,7 +157,7 @@ async function pruneAll(world: World): Promise<void> {
 
 async function entriesOf(world: World, operation: string): Promise<number> {
   const backend = memoryBackend(world.store, world.folder, world.zstd, free);
-  const { entries } = await replayJournal(backend);
+  const entries = await readEntriesAfter(backend, EMPTY_STATE);
   return entries.filter(({ entry }) => entry.operation === operation).length;
 }
 

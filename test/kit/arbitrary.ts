@@ -6,6 +6,7 @@ import { entryNameFault } from '../../src/object/entry-name.ts';
 import type { JournalEntry } from '../../src/object/journal-entry.ts';
 import type { PackId } from '../../src/object/pack-id.ts';
 import type { RefName } from '../../src/object/ref-name.ts';
+import { snapshotOfRef } from '../../src/object/ref-name.ts';
 import type { Snapshot } from '../../src/object/snapshot.ts';
 import type { ChunkRef, TreeEntry } from '../../src/object/tree-entry.ts';
 import type { PackFooter } from '../../src/pack/pack-format.ts';
@@ -139,6 +140,13 @@ const refNames = fc.oneof(
   fc.constantFrom('v1.0', 'release/2026', 'é', '日本', 'a@b', 'x=1').map((tag) => `tags/${tag}` as RefName),
 );
 
+/** The ref of a snapshot points to that snapshot. */
+function ofItself<T extends { name: RefName; from: BlobId | null; to: BlobId | null }>(change: T): T {
+  const own = snapshotOfRef(change.name);
+  if (own === undefined) return change;
+  return { ...change, from: change.from && own, to: change.to && own };
+}
+
 export const journalEntries: fc.Arbitrary<JournalEntry> = fc.record({
   number: fc.integer({ min: 1, max: 999_999_999_999 }),
   previous: fc.option(hex(64)),
@@ -159,7 +167,9 @@ export const journalEntries: fc.Arbitrary<JournalEntry> = fc.record({
   user: texts,
   workspace: fc.option(hex(32)),
   head: fc.option(fc.record({ from: fc.option(blobIds), to: fc.option(blobIds) })),
-  refs: fc.array(fc.record({ name: refNames, from: fc.option(blobIds), to: fc.option(blobIds) }), { maxLength: 3 }),
+  refs: fc.array(fc.record({ name: refNames, from: fc.option(blobIds), to: fc.option(blobIds) }).map(ofItself), {
+    maxLength: 3,
+  }),
   grafts: fc.dictionary(blobIds, blobIds, { maxKeys: 3, noNullPrototype: false }),
   packs: fc.array(fc.record({ id: packIds, size: counts, sha256: hex(64), blobs: counts }), { maxLength: 3 }),
   condemned: fc.array(packIds, { maxLength: 3 }),

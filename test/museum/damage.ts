@@ -154,6 +154,22 @@ export const DAMAGES: Readonly<Record<string, readonly [string, (store: string) 
     'a journal entry has the bytes of the one before',
     (store) => fs.copyFileSync(entry(store, 2), entry(store, 3)),
   ],
+  'entry-missing-seen': [
+    'a journal entry in the middle is gone, and the workspace has seen it',
+    (store) => fs.rmSync(entry(store, 3)),
+  ],
+  'entry-last-missing': [
+    'the last journal entry is gone, and the workspace has seen it',
+    (store) => fs.rmSync(entry(store, last(store))),
+  ],
+  'entry-another': [
+    'the last journal entry is another one than the workspace has seen: the store was set back, and written on',
+    (store) =>
+      rewrite(entry(store, last(store)), (b) => {
+        const { head, operation, packs, refs, ...rest } = JSON.parse(b.toString()) as Record<string, unknown>;
+        return Buffer.from(canonical({ ...rest, head: null, operation: 'checkout', packs: [], refs: [] }));
+      }),
+  ],
   'entry-later-format': [
     'the last journal entry is of a later format',
     (store) => rewrite(entry(store, last(store)), (b) => Buffer.from(b.toString().replace('"format":1', '"format":2'))),
@@ -171,15 +187,27 @@ export const DAMAGES: Readonly<Record<string, readonly [string, (store: string) 
   ],
 };
 
-/** What a new workspace on the store (a copy, at `<folder>/store`) makes of it. */
-export async function verdictOn(folder: string, base: Base): Promise<Omit<Label, 'damage'>> {
+/** Exhibits of which only a workspace that knew the store before can tell what is wrong, or how it was. */
+export const SEEN = ['entry-missing-seen', 'entry-last-missing', 'entry-another'];
+
+/** Of flat records. */
+function canonical(fields: Record<string, unknown>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/**
+ * What a new workspace on the store (a copy, at `<folder>/store`) makes of it. `sound`: the store as the workspace has seen
+ * it before.
+ */
+export async function verdictOn(folder: string, base: Base, sound?: string): Promise<Omit<Label, 'damage'>> {
   const store = join(folder, 'store');
   const readable = Object.fromEntries(
     base.snapshots.map(({ id, message }) => [message, [...readableFiles(store, id)].sort()]),
   );
   const root = join(folder, 'workspace');
   try {
-    await attach(root, store);
+    await attach(root, sound === undefined ? store : join(folder, 'sound'));
+    if (sound !== undefined) await seeSound(root, folder, sound);
     const workspace = await openWorkspace(root);
     const targets: Record<string, { error: string } | { failed: string[] }> = {};
     try {
@@ -242,6 +270,14 @@ async function attach(root: string, store: string): Promise<void> {
   const config = fs.readFileSync(path, 'utf8').replace(/^path = .*$/m, `path = ${JSON.stringify(store)}`);
   fs.writeFileSync(path, config);
   for (const name of ['store', 'index', 'HEAD']) fs.rmSync(join(root, '.snap', name), { recursive: true, force: true });
+}
+
+/** Opens the undamaged store, and then has the damaged one in its place. */
+async function seeSound(root: string, folder: string, sound: string): Promise<void> {
+  fs.cpSync(sound, join(folder, 'sound'), { recursive: true });
+  await (await openWorkspace(root)).close();
+  const path = join(root, '.snap/config.toml');
+  fs.writeFileSync(path, fs.readFileSync(path, 'utf8').replace(join(folder, 'sound'), join(folder, 'store')));
 }
 
 async function orCode<T>(work: () => Promise<T>): Promise<T | { error: string }> {

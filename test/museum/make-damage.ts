@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { readFolder } from '../kit/checker/snapshot.ts';
 import { noise } from '../kit/folder.ts';
 import type { Base, Label } from './damage.ts';
-import { DAMAGES, verdictOn, wrongFiles } from './damage.ts';
+import { DAMAGES, SEEN, verdictOn, wrongFiles } from './damage.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
 /** The stores are kept in public: they carry no names of the machine that made them. */
@@ -36,7 +36,7 @@ for (const [name, [damage, apply]] of Object.entries(DAMAGES)) {
   apply(join(exhibit, 'store'));
   const folder = join(scratch, name);
   fs.cpSync(join(exhibit, 'store'), join(folder, 'store'), { recursive: true });
-  const verdict = await verdictOn(folder, base);
+  const verdict = await verdictOn(folder, base, SEEN.includes(name) ? store : undefined);
   const wrong = wrongFiles(folder, base);
   if (wrong.length > 0) throw new Error(`${name}: wrong bytes in ${wrong.join()}`);
   const label: Label = { damage, ...verdict };

@@ -322,22 +322,24 @@ test('others who publish meanwhile are taken into account', async () => {
 });
 
 describe('the journal', () => {
-  test('damaged: it is reported, and nothing is changed', async () => {
+  test('damaged, and a pack too: both are mended in one run', async () => {
     await spoil(first, 'data/a');
     flipBit(join(store(), 'journal/000000000002.json'), 30);
     const before = storeHashes(store());
-    const result = await repair(made.workspace, { dropDamaged: true });
-    expect(result).toMatchObject({ journal: [{ what: 'journal', entry: 2 }], packs: [], remains: true });
-    expect(result.entry).toBeUndefined();
+    const plan = await repair(made.workspace, { dryRun: true });
+    expect(plan).toMatchObject({
+      journal: [{ what: 'journal', entry: 2 }],
+      packs: [{ state: 'damaged' }],
+      remains: true,
+    });
+    expect(plan.mend).toMatchObject({ source: 'index', base: 3, isExact: true });
     expect(storeHashes(store())).toEqual(before);
-  });
-
-  test('cut off: the same', async () => {
-    rmSync(join(store(), 'journal/000000000003.json'));
+    const result = await repair(made.workspace);
+    expect(result).toMatchObject({ mend: { base: 3, entry: 4 }, lostBlobs: 0, remains: false, entry: 5 });
+    expect(result.mend?.quarantined).toEqual(['quarantine/000000000002.json']);
     await made.reopen();
-    const before = storeHashes(store());
-    expect(await repair(made.workspace)).toMatchObject({ journal: [{ what: 'journal' }], remains: true });
-    expect(storeHashes(store())).toEqual(before);
+    expect((await verifyAll(made.workspace)).faults).toEqual([]);
+    await expectAll([first, second]);
   });
 
   test('a damaged checkpoint is written anew, and so is a missing one', async () => {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { blobKindName, shortId } from '../../object/blob-id.ts';
 import type { RepairResult, RepairStep } from '../../verify/repair.ts';
+import type { JournalMend } from '../../verify/repair-journal.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
@@ -18,6 +19,12 @@ const STEPS: Readonly<Record<RepairStep, string>> = {
   search: 'looking through the folder',
   copy: 'writing what was found',
 };
+const SOURCES: Readonly<Record<JournalMend['source'], string>> = {
+  index: 'what the index of this workspace remembers',
+  checkpoint: 'a checkpoint and the entries after it',
+  base: 'what a repair that was cut short had found',
+  journal: 'the entries that can be read and the packs that are there',
+};
 const PACKS_SHOWN_MAX = 20;
 const PATHS_SHOWN_MAX = 20;
 
@@ -25,7 +32,7 @@ export const repairCommand: DefineCommand = (action) =>
   new Command('repair')
     .summary('mend a damaged store')
     .description(
-      'Reads every byte of the store and mends what can be mended: what is readable of damaged packs is written anew, what is lost is fetched from the index and from your folder if a file there still has it. Damaged packs are kept in the folder quarantine of the store. A store that is whole is not changed. Exit code 20 if something is still damaged afterwards.',
+      'Reads every byte of the store and mends what can be mended: what is readable of damaged packs is written anew, what is lost is fetched from the index and from your folder if a file there still has it; the state that a damaged journal leads to is put together from the index, checkpoints, entries and packs. Damaged files are kept in the folder quarantine of the store. A store that is whole is not changed. Exit code 20 if something is still damaged afterwards.',
     )
     .option('-n, --dry-run', 'say what would be done, do nothing')
     .option('--drop-damaged', 'write snapshots anew without the files that are lost')
@@ -64,17 +71,12 @@ function report(face: Face, result: RepairResult, options: Options): void {
       kind: blobKindName(found.kind),
       place: found.place ?? null,
     })),
+    mend: result.mend ?? null,
     hits: result.hits ?? null,
     entry: result.entry ?? null,
     milliseconds: Math.round(result.milliseconds),
   });
-  if (result.journal.length > 0) {
-    for (const { entry, reason } of result.journal)
-      face.say(` ${face.style('bad', 'damaged')}  ${face.safe(placed(`journal entry ${entry}`, reason))}`);
-    face.say(' Nothing was changed: what the journal said cannot be guessed.');
-    face.say(' Put these files of journal/ back from a copy of the store, then run `snap repair` again.');
-    return;
-  }
+  if (!sayJournal(face, result)) return;
   sayPacks(face, result);
   sayRecovered(face, result);
   const will = result.dryRun ? 'would be ' : '';
@@ -83,6 +85,35 @@ function report(face: Face, result: RepairResult, options: Options): void {
     face.say(` index     told of ${counted(result.indexBlobs, 'blob')} that it lacked or misplaced`);
   sayLost(face, result, options);
   sayEnd(face, result);
+}
+
+/** False if nothing else was looked at. */
+function sayJournal(face: Face, { journal, mend, dryRun }: RepairResult): boolean {
+  for (const { entry, reason } of journal)
+    face.say(` ${face.style('bad', 'damaged')}  ${face.safe(placed(`journal entry ${entry}`, reason))}`);
+  if (journal.length > 0 && mend === undefined) {
+    face.say(' Nothing was changed. Make these files of journal/ readable, or put them back from a copy of the store,');
+    face.say(' then run `snap repair` again.');
+    return false;
+  }
+  if (mend === undefined) return true;
+  const what = mend.base === undefined ? 'what is lost' : `the state after entry ${mend.base}`;
+  face.say(` ${face.style('good', dryRun ? 'found' : 'mended')}   ${what}, from ${SOURCES[mend.source]}`);
+  if (mend.base !== undefined)
+    face.say(
+      `   a base ${dryRun ? 'would stand' : 'stands'} for the entries up to ${mend.base}; operations in those that are damaged can no longer be undone`,
+    );
+  for (const name of mend.quarantined) face.say(`   ${dryRun ? 'to be moved to quarantine: ' : ''}${name}`);
+  if (mend.packs.length > 0) face.say(`   ${counted(mend.packs.length, 'pack')} that no entry named taken in`);
+  for (const id of mend.snapshots) face.say(`   snapshot ${face.style('id', shortId(id))} is in the log again`);
+  for (const name of mend.tags) face.say(`   ${face.safe(name)} is there again`);
+  if (!mend.isExact)
+    face.say(
+      '   What only a lost entry said is not known: tags of it may be missing, what it pruned or untagged may be back.',
+    );
+  if (dryRun)
+    face.say(' If you have a copy of the store, put these files of journal/ back from it instead: that loses nothing.');
+  return true;
 }
 
 function sayPacks(face: Face, { packs, dryRun }: RepairResult): void {
@@ -144,7 +175,12 @@ function sayLost(face: Face, result: RepairResult, options: Options): void {
 function sayEnd(face: Face, result: RepairResult): void {
   const time = formatDurationMs(result.milliseconds);
   const { packs, checkpoints, recoveredCount, entry, dryRun, remains, dropped } = result;
-  const isWhole = packs.length === 0 && checkpoints.length === 0 && recoveredCount === 0 && result.lostBlobs === 0;
+  const isWhole =
+    result.journal.length === 0 &&
+    packs.length === 0 &&
+    checkpoints.length === 0 &&
+    recoveredCount === 0 &&
+    result.lostBlobs === 0;
   if (isWhole) face.say(` ${face.style('good', 'no damage')}, nothing ${dryRun ? 'to do' : 'changed'}        ${time}`);
   else if (dryRun) face.say(` nothing was changed        ${time}`);
   else

@@ -70,7 +70,7 @@ function report(face: Face, result: VerifyResult): void {
   });
   const { needed, index } = structure;
   face.say(
-    ` journal  ${formatCount(journal.entries)} entries${journal.checkpoints === 0 ? '' : `, ${formatCount(journal.checkpoints)} checkpoints`}`,
+    ` journal  ${formatCount(journal.entries)} entries${journal.checkpoints === 0 ? '' : `, ${formatCount(journal.checkpoints)} checkpoints`}${journal.replaced === 0 ? '' : `; those up to ${journal.replaced} are replaced by a base of a repair`}`,
   );
   face.say(
     ` packs    ${formatCount(structure.packs)}, ${formatSize(structure.packBytes)}, ${formatCount(structure.blobs)} blobs`,
@@ -145,7 +145,9 @@ function sayAdvice(face: Face, { faults, hits, formerPacks, missingBlobs }: Veri
   if (packs || faults.some(({ what }) => what === 'checkpoint'))
     face.say(' `snap repair --dry-run` says what can be mended, and `snap repair` mends it.');
   if (faults.some(({ what }) => what === 'journal'))
-    face.say(' Put the journal entries named above back from a copy of the store; do not run gc before.');
+    face.say(
+      ' Put the journal entries named above back if you have a copy of the store; else `snap repair --dry-run` says what is known without them.',
+    );
 }
 
 /** Needed, and in no readable pack. */

@@ -38,7 +38,7 @@ export interface JournalRecord {
 
 export type Report = (where: string, work: () => void) => boolean;
 
-const OPERATIONS = /^(?:init|commit|checkout|tag|prune|condemn|sweep|undo)$/;
+const OPERATIONS = /^(?:init|commit|checkout|tag|prune|condemn|sweep|repair|undo)$/;
 const TAG = /^tags\/(?!-)[\p{L}\p{M}\p{N}._/+@=-]+$/u;
 const list = (check: (item: Json) => unknown) => (value: Json) =>
   Array.isArray(value) && value.every((item) => check(item) !== false);
@@ -91,9 +91,12 @@ function isGrafts(value: Json): boolean {
   );
 }
 
-/** Replays the journal; stops at the first entry that is not sound. `report` runs each step and keeps what it throws. */
+/**
+ * Replays the journal; stops at the first entry that is not sound, unless a base stands for it. `report` runs each step
+ * and keeps what it throws.
+ */
 export function replay(store: string, report: Report, seen: (entry: JournalRecord) => void = () => undefined): State {
-  const state: State = {
+  let state: State = {
     number: 0,
     hash: null,
     refs: new Map(),
@@ -102,18 +105,24 @@ export function replay(store: string, report: Report, seen: (entry: JournalRecor
     grafts: new Map(),
     swept: new Set(),
   };
+  let replaced = 0;
   for (;;) {
     const name = `journal/${digits(state.number + 1)}.json`;
     const path = join(store, name);
-    if (!fs.existsSync(path)) break;
-    const isSound = report(name, () => {
+    const next = (): void => {
       const bytes = fs.readFileSync(path);
       const entry = readEntry(bytes);
       apply(state, entry);
       state.hash = sha256(bytes);
       seen(entry);
-    });
-    if (!isSound) break;
+    };
+    const base = isSound(() => checkFollows(path, state)) ? undefined : newestBase(store, state.number);
+    if (base !== undefined && base.number > replaced) {
+      state = base;
+      replaced = base.number;
+      continue;
+    }
+    if (!fs.existsSync(path) || !report(name, next)) break;
     if (state.number % 256 === 0) checkCheckpoint(store, state, report);
   }
   const expected = new Set(Array.from({ length: state.number }, (_, i) => `${digits(i + 1)}.json`));
@@ -123,6 +132,62 @@ export function replay(store: string, report: Report, seen: (entry: JournalRecor
   }
   report('journal', () => must(state.number > 0, 'no first entry'));
   return state;
+}
+
+function checkFollows(path: string, state: State): void {
+  must(readEntry(fs.readFileSync(path)).previous === state.hash, 'an entry that does not follow the one before');
+}
+
+function isSound(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The newest base from `number` on that is whole and that its entry, or the one after it, belongs to. */
+function newestBase(store: string, number: number): State | undefined {
+  const folder = join(store, 'bases');
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder).sort().reverse() : [];
+  for (const name of names) {
+    const bytes = fs.readFileSync(join(folder, name));
+    const body = bytes.subarray(65);
+    if (bytes.toString('latin1', 0, 65) !== `${sha256(body)}\n`) continue;
+    const base = record(canonicalJson(body), {
+      condemned: list(isPackId),
+      format: (value) => value === 1,
+      grafts: isGrafts,
+      hash: HEX64,
+      number: 'count',
+      packs: list((item) => record(item, { blobs: 'count', id: HEX32, sha256: HEX64, size: 'count' })),
+      refs: isRefs,
+    }) as unknown as Omit<JournalRecord, 'refs'> & { hash: string; refs: Record<string, string> };
+    if (base.number < number || name !== `${digits(base.number)}.json`) continue;
+    const at = (n: number): string => join(store, `journal/${digits(n)}.json`);
+    const isOwn = isSound(() => must(sha256(fs.readFileSync(at(base.number))) === base.hash, 'another entry'));
+    const isNamed = isSound(() => checkFollows(at(base.number + 1), { hash: base.hash } as State));
+    if (!isOwn && !isNamed) continue;
+    return {
+      number: base.number,
+      hash: base.hash,
+      refs: new Map(Object.entries(base.refs)),
+      packs: new Map(base.packs.map((pack) => [pack.id, pack])),
+      condemned: new Set(base.condemned),
+      grafts: new Map(Object.entries(base.grafts)),
+      swept: new Set(),
+    };
+  }
+  return undefined;
+}
+
+function isRefs(value: Json): boolean {
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    Object.entries(value).every(([name, id]) => typeof id === 'string' && HEX64.test(id) && isRef(name, id))
+  );
 }
 
 /** In the order of SPEC.md "State and checkpoints". */

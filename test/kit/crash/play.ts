@@ -73,7 +73,7 @@ function checkOrder(model: CrashModel, ops: readonly TraceOp[]): void {
     };
     if (
       (op.kind === 'rename' || op.kind === 'link') &&
-      /(^|\/)(packs|journal|checkpoints)\/|config\.json$/.test(op.to)
+      /(^|\/)(packs|journal|checkpoints|bases)\/|config\.json$/.test(op.to)
     ) {
       model.bytesAreSafe(op.from) || fail('its bytes are not safe yet');
       const journal = /^(.*)\/journal\/\d{12}\.json$/.exec(op.to);

@@ -240,8 +240,9 @@ const heads: Target = {
   words: ['-', ' ', '\n', '0', '999999999999', '9'.repeat(400)],
   codes: DAMAGED,
   run: (input) => {
-    const { snapshot, journalNumber } = readHead(realDisk, file('HEAD', input));
-    return Buffer.from(`${snapshot ?? '-'} ${journalNumber}\n`);
+    const { snapshot, journalNumber, journalHash } = readHead(realDisk, file('HEAD', input));
+    const seen = journalHash === undefined ? '' : ` ${journalHash}`;
+    return Buffer.from(`${snapshot ?? '-'} ${journalNumber}${seen}\n`);
   },
 };
 
