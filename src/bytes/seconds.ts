@@ -9,12 +9,14 @@ const COARSE_FROM = 2 ** 32;
  */
 export function secondsNotAfter(nanoseconds: bigint): number {
   const whole = Number(nanoseconds / 1_000_000_000n);
-  const micros = Number((nanoseconds / 1000n) % 1_000_000n);
-  let time = whole + micros / 1e6;
+  const nanos = Number(nanoseconds % 1_000_000_000n);
   if (whole >= COARSE_FROM) {
-    while ((time - whole) * 1e6 > micros) time -= gapAt(time);
-    return time;
+    let coarse = whole + nanos / 1e9;
+    while ((coarse - whole) * 1e9 > nanos) coarse -= gapAt(coarse);
+    return coarse;
   }
+  const micros = Math.floor(nanos / 1000);
+  let time = whole + micros / 1e6;
   while ((time - whole) * 1e9 < micros * 1000 || Math.trunc(time * 1e6) < whole * 1e6 + micros) time += gapAt(time);
   return time;
 }

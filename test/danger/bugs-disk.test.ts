@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { realDisk } from '../../src/disk/disk.ts';
 import { hasCode, SnapError } from '../../src/errors.ts';
-import { AMOUNT, amount } from '../kit/amount.ts';
+import { amount } from '../kit/amount.ts';
 import { verifyAll } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
+import { testFrom } from '../kit/test-from.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 import { commitOver } from './crafted.ts';
@@ -94,7 +95,7 @@ test('#10 after a failed write or sync the same file is never written or synced 
   expect((await verifyAll(made.workspace)).faults).toEqual([]);
 });
 
-test.runIf(AMOUNT !== 'sample')(
+testFrom('ordinary')(
   '#29 folders that cannot be synced (EINVAL, ENOTSUP, EPERM, EISDIR) do not stop a commit; EIO does',
   LONG,
   async () => {

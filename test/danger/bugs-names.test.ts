@@ -7,9 +7,10 @@ import { commit } from '../../src/api/commit.ts';
 import { readFile } from '../../src/api/diff.ts';
 import { show } from '../../src/api/history.ts';
 import { tag, tags } from '../../src/api/tag.ts';
-import { AMOUNT, amount } from '../kit/amount.ts';
+import { amount } from '../kit/amount.ts';
 import { fingerprint, roundTimes } from '../kit/folder.ts';
 import { snap } from '../kit/snap.ts';
+import { testFrom } from '../kit/test-from.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
@@ -93,7 +94,7 @@ test('#14 names that differ in case or in Unicode form only are files of their o
   expect(made.read('e\u0301')).toBe(`I am ${JSON.stringify('e\u0301')}`);
 });
 
-test.runIf(AMOUNT !== 'sample')(
+testFrom('ordinary')(
   '#31 every byte but / and NUL in names and in targets of links, and targets of any length',
   async () => {
     const root = Buffer.from(`${made.root}/`);

@@ -12,6 +12,7 @@ import { footerStart } from '../kit/checker/pack.ts';
 import { flipBit } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
 import { snap } from '../kit/snap.ts';
+import { testFrom } from '../kit/test-from.ts';
 import type { ExamAnswer } from './corruption/exam.ts';
 import { Examiner } from './corruption/examiner.ts';
 import type { Fixture } from './corruption/fixture.ts';
@@ -234,7 +235,7 @@ describe('stored files', () => {
     expect(snap(['log'], { cwd: root }).code).toBe(0);
   });
 
-  test.runIf(AMOUNT === 'long')('every bit of files up to 4 KiB', { timeout: 600 * MINUTES }, async () => {
+  testFrom('long')('every bit of files up to 4 KiB', { timeout: 600 * MINUTES }, async () => {
     const mutations = targetsOf(fixture.root).flatMap((target) => {
       const { size } = fs.statSync(join(fixture.root, target.file));
       if (size > 4096) return [];

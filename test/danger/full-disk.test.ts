@@ -11,11 +11,12 @@ import { gc } from '../../src/api/gc.ts';
 import { initWorkspace, openWorkspace } from '../../src/api/workspace.ts';
 import { hasCode } from '../../src/errors.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
-import { AMOUNT, amount, randomFrom, SEED } from '../kit/amount.ts';
+import { amount, randomFrom, SEED } from '../kit/amount.ts';
 import { verifyAll } from '../kit/damage.ts';
 import { fingerprint, roundTimes, temporaryFolder } from '../kit/folder.ts';
 import type { Ran } from '../kit/snap.ts';
 import { ok, snap } from '../kit/snap.ts';
+import { testFrom } from '../kit/test-from.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
 const IS_ROOT = process.getuid?.() === 0;
@@ -239,7 +240,7 @@ describe.runIf(mayBeNobody)('another user', () => {
     expect(fs.readFileSync(join(root(), 'a'), 'utf8')).toBe('three');
   });
 
-  test.runIf(AMOUNT !== 'sample')('of a store that may not even be read: an error that says so', () => {
+  testFrom('ordinary')('of a store that may not even be read: an error that says so', () => {
     prepare(root());
     fs.chmodSync(join(root(), '.snap'), 0o700);
     for (const args of [['log'], ['status'], ['commit', '-m', 'x']]) {

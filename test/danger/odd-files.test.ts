@@ -7,9 +7,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { realDisk } from '../../src/disk/disk.ts';
-import { AMOUNT, amount } from '../kit/amount.ts';
+import { amount } from '../kit/amount.ts';
 import { verifyAll } from '../kit/damage.ts';
 import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
+import { testFrom } from '../kit/test-from.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 import { commitOver, plainPath, removeDeep } from './crafted.ts';
@@ -189,7 +190,7 @@ test('FIFOs, sockets, devices, loops of links, setuid, sticky and odd times', as
   await new Promise((resolve) => server.close(resolve));
 });
 
-test.runIf(AMOUNT !== 'sample')('times to the nanosecond are no change after a checkout', async () => {
+testFrom('ordinary')('times to the nanosecond are no change after a checkout', async () => {
   for (const nanoseconds of ['1', '999999999', '123456789', '000000001', '123000000'])
     for (const second of ['1700000000', '0', '-5', '4294967296']) {
       // Node sets times before 1970 to the millisecond.
@@ -205,7 +206,7 @@ test.runIf(AMOUNT !== 'sample')('times to the nanosecond are no change after a c
   expect((await commit(made.workspace, { rescan: true })).id).toBeUndefined();
 });
 
-test.runIf(AMOUNT === 'long')('a sparse file of 5 GiB', { timeout: 900_000 }, async () => {
+testFrom('long')('a sparse file of 5 GiB', { timeout: 900_000 }, async () => {
   const fd = fs.openSync(at('sparse'), 'w');
   fs.ftruncateSync(fd, 5 * 2 ** 30);
   for (const position of [0, 2 ** 31 - 1, 2 ** 32 - 3, 2 ** 32 + 1, 5 * 2 ** 30 - 7])

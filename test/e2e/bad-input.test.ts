@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fingerprint, makeOddFolder, noise, temporaryFolder } from '../kit/folder.ts';
@@ -285,8 +286,10 @@ describe('at the same time', () => {
     const child = spawn(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    setTimeout(() => child.kill('SIGINT'), 350);
-    const code = await new Promise<number | null>((resolve) => child.on('exit', resolve));
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    while (!fs.existsSync(`${folder.path}/.snap/lock`) && child.exitCode === null) await sleep(5);
+    child.kill('SIGINT');
+    const code = await ended;
     expect([0, 130]).toContain(code);
     expect(fs.existsSync(`${folder.path}/.snap/lock`)).toBe(false);
     const before = fingerprint(folder.path);
