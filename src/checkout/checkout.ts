@@ -4,7 +4,7 @@
  */
 
 import { ensureFolder } from '../disk/files.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { isStore } from '../repo/is-store.ts';
@@ -129,6 +129,7 @@ export async function checkoutTo(
       throw error;
     }
   } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
     throw fromSystemError(error, 'writing into', folder);
   } finally {
     session.end();

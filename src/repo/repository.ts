@@ -2,9 +2,9 @@
  * An open workspace: its settings, its store, its index and readers, held together and closed together. The verbs get
  * one of these. Only `publish` changes the store's state.
  */
+import { Breath } from '../async/breath.ts';
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
-import { tryLock } from '../disk/lock-file.ts';
 import { describing, errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -31,8 +31,8 @@ import type { StoreConfig } from './store-config.ts';
 import { decodeStoreConfig } from './store-config.ts';
 import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
+import { lockWorkspace } from './workspace-lock.ts';
 
-const LOCK_POLL_MS = 50;
 /** HEAD's journal number is written anew once others published this many entries. */
 const HEAD_LAG_MAX = 64;
 
@@ -96,9 +96,14 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
 
 /**
  * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
- * `storage`: where its store is, if that is no local folder.
+ * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees.
  */
-export async function openRepository(environment: Environment, root: string, storage?: Backend): Promise<Repository> {
+export async function openRepository(
+  environment: Environment,
+  root: string,
+  storage?: Backend,
+  signal?: AbortSignal,
+): Promise<Repository> {
   const { disk } = environment;
   const folder = root === '/' ? '/.snap' : `${root}/.snap`;
   const configPath = `${folder}/${WORKSPACE.config}`;
@@ -116,7 +121,7 @@ export async function openRepository(environment: Environment, root: string, sto
   whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
   const opened = await openIndex(environment, folder, config.id);
   try {
-    return await assemble(environment, root, folder, settings, config, backend, opened);
+    return await assemble(environment, root, folder, settings, config, backend, opened, signal);
   } catch (error) {
     await opened.close();
     throw error;
@@ -131,8 +136,8 @@ async function assemble(
   config: StoreConfig,
   backend: Backend,
   opened: Awaited<ReturnType<typeof openIndex>>,
+  signal: AbortSignal | undefined,
 ): Promise<Repository> {
-  const notices = opened.notice === undefined ? [] : [opened.notice];
   const workspaceId = textSetting(settings, 'workspace.id') ?? '';
   let head = readHead(environment.disk, folder);
   const stored = opened.index === 'locked' ? undefined : opened.index;
@@ -143,7 +148,7 @@ async function assemble(
   if (damage === undefined) await catchUp(backend, index, known.from, known.entries, state);
   else if (index.state.number === 0) await catchUp(backend, index, state, [], state);
   if (damage === undefined) head = await catchUpHead(environment, folder, workspaceId, backend, state);
-  const blobs = new BlobReader(backend, index, () => state);
+  const blobs = new BlobReader(backend, index, () => state, new Breath(environment.elapsed, signal));
   return {
     environment,
     root,
@@ -156,7 +161,7 @@ async function assemble(
     index,
     blobs,
     trees: treeReader(blobs),
-    notices,
+    notices: opened.notice === undefined ? [] : [opened.notice],
     damage,
     state: () => state,
     head: () => head,
@@ -249,37 +254,6 @@ function whereWritable(work: () => void): void {
     work();
   } catch (error) {
     if (!isReadOnly(error)) throw error;
-  }
-}
-
-async function lockWorkspace(
-  environment: Environment,
-  folder: string,
-  waitMs: number,
-  waiting?: (who: string) => void,
-): Promise<LockFile> {
-  const deadline = environment.elapsed() + waitMs;
-  for (let told = false; ; ) {
-    const lock = takeLock(environment, `${folder}/${WORKSPACE.lock}`);
-    if ('release' in lock) return lock;
-    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
-    if (environment.elapsed() >= deadline) {
-      throw new SnapError('locked', `the workspace is in use by ${who}`, {
-        hint: 'Wait until it is done, or give more time with --lock-timeout.',
-        context: { pid: lock.pid, host: lock.host },
-      });
-    }
-    if (!told) waiting?.(who);
-    told = true;
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-  }
-}
-
-function takeLock(environment: Environment, path: string): ReturnType<typeof tryLock> {
-  try {
-    return tryLock(environment.disk, path, environment.holder);
-  } catch (error) {
-    throw fromSystemError(error, 'locking', path);
   }
 }
 
