@@ -24,6 +24,7 @@ import { appendEntry, readEntry, readState } from './journal.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { isReadOnly, openIndex } from './open-index.ts';
+import { ownedEnvironment } from './owned-environment.ts';
 import { indexFromFooters, readPackFooter } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting } from './settings.ts';
@@ -99,16 +100,17 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
  * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees.
  */
 export async function openRepository(
-  environment: Environment,
+  outside: Environment,
   root: string,
   storage?: Backend,
   signal?: AbortSignal,
 ): Promise<Repository> {
-  const { disk } = environment;
   const folder = root === '/' ? '/.snap' : `${root}/.snap`;
   const configPath = `${folder}/${WORKSPACE.config}`;
-  const settings = parseSettings(readText(environment, configPath), configPath);
+  const settings = parseSettings(readText(outside, configPath), configPath);
   const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
+  const environment = ownedEnvironment(outside, [folder, storePath]);
+  const { disk } = environment;
   const backend = storage ?? fileBackend(disk, storePath, environment.uniqueName);
   const configBytes = await backend.get(STORE_CONFIG);
   if (configBytes === undefined) {
