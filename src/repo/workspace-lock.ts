@@ -1,4 +1,5 @@
 /** The lock of commands that change a workspace: waited for, and named when the wait was in vain. */
+import { requireFolder } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
@@ -14,6 +15,8 @@ export async function lockWorkspace(
   waitMs: number,
   waiting?: (who: string) => void,
 ): Promise<LockFile> {
+  // What a command that changes anything needs; without it, it would stop halfway.
+  requireFolder(environment.disk, `${folder}/${WORKSPACE.temporary}`);
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {
     const lock = takeLock(environment, `${folder}/${WORKSPACE.lock}`);
