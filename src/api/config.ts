@@ -9,6 +9,7 @@ import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { parseTiers } from '../gc/rules.ts';
 import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
+import { ownedEnvironment } from '../repo/owned-environment.ts';
 import { findWorkspace } from '../repo/repository.ts';
 import type { SettingKey, Settings } from '../repo/settings.ts';
 import { parseSettingKey, parseSettings, parseSettingTexts, settingKeys, settingKind } from '../repo/settings.ts';
@@ -48,9 +49,10 @@ export interface Config {
 
 /** The settings of the workspace that the absolute path `folder` lies in. Throws `no-workspace`. */
 export function openConfig(folder: string): Config {
-  const environment = processEnvironment('snap config');
-  const root = findWorkspace(environment, folder);
+  const outside = processEnvironment('snap config');
+  const root = findWorkspace(outside, folder);
   const snapFolder = root === '/' ? '/.snap' : `${root}/.snap`;
+  const environment = ownedEnvironment(outside, [snapFolder]);
   const path = `${snapFolder}/${WORKSPACE.config}`;
   const read = (): string => readText(environment, path);
   const list = (): ListedSetting[] => listed(read(), path, root);

@@ -55,7 +55,7 @@ export async function openWorkspaceIn(
   folder: string,
   options: OpenOptions = {},
 ): Promise<Workspace> {
-  const repository = await openRepository(environment, findWorkspace(environment, folder));
+  const repository = await openRepository(environment, findWorkspace(environment, folder), undefined, options.signal);
   let closed = false;
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
     if (closed)

@@ -5,7 +5,7 @@
 import { clampInt64 } from '../bytes/int64.ts';
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { linkGroup, sameTime } from '../object/tree-entry.ts';
+import { linkGroup, sameMetadata, sameTime } from '../object/tree-entry.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { ApplyOptions } from './apply-options.ts';
@@ -33,6 +33,13 @@ export interface ApplyResult {
   readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
 }
 
+/** A file with several names. Others with its key and its bytes, but another mode, owner or time, are not it. */
+interface LinkedFile {
+  readonly entry: TreeEntry;
+  readonly first: string;
+  readonly others: string[];
+}
+
 export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
 
 /** `steps` gives each step to what it is called with, one after the other. */
@@ -57,7 +64,7 @@ class Apply {
   readonly #options: ApplyOptions;
   readonly #writer: FileWriter;
   readonly #folders: Extract<Step, { kind: 'folder' }>[] = [];
-  readonly #links = new Map<string, { readonly first: string; readonly others: string[] }>();
+  readonly #links = new Map<string, LinkedFile[]>();
   readonly #failures: FailedPath[] = [];
   readonly #kept: string[] = [];
   readonly #notMade: string[] = [];
@@ -118,7 +125,7 @@ class Apply {
     await this.#writer.finish();
     const { target } = this.#options;
     const failed = new Map([...this.#failures, ...this.#writer.failures].map((failure) => [failure.path, failure]));
-    for (const { first, others } of this.#links.values()) {
+    for (const { first, others } of [...this.#links.values()].flat()) {
       const failure = failed.get(first);
       for (const path of others) {
         // What stands at the first name is then not the file of the snapshot.
@@ -218,12 +225,14 @@ class Apply {
     const { path } = step;
     if (step.kind === 'write') {
       const key = linkGroup(step.entry);
-      const group = key === undefined ? undefined : this.#links.get(key);
-      if (group === undefined) {
-        if (key !== undefined) this.#links.set(key, { first: path, others: [] });
+      if (key === undefined) return this.#writer.write(path, step.entry, expected);
+      const files = this.#links.get(key) ?? [];
+      const same = files.find((file) => sameMetadata(file.entry, step.entry));
+      if (same === undefined) {
+        this.#links.set(key, [...files, { entry: step.entry, first: path, others: [] }]);
         return this.#writer.write(path, step.entry, expected);
       }
-      group.others.push(path);
+      same.others.push(path);
     } else if (step.kind === 'symlink') {
       this.#options.target.symlink(path, step.entry);
       this.#written++;

@@ -4,7 +4,7 @@
  */
 
 import { ensureFolder } from '../disk/files.ts';
-import { describing, fromSystemError, SnapError } from '../errors.ts';
+import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { isStore } from '../repo/is-store.ts';
@@ -160,6 +160,7 @@ export async function checkoutTo(
       target.close();
     }
   } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
     throw fromSystemError(error, 'writing into', folder);
   } finally {
     session.end();

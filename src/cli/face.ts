@@ -126,10 +126,10 @@ export class Face {
     const { openWorkspace } = await import('../api/workspace.ts');
     const workspace = await openWorkspace(this.folder, this.openOptions());
     try {
-      const { notices, damage } = workspace.repository;
-      for (const notice of notices) this.note(notice);
+      for (const notice of workspace.repository.notices) this.note(notice);
       await work(workspace);
-      // What was read is right; that there is damage must not go unnoticed.
+      // What was read is right; that there is damage must not go unnoticed. A repair may have mended it.
+      const { damage } = workspace.repository;
       if (damage !== undefined) this.fail(damage);
     } finally {
       await workspace.close();

@@ -31,6 +31,9 @@ export const OPEN = {
   folderThroughLink: fs.constants.O_RDONLY | fs.constants.O_DIRECTORY,
 } as const;
 
+/** Set in flags that may make a new file. */
+export const CREATES = fs.constants.O_CREAT;
+
 export interface Disk {
   open(path: string, flags: number, mode?: number): number;
   close(fd: number): void;

@@ -17,7 +17,7 @@ export function openForReading(disk: Disk, path: string): number | undefined {
     fd = disk.open(path, OPEN.read);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    if (disk.lstat(path)?.isSymbolicLink() === true) throw noFile(path, 'a link that leads nowhere');
+    if (disk.lstat(path)?.isSymbolicLink() === true) throw notOurs(path, 'a link that leads nowhere');
     return undefined;
   }
   let isFile = false;
@@ -26,13 +26,13 @@ export function openForReading(disk: Disk, path: string): number | undefined {
   } finally {
     if (!isFile) disk.close(fd);
   }
-  if (!isFile) throw noFile(path, 'no file');
+  if (!isFile) throw notOurs(path, 'no file');
   return fd;
 }
 
-function noFile(path: string, what: string): SnapError {
+function notOurs(path: string, what: string): SnapError {
   return new SnapError('corrupt-data', `${path} is ${what}`, {
-    hint: 'Something was put in the place of a file of snap. Move it away; `snap verify` shows what is missing then.',
+    hint: 'Something was put in the place of what snap keeps there. Move it away; `snap verify` shows what is missing then.',
     context: { path },
   });
 }
@@ -140,6 +140,28 @@ export function ensureFolder(disk: Disk, path: string, mode?: number): void {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
   syncFolder(disk, parent);
+}
+
+/** As `ensureFolder`, of a folder of our own. Throws `corrupt-data` where something else was put in its place. */
+export function ensureOwnFolder(disk: Disk, path: string): void {
+  requireFolder(disk, path);
+  ensureFolder(disk, path);
+}
+
+/** Throws `corrupt-data` if `path`, or what there is of the way to it, is no folder. A link may lead to one. */
+export function requireFolder(disk: Disk, path: string): void {
+  const stat = disk.lstat(path);
+  if (stat === undefined && folderOf(path) !== path) requireFolder(disk, folderOf(path));
+  if (stat === undefined || stat.isDirectory()) return;
+  if (!stat.isSymbolicLink()) throw notOurs(path, 'no folder');
+  try {
+    disk.close(disk.open(path, OPEN.folderThroughLink));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
+      throw notOurs(path, 'a link that leads to no folder');
+    throw error;
+  }
 }
 
 /** Writes a small file that need not survive a crash of the machine. */

@@ -4,7 +4,7 @@
  * commits; its lock only spares double work. SPEC.md "Garbage collection".
  */
 
-import { ensureFolder, folderOf } from '../disk/files.ts';
+import { ensureOwnFolder, folderOf } from '../disk/files.ts';
 import type { Holder, LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { SnapError } from '../errors.ts';
@@ -218,7 +218,7 @@ function waitingFor(
 function lockGc({ environment, backend }: Repository): LockFile | undefined {
   const path = backend.localPath(GC_LOCK);
   if (path === undefined) return undefined;
-  ensureFolder(environment.disk, folderOf(path));
+  ensureOwnFolder(environment.disk, folderOf(path));
   const lock = tryLock(environment.disk, path, environment.holder);
   if ('release' in lock) return lock;
   throw new SnapError('locked', `another gc is at work: \`${lock.command}\` (process ${lock.pid} on ${lock.host})`, {

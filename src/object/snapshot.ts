@@ -107,9 +107,11 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   return snapshot;
 }
 
+/** Years of more digits come from a clock that was far off: what they stamp is as good as any other snapshot. */
 function checkedTime(fields: Fields): string {
   const time = fields.text('time');
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/.test(time) && Number.isFinite(Date.parse(time))
+  return /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/.test(time) &&
+    Number.isFinite(Date.parse(time))
     ? time
     : fields.fail('time');
 }

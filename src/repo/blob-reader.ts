@@ -2,6 +2,7 @@
  * Reads blobs of a store: index first, then the packs of the newest state, and only then an error. Every blob is hashed
  * before it is handed out. Decoded blocks are kept in a small cache, because neighbours are read together.
  */
+import type { Breath } from '../async/breath.ts';
 import type { Zstd } from '../compress/zstd.ts';
 import { loadZstd } from '../compress/zstd.ts';
 import { hasCode, SnapError } from '../errors.ts';
@@ -32,11 +33,15 @@ export class BlobReader {
   readonly #packs: PackSearch;
   #zstd: Zstd | undefined;
 
-  constructor(backend: Backend, index: BlobIndex, state: () => StoreState) {
+  readonly #breath: Breath | undefined;
+
+  /** `breath`: taken at each read, so that no walk through trees, however long, keeps signals out. */
+  constructor(backend: Backend, index: BlobIndex, state: () => StoreState, breath?: Breath) {
     this.#backend = backend;
     this.#index = index;
     this.#state = state;
     this.#packs = new PackSearch(backend, state);
+    this.#breath = breath;
   }
 
   /** Where a blob lies. Throws `corrupt-data` if no pack of the store has it. */
@@ -51,6 +56,8 @@ export class BlobReader {
 
   /** The bytes of a blob. Throws `corrupt-data` if they are missing or damaged. */
   async read(kind: BlobKind, id: BlobId): Promise<Buffer> {
+    const pause = this.#breath?.take();
+    if (pause !== undefined) await pause;
     if (kind === BLOB_KIND.tree || kind === BLOB_KIND.snapshot) {
       const cached = this.#index.object(kind, id);
       if (cached !== undefined && blobIdOf(cached) === id) return cached;

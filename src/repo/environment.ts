@@ -32,8 +32,13 @@ export interface Environment {
 /** `date` as ISO 8601 with milliseconds and the machine's zone: "2026-11-20T14:02:11.123+01:00". */
 export function zonedTime(environment: Environment, date: Date): string {
   const minutes = environment.zoneMinutes(date);
-  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, -1);
+  const shown = Math.max(TIME_MS_MIN, Math.min(TIME_MS_MAX, date.getTime() + minutes * 60_000));
+  const local = new Date(shown).toISOString().slice(0, -1);
   const size = Math.abs(minutes);
   const zone = `${String(Math.floor(size / 60)).padStart(2, '0')}:${String(size % 60).padStart(2, '0')}`;
   return `${local}${minutes < 0 ? '-' : '+'}${zone}`;
 }
+
+/** Years of four digits, in every zone: a clock that is far off is no reason to write what no reader takes. */
+const TIME_MS_MIN = Date.parse('0001-01-02T00:00:00Z');
+const TIME_MS_MAX = Date.UTC(9999, 11, 30);

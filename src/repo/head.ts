@@ -3,7 +3,7 @@
  * that published its entry and died before it moved HEAD is caught up from the journal at the next open.
  */
 import type { Disk } from '../disk/disk.ts';
-import { readWhole, replaceFile } from '../disk/files.ts';
+import { readWhole, replaceFile, requireFolder } from '../disk/files.ts';
 import { describing, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
@@ -41,9 +41,10 @@ export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: st
   const seen = head.journalHash === undefined ? '' : ` ${head.journalHash}`;
   const text = `${head.snapshot ?? '-'} ${head.journalNumber}${seen}\n`;
   const path = `${folder}/${WORKSPACE.head}`;
-  describing('writing', path, () =>
-    replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`),
-  );
+  describing('writing', path, () => {
+    requireFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+    replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`);
+  });
 }
 
 /** Where HEAD of a workspace is after an entry: it moved it itself, or a repair wrote its snapshot anew or took it out. */

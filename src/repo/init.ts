@@ -10,6 +10,7 @@ import type { Environment } from './environment.ts';
 import { appendEntry, readEntryIfWhole } from './journal.ts';
 import { readState } from './journal-base.ts';
 import { IGNORE_FILE, isWithin, STORE_CONFIG, storeInside, WORKSPACE } from './layout.ts';
+import { ownedEnvironment } from './owned-environment.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
 
@@ -33,10 +34,11 @@ export interface InitResult {
 }
 
 /** Throws `exists`, `refused`, `permission`, `unsupported-format`. */
-export async function initWorkspace(environment: Environment, options: InitOptions): Promise<InitResult> {
-  const { disk } = environment;
+export async function initWorkspace(outside: Environment, options: InitOptions): Promise<InitResult> {
   const { root } = options;
   const folder = `${root}/.snap`;
+  const environment = ownedEnvironment(outside, [folder, ...(options.store === undefined ? [] : [options.store])]);
+  const { disk } = environment;
   if (disk.lstat(`${folder}/${WORKSPACE.config}`) !== undefined) {
     throw new SnapError('exists', `${root} is a workspace already`, {
       hint: 'Run `snap status` or `snap commit` there.',

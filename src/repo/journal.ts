@@ -90,7 +90,7 @@ export async function requireSeen(backend: Backend, number: number, hash: string
   if ((await readEntryIfWhole(backend, number + 1))?.entry.previous === hash) return;
   throw new SnapError(
     'corrupt-data',
-    own === undefined
+    own === undefined || (await readEntryIfWhole(backend, number)) === undefined
       ? `journal entry ${number} is missing or damaged, which this workspace has seen`
       : `the journal is not the one that this workspace has seen: entry ${number} is another one`,
     { context: { entry: number } },

@@ -23,26 +23,39 @@ export interface KnownState {
 
 /** `remembered`: the state of the index. `head`: names the newest entry that this workspace is known to have seen. */
 export async function readKnownState(backend: Backend, remembered: StoreState, head: Head): Promise<KnownState> {
+  const seen = Math.max(remembered.number, head.journalNumber);
   let failure: SnapError;
   try {
     const read = await readState(backend, remembered);
-    const seen = Math.max(remembered.number, head.journalNumber);
-    if (read.state.number >= seen) {
-      await requireSeenByHead(backend, head, remembered, read.state);
-      return { ...read, damage: undefined };
-    }
-    failure = new SnapError(
-      'corrupt-data',
-      `the journal of the store ends at entry ${read.state.number}, but this workspace has seen entry ${seen}`,
-    );
+    if (read.state.number < seen) throw tooShort(read.state.number, seen);
+    await requireSeenByHead(backend, head, remembered, read.state);
+    return { ...read, damage: undefined };
   } catch (error) {
     if (!hasCode(error, 'corrupt-data')) throw error;
-    failure = error;
+    const end = await endOf(backend);
+    failure = end !== undefined && end < seen ? tooShort(end, seen) : error;
   }
   const from = remembered.number > 0 ? remembered : await newestCheckpoint(backend);
   const state = await foldIntact(backend, from);
   const damage = damageOf(failure, state.number);
   return { state, from, entries: [], damage };
+}
+
+function tooShort(end: number, seen: number): SnapError {
+  return new SnapError(
+    'corrupt-data',
+    `the journal of the store ends at entry ${end}, but this workspace has seen entry ${seen}`,
+  );
+}
+
+/** The last number of a journal that is sound in itself. */
+async function endOf(backend: Backend): Promise<number | undefined> {
+  try {
+    return (await readState(backend)).state.number;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return undefined;
+  }
 }
 
 /** A base may stand for the entry that HEAD has seen; then it has to know the snapshot. */

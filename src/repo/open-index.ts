@@ -6,7 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Disk } from '../disk/disk.ts';
-import { removeTree, writeMarker } from '../disk/files.ts';
+import { ensureFolder, removeTree, writeMarker } from '../disk/files.ts';
+import { giveFilesAway } from '../disk/given-away.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
 import { errnoOf, fromSystemError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
@@ -54,6 +55,9 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   }
   // LevelDB would wait for the writer of a FIFO for ever.
   if (!holdsFilesOnly(disk, path)) notice = discard(environment, path, 'something else lies among its files');
+  // A superuser in somebody's workspace: LevelDB makes its files as his.
+  const isGiven = environment.uid === 0 && disk.lstat(folder)?.uid !== 0n;
+  if (isGiven) ensureFolder(disk, path);
   let level: LevelIndex | 'locked';
   try {
     level = await openLevel(path, storeId);
@@ -77,6 +81,7 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   const close = async (): Promise<void> => {
     await opened.close();
     quietly(() => {
+      if (isGiven) giveFilesAway(disk, path);
       if (opened.suspect) discard(environment, path, '');
       removeTree(disk, marker);
     });

@@ -2,9 +2,9 @@
  * An open workspace: its settings, its store, its index and readers, held together and closed together. The verbs get
  * one of these. Only `publish` changes the store's state.
  */
+import { Breath } from '../async/breath.ts';
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
-import { tryLock } from '../disk/lock-file.ts';
 import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -23,6 +23,7 @@ import { readState } from './journal-base.ts';
 import { readKnownState } from './known-state.ts';
 import { STORE_CONFIG, WORKSPACE } from './layout.ts';
 import { openIndex } from './open-index.ts';
+import { ownedEnvironment } from './owned-environment.ts';
 import { indexFromFooters } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
@@ -30,8 +31,7 @@ import type { StoreConfig } from './store-config.ts';
 import { decodeStoreConfig } from './store-config.ts';
 import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
-
-const LOCK_POLL_MS = 50;
+import { lockWorkspace } from './workspace-lock.ts';
 
 export interface Repository {
   readonly environment: Environment;
@@ -95,14 +95,20 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
 
 /**
  * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
- * `storage`: where its store is, if that is no local folder.
+ * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees.
  */
-export async function openRepository(environment: Environment, root: string, storage?: Backend): Promise<Repository> {
-  const { disk } = environment;
+export async function openRepository(
+  outside: Environment,
+  root: string,
+  storage?: Backend,
+  signal?: AbortSignal,
+): Promise<Repository> {
   const folder = root === '/' ? '/.snap' : `${root}/.snap`;
   const configPath = `${folder}/${WORKSPACE.config}`;
-  const settings = parseSettings(readText(environment, configPath), configPath);
+  const settings = parseSettings(readText(outside, configPath), configPath);
   const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
+  const environment = ownedEnvironment(outside, [folder, storePath]);
+  const { disk } = environment;
   const backend = storage ?? fileBackend(disk, storePath, environment.uniqueName);
   const configBytes = await backend.get(STORE_CONFIG);
   if (configBytes === undefined) {
@@ -115,7 +121,7 @@ export async function openRepository(environment: Environment, root: string, sto
   whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
   const opened = await openIndex(environment, folder, config.id);
   try {
-    return await assemble(environment, root, folder, settings, config, backend, opened);
+    return await assemble(environment, root, folder, settings, config, backend, opened, signal);
   } catch (error) {
     await opened.close();
     throw error;
@@ -130,13 +136,14 @@ async function assemble(
   config: StoreConfig,
   backend: Backend,
   opened: Awaited<ReturnType<typeof openIndex>>,
+  signal: AbortSignal | undefined,
 ): Promise<Repository> {
   const notices = opened.notice === undefined ? [] : [opened.notice];
   const workspaceId = workspaceIdOf(settings, `${folder}/${WORKSPACE.config}`);
   const stored = opened.index === 'locked' ? undefined : opened.index;
   const moving = await followStore(environment, folder, workspaceId, backend, stored);
   const { index } = moving;
-  const blobs = new BlobReader(backend, index, moving.state);
+  const blobs = new BlobReader(backend, index, moving.state, new Breath(environment.elapsed, signal));
   return {
     ...moving,
     // It goes when the journal is mended.
@@ -223,37 +230,6 @@ async function followStore(
       }
     },
   };
-}
-
-async function lockWorkspace(
-  environment: Environment,
-  folder: string,
-  waitMs: number,
-  waiting?: (who: string) => void,
-): Promise<LockFile> {
-  const deadline = environment.elapsed() + waitMs;
-  for (let told = false; ; ) {
-    const lock = takeLock(environment, `${folder}/${WORKSPACE.lock}`);
-    if ('release' in lock) return lock;
-    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
-    if (environment.elapsed() >= deadline) {
-      throw new SnapError('locked', `the workspace is in use by ${who}`, {
-        hint: 'Wait until it is done, or give more time with --lock-timeout.',
-        context: { pid: lock.pid, host: lock.host },
-      });
-    }
-    if (!told) waiting?.(who);
-    told = true;
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-  }
-}
-
-function takeLock(environment: Environment, path: string): ReturnType<typeof tryLock> {
-  try {
-    return tryLock(environment.disk, path, environment.holder);
-  } catch (error) {
-    throw fromSystemError(error, 'locking', path);
-  }
 }
 
 function readText(environment: Environment, path: string): string {

@@ -3,7 +3,7 @@
  * machine a surprise: gc sweeps, and removes packs that no journal entry names, only when no session is alive. No
  * promise about data rests on them: the journal's numbers decide (SPEC.md "Garbage collection").
  */
-import { ensureFolder, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
+import { ensureOwnFolder, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
 import { describing } from '../errors.ts';
@@ -24,7 +24,7 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   const path = `${folder}/${environment.uniqueName()}.json`;
   try {
     describing('writing', path, () => {
-      ensureFolder(disk, folder);
+      ensureOwnFolder(disk, folder);
       // Whole at once: one that cannot be read is taken for a dead one.
       const temporary = `${backend.stagingFolder()}/${environment.uniqueName()}`;
       writeMarker(disk, temporary, Buffer.from(JSON.stringify(environment.holder)));

@@ -5,7 +5,7 @@
 import type { Disk } from '../disk/disk.ts';
 import {
   createOnce,
-  ensureFolder,
+  ensureOwnFolder,
   folderOf,
   openForReading,
   readFully,
@@ -23,7 +23,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
   const synced = new Set<string>();
   /** A folder that is there may have been made by a process that died before it was durable. */
   const ensureDurable = (folder: string): void => {
-    ensureFolder(disk, folder);
+    ensureOwnFolder(disk, folder);
     for (let path = folder; path === root || path.startsWith(`${root}/`); path = folderOf(path)) {
       if (synced.has(path)) return;
       syncFolder(disk, folderOf(path));
@@ -44,7 +44,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
       }),
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
-        ensureFolder(disk, staging);
+        ensureOwnFolder(disk, staging);
         ensureDurable(folderOf(pathOf(name)));
         return createOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
       }),
@@ -59,7 +59,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
     list: (folder) => listObjects(disk, root, folder),
     remove: async (name) => guard('removing', pathOf(name), () => removeIfThere(disk, pathOf(name))),
     stagingFolder: () => {
-      guard('creating', staging, () => ensureFolder(disk, staging));
+      guard('creating', staging, () => ensureOwnFolder(disk, staging));
       return staging;
     },
     localPath: pathOf,

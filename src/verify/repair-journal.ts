@@ -85,13 +85,13 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
   const isSame = Object.values(difference(reading.state, wanted)).every((list) => Object.keys(list).length === 0);
   const isExact = isKnown && isSame && reading.state.number === found.last && !isStandIn(best.state);
   return {
-    source: best.source,
+    source: [...found.bad].every((number) => number <= best.state.number) ? best.source : 'journal',
     isExact: isKnown && isSame,
     on: sound ?? asBase(wanted, found.last, isExact),
     isBase: sound === undefined,
     wanted,
     read: (await readOn(backend, found, found.start)).state,
-    damaged: [...found.bad].map(journalName),
+    damaged: [...found.bad].map(journalName).filter((name) => isThere(repository, name)),
   };
 }
 
@@ -218,6 +218,11 @@ export function takeAway(repository: Repository, name: string): string[] {
 function secondName(repository: Repository, name: string): string[] {
   const second = quarantine(repository, name);
   return second === undefined ? [] : [second];
+}
+
+function isThere({ backend, environment }: Repository, name: string): boolean {
+  const path = backend.localPath(name);
+  return path !== undefined && environment.disk.lstat(path) !== undefined;
 }
 
 function isFolder({ backend, environment }: Repository, name: string): boolean {

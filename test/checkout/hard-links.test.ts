@@ -1,7 +1,13 @@
-import fs from 'node:fs';
+import fs, { statSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
+import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
+import { encodeTree } from '../../src/object/tree.ts';
+import type { FileEntry } from '../../src/object/tree-entry.ts';
+import { fileEntry, publishTree } from '../danger/crafted.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import { ok } from '../kit/snap.ts';
+import { makeWorkspace } from '../kit/workspace.ts';
 
 let folder: { path: string; remove(): void };
 let other: { path: string; remove(): void };
@@ -59,4 +65,35 @@ test('in place, a new name for a file joins the names that did not change', () =
   ok(['-C', folder.path, 'commit', '-m', '2']);
   ok(['-C', folder.path, 'checkout', 'HEAD~1']);
   expect(new Set(['a', 'b', 'c'].map((name) => fs.statSync(at(name)).ino)).size).toBe(1);
+});
+
+test('names with the same key and other modes or times are files of their own, each with what its entry says', async () => {
+  await using made = await makeWorkspace({ files: { f: 'file' } });
+  await made.commit('first');
+  const bytes = Buffer.from('linked');
+  const linked = (name: string, mode: number, mtime: bigint): FileEntry => ({
+    ...fileEntry(name, bytes),
+    mode,
+    mtime,
+    linkKey: '3132333435363738',
+  });
+  const old = 1_600_000_000_000_000_000n;
+  // A time that differs by less than a microsecond is the same.
+  const entries = [
+    linked('a', 0o600, old),
+    linked('b', 0o666, old),
+    linked('c', 0o600, old + 500n),
+    linked('d', 0o600, 2n * old),
+  ];
+  const tree = { kind: BLOB_KIND.tree, bytes: encodeTree(entries) };
+  const revision = await publishTree(made.workspace, [{ kind: BLOB_KIND.data, bytes }, tree], blobIdOf(tree.bytes));
+  await checkout(made.workspace, { revision, to: `${made.root}/../out` });
+  await checkout(made.workspace, { revision });
+  for (const root of [`${made.root}/../out`, made.root]) {
+    const [a, b, c, d] = entries.map(({ name }) => statSync(`${root}/${name}`, { bigint: true }));
+    expect([a?.mode, b?.mode, d?.mode].map((mode) => Number(mode) & 0o777)).toEqual([0o600, 0o666, 0o600]);
+    expect(new Set([a?.ino, b?.ino, d?.ino]).size).toBe(3);
+    expect(c?.ino).toBe(a?.ino);
+    expect(Number(d?.mtimeMs)).toBe(3_200_000_000_000);
+  }
 });

@@ -12,6 +12,7 @@ import { processEnvironment } from '../../src/environment.ts';
 import type { BlobId, BlobKind } from '../../src/object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
 import { snapshotRef } from '../../src/object/ref-name.ts';
+import type { Snapshot } from '../../src/object/snapshot.ts';
 import { encodeSnapshot } from '../../src/object/snapshot.ts';
 import { encodeTree } from '../../src/object/tree.ts';
 import type { FileEntry, FolderEntry, SymlinkEntry } from '../../src/object/tree-entry.ts';
@@ -51,11 +52,12 @@ export function looseTree(entries: readonly (FileEntry | FolderEntry | SymlinkEn
   return Buffer.concat([Buffer.of(1, 0, entries.length), ...bodies]);
 }
 
-/** Publishes a snapshot of `tree`, a copy of HEAD's in all else. */
+/** Publishes a snapshot of `tree`, a copy of HEAD's in all else but `change`. */
 export async function publishTree(
   { repository, workers }: Workspace,
   blobs: readonly CraftedBlob[],
   tree: BlobId,
+  change: Partial<Snapshot> = {},
 ): Promise<BlobId> {
   const head = repository.head().snapshot;
   if (head === null) throw new Error('commit something first');
@@ -66,7 +68,7 @@ export async function publishTree(
   const placed = (): void => undefined;
   const writer = new BlobWriter({ environment, backend, workers, isKnown, level, packBytes, placed });
   for (const { kind, bytes } of blobs) writer.store(kind, blobIdOf(bytes), bytes);
-  const snapshot = encodeSnapshot({ ...(await repository.trees.snapshot(head)), parent: head, tree });
+  const snapshot = encodeSnapshot({ ...(await repository.trees.snapshot(head)), parent: head, tree, ...change });
   const id = blobIdOf(snapshot);
   writer.store(BLOB_KIND.snapshot, id, snapshot);
   const packs = await writer.finish();

@@ -49,8 +49,8 @@ import { storeHashes } from '../kit/store-damage.ts';
 const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const HISTORIES = amount({ sample: 12, ordinary: 300, long: 6000 });
-const KILLS = amount({ sample: 2, ordinary: 20, long: 400 });
+const HISTORIES = amount({ sample: 12, ordinary: 200, long: 6000 });
+const KILLS = amount({ sample: 2, ordinary: 12, long: 400 });
 const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
 
 /** Kinds of damage that a repair is cut off in. */
@@ -338,6 +338,29 @@ describe.each(HARMS)('repair of an entry that is %s', (what, harm) => {
       await expectMended(ids);
     });
   });
+});
+
+test('the commands: told, planned, mended, and told that it was, each with its exit code', async () => {
+  await withoutIndex();
+  writeFileSync(entry(3), '');
+  const run = (...args: string[]): ReturnType<typeof snap> => snap(['-C', made.root, ...args]);
+  expect(run('log')).toMatchObject({ code: 20, stderr: expect.stringContaining('snap repair') });
+  const plan = run('repair', '--dry-run');
+  expect(plan).toMatchObject({
+    code: 20,
+    stdout: expect.stringContaining('a base would stand for the entries up to 5'),
+  });
+  expect(JSON.parse(run('repair', '-n', '--json').stdout)).toMatchObject({ mend: { base: 5, isExact: false } });
+  const done = run('repair');
+  expect(done).toMatchObject({ code: 0, stderr: '' });
+  expect(done.stdout).toMatch(/snapshot [0-9a-f]{10} is in the log again\n.*tags of it may be missing/);
+  expect(done.stdout).toContain('quarantine/000000000003.json');
+  expect(run('verify', '--data')).toMatchObject({ code: 0, stdout: expect.stringContaining('replaced by a base') });
+  expect(run('log').stdout.trim().split('\n')).toHaveLength(4);
+  expect(run('op', 'log').code).toBe(0);
+  expect(run('reindex').code).toBe(0);
+  expect(run('undo', 'j6')).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be undone') });
+  await made.reopen();
 });
 
 describe('others of a shared store', () => {

@@ -78,6 +78,29 @@ describe.each(KINDS.slice(0, amount({ sample: 1, ordinary: 3, long: 3 })))('a %s
 });
 
 test.each([
+  ['.snap/tmp', ['commit', '-m', 'two']],
+  ['.snap/store/tmp', ['commit', '-m', 'two']],
+  ['.snap/store/locks/sessions', ['checkout', 'HEAD']],
+  ['.snap/store/locks', ['gc']],
+] as const)('a file or a link that leads nowhere in the place of the folder %s is named', async (path, args) => {
+  writeFileSync(join(root, 'a'), 'two');
+  const before = readdirSync(join(root, JOURNAL)).length;
+  rmSync(join(root, path), { recursive: true, force: true });
+  writeFileSync(join(root, path), 'x');
+  const file = await run(...args);
+  expect(file, file.stderr).toMatchObject({ code: 20 });
+  expect(file.stderr).toContain(`${path} is no folder`);
+  put('link', join(root, path));
+  const link = await run(...args);
+  expect(link, link.stderr).toMatchObject({ code: 20 });
+  expect(link.stderr).toContain(`${path} is a link that leads to no folder`);
+  expect(readdirSync(join(root, JOURNAL))).toHaveLength(before);
+  // It was moved away.
+  rmSync(join(root, path));
+  expect(await run(...args)).toMatchObject({ code: 0 });
+});
+
+test.each([
   '.snap/tmp',
   '.snap/store/tmp',
   '.snap/store/locks/sessions',
