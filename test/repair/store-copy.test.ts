@@ -1,6 +1,6 @@
 /**
  * A copy of a store made file by file while commands change it, as test/RELIABILITY.md says how: config.json,
- * checkpoints, journal, packs. What an entry names was there before it, so a copy in this order lacks nothing.
+ * checkpoints, journal, bases, packs. What an entry names was there before it, so a copy in this order lacks nothing.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { noise } from '../kit/folder.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const PARTS = ['config.json', 'checkpoints', 'journal', 'packs'];
+const PARTS = ['config.json', 'checkpoints', 'journal', 'bases', 'packs'];
 const BIN = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
 
 let made: TestWorkspace;
