@@ -95,7 +95,6 @@ export class Target {
 
   /** Removes a folder if it is empty; returns whether it was. */
   removeFolder(path: string): boolean {
-    this.#anchor.enter('');
     try {
       this.#disk.removeFolder(this.at(path));
       return true;
