@@ -69,6 +69,7 @@ export class Target {
 
   /** True if a store lies in the folder at a path. */
   isStore(path: string): boolean {
+    if (this.look(path)?.isDirectory() !== true) return false;
     return isStore(this.#disk, (name) => this.at(`${path}/${name}`));
   }
 

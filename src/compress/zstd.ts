@@ -138,8 +138,21 @@ function loadSimple(): Promise<ZstdCodecSimple> {
 }
 
 async function startSimple(): Promise<ZstdCodecSimple> {
-  const { ZstdCodec } = await import('zstd-codec');
-  return new Promise((resolve) => {
-    ZstdCodec.run((instance) => resolve(new instance.Simple()));
+  try {
+    const { ZstdCodec } = await import('zstd-codec');
+    return await new Promise((resolve) => {
+      ZstdCodec.run((instance) => resolve(new instance.Simple()));
+    });
+  } catch (error) {
+    throw asMemoryError(error);
+  }
+}
+
+/** WebAssembly reserves some gigabytes of addresses for its 16 MiB; a limit on these is no bug of ours. */
+export function asMemoryError(error: unknown): unknown {
+  if (!(error instanceof RangeError) || !error.message.includes('could not allocate memory')) return error;
+  return new SnapError('io', 'there is not enough address space for the portable zstd', {
+    hint: 'Raise the limit on it (`ulimit -v unlimited`), or use Node 22.15 or later, which has a zstd of its own.',
+    cause: error,
   });
 }

@@ -4,7 +4,7 @@
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockBytesMax, loadZstd, type Zstd, type ZstdLevel } from '../../src/compress/zstd.ts';
+import { asMemoryError, blockBytesMax, loadZstd, type Zstd, type ZstdLevel } from '../../src/compress/zstd.ts';
 import { readZstdFrame } from '../../src/compress/zstd-frame.ts';
 import { SnapError } from '../../src/errors.ts';
 import { xorshiftBytes } from '../chunk/sample-data.ts';
@@ -165,3 +165,10 @@ function codeOf(action: () => unknown): string {
   }
   return 'no error';
 }
+
+it('a limit on addresses that WebAssembly does not fit in is named', () => {
+  const error = asMemoryError(new RangeError('WebAssembly.Memory(): could not allocate memory'));
+  expect(error).toMatchObject({ code: 'io', hint: expect.stringContaining('ulimit -v') });
+  const other = new RangeError('another');
+  expect(asMemoryError(other)).toBe(other);
+});

@@ -25,6 +25,7 @@ test.each([
   const environment = { ...processEnvironment('test'), now: () => date, zoneMinutes: () => zone };
   const workspace = await openWorkspaceIn(environment, startWorkers(1), made.root);
   const { id } = await commit(workspace, { message: 'two' });
+  expect((await workspace.repository.trees.snapshot(id as never)).time).toMatch(/^\d{4}-/);
   await checkout(workspace, { revision: first });
   await workspace.close();
   await made.reopen();
