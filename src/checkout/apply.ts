@@ -212,7 +212,7 @@ class Apply {
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
     if (this.#options.goingOn) {
-      const reason = `${step.path} is there and is not as in the snapshot; it was left as it is, --force replaces it`;
+      const reason = 'it is there and not as in the snapshot; it was left as it is, --force replaces it';
       this.#failures.push({ path: step.path, code: 'refused', reason });
       return undefined;
     }
