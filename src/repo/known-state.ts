@@ -66,6 +66,8 @@ async function requireSeenByHead(
   state: StoreState,
 ): Promise<void> {
   if (journalHash === undefined || journalNumber === 0 || journalHash === remembered.hash) return;
+  // The index has seen as much, and this is its journal: then it is HEAD that is wrong, and found again.
+  if (remembered.number >= journalNumber) return;
   try {
     await requireSeen(backend, journalNumber, journalHash);
   } catch (error) {

@@ -61,22 +61,32 @@ async function findLive(root: string, pattern: string): Promise<string[]> {
   if (/(?:^|[/{,])\.\.(?:[/},]|$)/.test(pattern)) throw unusableGlob(pattern, 'it leads out of the workspace');
   const { default: glob } = await import('fast-glob');
   const literal = glob.escapePath(pattern) === pattern;
+  const wanted = literal ? [pattern, `${pattern}/`] : [pattern];
+  const options = {
+    cwd: root,
+    dot: true,
+    followSymbolicLinks: false,
+    onlyFiles: false,
+    unique: true,
+    ignore: ['**/.snap/**'],
+  };
   try {
-    return await glob(literal ? [pattern, `${pattern}/`] : pattern, {
-      cwd: root,
-      dot: true,
-      followSymbolicLinks: false,
-      onlyFiles: false,
-      unique: true,
-      ignore: ['**/.snap/**'],
-    });
+    // What it makes of braces and quotes may begin elsewhere: '"/{a,b}' with "/", the whole file system.
+    for (const { base, positive } of glob.generateTasks(wanted, options))
+      if ([base, ...positive].some(leadsOut)) throw unusableGlob(pattern, 'it leads out of the workspace');
+    return await glob(wanted, options);
   } catch (error) {
+    if (error instanceof SnapError) throw error;
     // Longer than any name: nothing is there.
     if (errnoOf(error) === 'ENAMETOOLONG') return [];
     if (errnoOf(error)?.startsWith('E') === true && !(error instanceof TypeError))
       throw fromSystemError(error, 'looking for', pattern);
     throw unusableGlob(pattern, 'its brackets or braces do not fit', error);
   }
+}
+
+function leadsOut(path: string): boolean {
+  return path.startsWith('/') || path.split('/').includes('..');
 }
 
 /** A selection of these very paths and all below them. */

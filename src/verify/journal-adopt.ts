@@ -72,6 +72,12 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
   for (const { state } of knowledge)
     for (const [child, parent] of state.grafts)
       if (!grafts.has(child) && !refs.has(snapshotRef(child))) grafts.set(child, parent);
+  // A tag whose removal is lost may name what was pruned since.
+  for (const [name, id] of [...refs]) {
+    if (snapshotOfRef(name) !== undefined || refs.has(snapshotRef(id))) continue;
+    if (await isWhole(id)) refs.set(snapshotRef(id), id);
+    else refs.delete(name);
+  }
   return { ...to, packs, refs, grafts };
 }
 
