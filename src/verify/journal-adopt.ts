@@ -63,8 +63,8 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
   if (options.scan) for (const id of snapshotsIn(table)) found.push([snapshotRef(id), id, false]);
   if (head !== null && !refs.has(snapshotRef(head)) && (await isWhole(head))) refs.set(snapshotRef(head), head);
   for (const [name, id, isSure] of found) {
-    // An altered entry may give a snapshot another name.
-    if (refs.has(name) || snapshotOfRef(name) !== id || to.grafts.has(id)) continue;
+    // An altered entry may give a snapshot another name. One that was pruned may have come back by what is lost.
+    if (refs.has(name) || snapshotOfRef(name) !== id) continue;
     if (isSure || (await isWhole(id))) refs.set(name, id);
   }
   for (const [name, id] of found)

@@ -10,9 +10,9 @@ import type { PackId } from '../object/pack-id.ts';
 import type { RefName } from '../object/ref-name.ts';
 import { snapshotOfRef, snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
+import { applyEntry, EMPTY_STATE } from '../object/store-state.ts';
 import type { EntryDraft } from '../repo/journal.ts';
-import { appendEntry, encodeCheckpoint, readEntriesAfter, readEntryIfWhole } from '../repo/journal.ts';
+import { appendEntry, encodeCheckpoint, readEntryIfWhole } from '../repo/journal.ts';
 import { isStandIn, newestBase, standInHash } from '../repo/journal-base.ts';
 import { baseName, JOURNAL, journalName, numberOfName, QUARANTINE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -69,8 +69,11 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
   const knowledge: Knowledge[] = [];
   if (reading.doubtful.number > 0) knowledge.push({ state: reading.doubtful, isTrusted: false });
   if (isRefuted(remembered, found)) knowledge.push({ state: remembered, isTrusted: true });
-  if (!best.isProven) knowledge.push({ state: await withoutOpen(backend, found, others), isTrusted: false });
   const head = repository.head();
+  // HEAD is a witness, too: of an end that is lost, it has seen the same entry as the index.
+  const isWitnessed = head.journalNumber === best.state.number && head.journalHash === best.state.hash;
+  if (!best.isProven && !isWitnessed)
+    knowledge.push({ state: await withoutOpen(backend, found, others), isTrusted: false });
   const isKnown = reading.isStrict && reading.state.number >= head.journalNumber && !isOther(head, found);
   const wanted = await adopt(reading.state, {
     backend,
@@ -81,7 +84,8 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     head: head.snapshot,
     signal,
   });
-  const sound = await soundFold(repository, found);
+  const { state: sound, stumblesAt } = await soundFold(repository, found);
+  const damaged = new Set([...found.bad, ...(stumblesAt === undefined ? [] : [stumblesAt])]);
   const isSame = Object.values(difference(reading.state, wanted)).every((list) => Object.keys(list).length === 0);
   const isExact = isKnown && isSame && reading.state.number === found.last && !isStandIn(best.state);
   return {
@@ -91,7 +95,7 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     isBase: sound === undefined,
     wanted,
     read: (await readOn(backend, found, found.start)).state,
-    damaged: [...found.bad].map(journalName).filter((name) => isThere(repository, name)),
+    damaged: [...damaged].map(journalName).filter((name) => isThere(repository, name)),
   };
 }
 
@@ -111,15 +115,23 @@ function isOther({ journalNumber, journalHash }: ReturnType<Repository['head']>,
   return journalHash !== undefined && mark !== undefined && mark.hash !== journalHash;
 }
 
-/** The fold of the journal if all of it can be read and follows. */
-async function soundFold({ backend }: Repository, { start, last }: Survey): Promise<StoreState | undefined> {
-  try {
-    const state = applyEntries(start, await readEntriesAfter(backend, start));
-    return state.number === last ? state : undefined;
-  } catch (error) {
-    if (!hasCode(error, 'corrupt-data')) throw error;
-    return undefined;
+/** The fold of the journal if all of it can be read and follows; else the entry that is whole and does not follow, if it is one. */
+async function soundFold(
+  { backend }: Repository,
+  { start, last }: Survey,
+): Promise<{ readonly state: StoreState | undefined; readonly stumblesAt: number | undefined }> {
+  let state = start;
+  while (state.number < last) {
+    const next = await readEntryIfWhole(backend, state.number + 1);
+    if (next === undefined) return { state: undefined, stumblesAt: undefined };
+    try {
+      state = applyEntry(state, next.entry, next.hash);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      return { state: undefined, stumblesAt: next.entry.number };
+    }
   }
+  return { state, stumblesAt: undefined };
 }
 
 function asBase(wanted: StoreState, number: number, isExact: boolean): StoreState {
