@@ -118,7 +118,7 @@ function isOther({ journalNumber, journalHash }: ReturnType<Repository['head']>,
 /** The fold of the journal if all of it can be read and follows; else the entry that is whole and does not follow, if it is one. */
 async function soundFold(
   { backend }: Repository,
-  { start, last }: Survey,
+  { start, last, bad }: Survey,
 ): Promise<{ readonly state: StoreState | undefined; readonly stumblesAt: number | undefined }> {
   let state = start;
   while (state.number < last) {
@@ -128,7 +128,9 @@ async function soundFold(
       state = applyEntry(state, next.entry, next.hash);
     } catch (error) {
       if (!hasCode(error, 'corrupt-data')) throw error;
-      return { state: undefined, stumblesAt: next.entry.number };
+      // After one that is damaged nothing follows: that is not this one's fault.
+      const { number } = next.entry;
+      return { state: undefined, stumblesAt: bad.has(number - 1) ? undefined : number };
     }
   }
   return { state, stumblesAt: undefined };
