@@ -8,6 +8,7 @@ import { hasCode } from '../errors.ts';
 import type { BlobLocation } from '../index/blob-index.ts';
 import { MemoryIndex } from '../index/memory-index.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
+import { BLOB_KIND } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { scanPack } from '../pack/pack-reader.ts';
@@ -50,8 +51,8 @@ export class PackSearch {
       if (found !== undefined) return found;
       // Swept while they were read: their entry is in the journal by now.
       if (!isCurrent && packs.damaged.length > 0 && attempt < ATTEMPTS_MAX) continue;
-      // Whoever asks has the id from a ref or a tree, so bytes that hash to it are what is meant, wherever they lie.
-      return (await this.#scan(packs)).find(kind, id);
+      // That a blob is a snapshot is said by refs and by whole footers, not by bytes that look like a block of them.
+      return kind === BLOB_KIND.snapshot ? undefined : (await this.#scan(packs)).find(kind, id);
     }
   }
 
