@@ -273,12 +273,13 @@ export async function requireNamed(
 }
 
 /** People write a path where a revision belongs: says how it is meant. */
-async function resolveNamed({ repository }: Workspace, revision: string, text: string): Promise<BlobId> {
+async function resolveNamed(workspace: Workspace, revision: string, text: string): Promise<BlobId> {
+  const { repository } = workspace;
   try {
     return await resolveRevision(repository, revision);
   } catch (error) {
-    const head = repository.head().snapshot;
-    if (!hasCode(error, 'not-found') || head === null || text !== revision) throw error;
+    const head = livingHead(workspace);
+    if (!hasCode(error, 'not-found') || head === undefined || text !== revision) throw error;
     const path = normalPath(revision);
     const entry = await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'));
     if (entry === undefined) throw error;

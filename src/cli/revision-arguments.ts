@@ -80,9 +80,10 @@ async function namesPath(face: Face, workspace: Workspace, text: string): Promis
   const { repository, root } = workspace;
   const path = await face.workspacePath(workspace, text);
   if (repository.environment.disk.lstat(`${root}/${path}`) !== undefined) return true;
-  const head = repository.head().snapshot;
+  const { livingHead } = await import('../api/history.ts');
+  const head = livingHead(workspace);
   return (
-    head !== null &&
+    head !== undefined &&
     (await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'))) !== undefined
   );
 }

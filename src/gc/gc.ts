@@ -22,7 +22,7 @@ import type { Exclusively, PruneDecision, SnapshotVerdict } from './prune.ts';
 import { decidePrune, prune } from './prune.ts';
 import { onNewestState } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf, undoneLately } from './reach.ts';
+import { markNeeded } from './reach.ts';
 import type { RetentionRules } from './rules.ts';
 import { graceOfSettings, rulesAreEmpty } from './rules.ts';
 import { packBytesOf, StoreView } from './store-view.ts';
@@ -83,13 +83,7 @@ export async function previewGc(
     const decision = await decidePrune(repository, view, options);
     const pruned = new Set(decision.verdicts.filter((verdict) => !verdict.keep).map(({ id }) => id));
     options.progress('mark', 0, 0);
-    const reach = await markReach(
-      repository.backend,
-      view.state,
-      rootsOf(view.state, pruned),
-      undoneLately(view, repository.environment.now(), options.now),
-      options.signal,
-    );
+    const reach = await markNeeded(repository, view, options, pruned);
     const plan = planFor(repository, view, reach, options.rules);
     const packBytes = packBytesOf(view.state);
     const leftovers = await countLeftovers(repository, view);
@@ -150,13 +144,7 @@ async function reclaim(
   let reach: Reach | undefined =
     walked !== undefined && walked.state.hash === view.state.hash
       ? walked
-      : await markReach(
-          repository.backend,
-          view.state,
-          rootsOf(view.state),
-          undoneLately(view, repository.environment.now(), options.now),
-          options.signal,
-        );
+      : await markNeeded(repository, view, options);
   const plan = planFor(repository, view, reach, options.rules);
   const done = await condemn(
     {

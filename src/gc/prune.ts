@@ -13,7 +13,7 @@ import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf, undoneLately } from './reach.ts';
+import { markNeeded, rootsOf } from './reach.ts';
 import { decideRetention } from './retention.ts';
 import type { RetentionRules } from './rules.ts';
 import { describeRules } from './rules.ts';
@@ -105,20 +105,14 @@ export async function prune(
   view: StoreView,
   options: PruneOptions & Exclusively,
 ): Promise<Pruned> {
-  const { backend, environment, folder } = repository;
+  const { environment, folder } = repository;
   return onNewestState(view, async () => {
     const head = readHead(environment.disk, folder).snapshot;
     const decision = await decidePrune(repository, view, options);
     const pruned = decision.verdicts.filter((verdict) => !verdict.keep);
     if (pruned.length === 0) return { ...decision, reach: undefined };
     const gone = new Set(pruned.map(({ id }) => id));
-    const reach = await markReach(
-      backend,
-      view.state,
-      rootsOf(view.state, gone),
-      undoneLately(view, environment.now(), options.now),
-      options.signal,
-    );
+    const reach = await markNeeded(repository, view, options, gone);
     await options.exclusively(async () => {
       if ((await view.refresh()) > 0 || readHead(environment.disk, folder).snapshot !== head) throw new Raced();
       await repository.publish(draftOf(repository, pruned, options.rules), {}, () => {

@@ -9,6 +9,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
+import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { StoreView } from './store-view.ts';
 
@@ -27,7 +28,7 @@ const UNDONE_MS = 7 * 24 * 3_600_000;
  * Marks what `roots` need, and what is still there of what `spared` need. Throws `corrupt-data` if anything for `roots`
  * cannot be found, or any tree or list of it not be read.
  */
-export async function markReach(
+async function markReach(
   backend: Backend,
   state: StoreState,
   roots: Iterable<BlobId>,
@@ -49,8 +50,19 @@ export function rootsOf(state: StoreState, without: ReadonlySet<BlobId> = new Se
   return roots;
 }
 
+/** As `markReach`, of all that refs name now, with what undos of the last days took the refs of unless nothing is spared. */
+export function markNeeded(
+  { backend, environment }: Repository,
+  view: StoreView,
+  { now, signal }: { readonly now: boolean; readonly signal: AbortSignal | undefined },
+  without: ReadonlySet<BlobId> = new Set(),
+): Promise<Reach> {
+  const spared = undoneLately(view, environment.now(), now);
+  return markReach(backend, view.state, rootsOf(view.state, without), spared, signal);
+}
+
 /** Snapshots that lost their refs to an undo of the last days, by the times of the entries; none for a gc that spares nothing. */
-export function undoneLately(view: StoreView, now: Date, sparesNothing: boolean): BlobId[] {
+function undoneLately(view: StoreView, now: Date, sparesNothing: boolean): BlobId[] {
   if (sparesNothing) return [];
   return [...view.undone].filter(([, time]) => now.getTime() - time.getTime() < UNDONE_MS).map(([id]) => id);
 }

@@ -13,7 +13,7 @@ import type { PackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
-import { markReach, rootsOf, undoneLately } from './reach.ts';
+import { markNeeded } from './reach.ts';
 import type { StoreView } from './store-view.ts';
 import { packBytesOf } from './store-view.ts';
 
@@ -43,16 +43,7 @@ export async function sweep(
   return onNewestState(view, async () => {
     const { packs, inGrace } = dueForSweep(repository, view, options.grace);
     if (packs.size === 0) return { packs: [], bytes: 0, inGrace, needed: [] };
-    const current =
-      reach?.state.hash === view.state.hash
-        ? reach
-        : await markReach(
-            repository.backend,
-            view.state,
-            rootsOf(view.state),
-            undoneLately(view, repository.environment.now(), options.now),
-            options.signal,
-          );
+    const current = reach?.state.hash === view.state.hash ? reach : await markNeeded(repository, view, options);
     const needed = keepNeeded(current, packs);
     // What a pack that cannot be read holds is unknown: it stays.
     for (const id of current.damaged.keys()) packs.delete(id);

@@ -179,7 +179,9 @@ async function followStore(
   let head = readHead(environment.disk, folder);
   const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
   let { state, damage } = known;
-  const index = stored ?? (await indexFromFooters(backend, state));
+  // Nothing is remembered of a damaged journal: what was made of it must not witness for it later.
+  const isNew = stored === undefined || (damage !== undefined && stored.state.number === 0);
+  const index = isNew ? await indexFromFooters(backend, state) : stored;
   const goOn = async (from: StoreState, entries: readonly NumberedEntry[], to: StoreState): Promise<void> => {
     await catchUp(backend, index, from, entries, to);
     state = to;
@@ -191,9 +193,10 @@ async function followStore(
     head = { snapshot, journalNumber: state.number, journalHash: state.hash ?? undefined };
     writeHead(environment.disk, folder, head, environment.uniqueName());
   };
-  if (damage === undefined) await goOn(known.from, known.entries, state);
-  else if (index.state.number === 0) await goOn(state, [], state);
-  if (damage === undefined) await followHead();
+  if (damage === undefined) {
+    await goOn(known.from, known.entries, state);
+    await followHead();
+  }
   return {
     index,
     get damage() {

@@ -123,6 +123,15 @@ function headOf(repository: Repository): BlobId {
   if (head === null)
     throw new SnapError('not-found', 'there is no snapshot yet', { hint: 'Run `snap commit` to make the first one.' });
   if (!snapshotIds(repository).includes(head)) {
+    if (repository.damage !== undefined)
+      throw new SnapError(
+        'corrupt-data',
+        `HEAD, ${shortId(head)}, is not among the snapshots known of a damaged store`,
+        {
+          hint: 'Name another snapshot (`snap log` shows them), or run `snap repair`.',
+          cause: repository.damage,
+        },
+      );
     throw new SnapError('not-found', `HEAD, ${shortId(head)}, was pruned`, {
       hint: 'Name another snapshot (`snap log` shows them), or run `snap commit` to make a new one.',
     });

@@ -34,8 +34,8 @@ import { fillRandomly } from '../kit/random-folder.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const RUNS = amount({ sample: 3, ordinary: 200, long: 2000 });
-const HISTORIES = amount({ sample: 1, ordinary: 20, long: 200 });
+const RUNS = amount({ sample: 3, ordinary: 200, long: 1000 });
+const HISTORIES = amount({ sample: 1, ordinary: 20, long: 100 });
 const TIMEOUT = 60_000 + RUNS * 2000;
 let made: TestWorkspace;
 

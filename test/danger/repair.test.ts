@@ -35,9 +35,9 @@ const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const KINDS = DAMAGES.filter((_, i) => (i + SEED) % amount({ sample: 4, ordinary: 1, long: 1 }) === 0);
-const RANDOM_STORES = amount({ sample: 8, ordinary: 250, long: 2000 });
+const RANDOM_STORES = amount({ sample: 8, ordinary: 250, long: 1000 });
 const FAULT_STRIDE = amount({ sample: 149, ordinary: 11, long: 1 });
-const KILLS = amount({ sample: 1, ordinary: 20, long: 400 });
+const KILLS = amount({ sample: 1, ordinary: 20, long: 200 });
 const STATE_STRIDE = amount({ sample: 61, ordinary: 3, long: 1 });
 const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
 
