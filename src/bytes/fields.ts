@@ -27,6 +27,17 @@ export class Fields {
     return value === null || typeof value === 'string' ? value : this.fail(name);
   }
 
+  matching(name: string, pattern: RegExp): string {
+    const text = this.text(name);
+    return pattern.test(text) ? text : this.fail(name);
+  }
+
+  /** Years of more digits come from a clock that was far off: what they stamp is as good as anything else. */
+  time(name: string): string {
+    const time = this.matching(name, /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/);
+    return Number.isFinite(Date.parse(time)) ? time : this.fail(name);
+  }
+
   /** A non-negative safe integer. */
   count(name: string): number {
     const value = this.#get(name);

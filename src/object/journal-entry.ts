@@ -87,6 +87,8 @@ export function journalEntryHash(bytes: Uint8Array): string {
   return blobIdOf(bytes);
 }
 
+const HEX32 = /^[0-9a-f]{32}$/;
+
 /** Decodes entry `number`. Throws `corrupt-data` or `unsupported-format`. */
 export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEntry {
   const what = `journal entry ${number}`;
@@ -105,14 +107,14 @@ export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEn
     });
   const entry: JournalEntry = {
     number,
-    previous: fields.textOrNull('previous'),
+    previous: idOrNull(fields.textOrNull('previous'), what),
     operation,
     note: fields.text('note'),
-    writer: fields.text('writer'),
-    time: fields.text('time'),
+    writer: fields.matching('writer', HEX32),
+    time: fields.time('time'),
     host: fields.text('host'),
     user: fields.text('user'),
-    workspace: fields.textOrNull('workspace'),
+    workspace: fields.isNull('workspace') ? null : fields.matching('workspace', HEX32),
     head: fields.isNull('head') ? null : readHead(fields.fields('head'), what),
     refs: fields.list('refs').map((value) => readRefChange(value, what)),
     grafts: readGrafts(fields, what),

@@ -88,7 +88,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   const snapshot: Snapshot = {
     tree: parseBlobId(fields.text('tree'), 'snapshot'),
     parent: parent === null ? null : parseBlobId(parent, 'snapshot'),
-    time: checkedTime(fields),
+    time: fields.time('time'),
     message: fields.text('message'),
     origin: origin === 'autosave' ? 'autosave' : 'commit',
     host: fields.text('host'),
@@ -107,17 +107,8 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   return snapshot;
 }
 
-/** Years of more digits come from a clock that was far off: what they stamp is as good as any other snapshot. */
-function checkedTime(fields: Fields): string {
-  const time = fields.text('time');
-  return /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/.test(time) &&
-    Number.isFinite(Date.parse(time))
-    ? time
-    : fields.fail('time');
-}
-
 function readWorkspace(fields: Fields): Snapshot['workspace'] {
-  const workspace = { id: fields.text('id'), name: fields.text('name') };
+  const workspace = { id: fields.matching('id', /^[0-9a-f]{32}$/), name: fields.text('name') };
   fields.done();
   return workspace;
 }

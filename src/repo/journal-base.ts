@@ -9,7 +9,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { NumberedEntry } from './journal.ts';
-import { decodeCheckpoint, isStateOf, newestCheckpoint, readEntriesAfter, requireSeen } from './journal.ts';
+import { decodeCheckpoint, hole, isStateOf, newestCheckpoint, readEntriesAfter, requireSeen } from './journal.ts';
 import { BASES, baseName, numberOfName } from './layout.ts';
 
 /**
@@ -26,7 +26,10 @@ export async function readState(
       if (!isSeen) await requireSeen(backend, known.number, known.hash);
       isSeen = true;
       const entries = await readEntriesAfter(backend, from);
-      return { state: applyEntries(from, entries), from, entries };
+      const state = applyEntries(from, entries);
+      // More may be missing than is looked over for a later entry.
+      if (from === start && (await newestBase(backend, state.number + 1)) !== undefined) throw hole(state.number + 1);
+      return { state, from, entries };
     } catch (error) {
       const base = await newestBase(backend, from.number);
       if (base === undefined || from !== start || !hasCode(error, 'corrupt-data')) throw error;

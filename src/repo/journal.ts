@@ -11,11 +11,13 @@ import { applyEntry, decodeState, EMPTY_STATE, encodeState } from '../object/sto
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { zonedTime } from './environment.ts';
-import { CHECKPOINTS, checkpointName, journalName, numberOfName } from './layout.ts';
+import { CHECKPOINTS, checkpointName, JOURNAL, journalName, numberOfName } from './layout.ts';
 
 /** A checkpoint follows each entry whose number is a multiple of this. */
 export const CHECKPOINT_EVERY = 256;
 const CHECKPOINT_HASH_BYTES = 65;
+/** How far behind a missing entry a later one is looked for. */
+const AHEAD: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 256, 512, 1024];
 /** Errors that say something of a file itself, not of what this process may open. */
 const OF_THE_FILE: ReadonlySet<unknown> = new Set(['EIO', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP']);
 
@@ -57,17 +59,29 @@ async function isAnotherThanNamed(backend: Backend, number: number, hash: string
   }
 }
 
-/** All entries after `state`, in order. Throws `corrupt-data` where one is missing and the next is there. */
+/** All entries after `state`, in order. Throws `corrupt-data` where one is missing and a later one is in sight. */
 export async function readEntriesAfter(backend: Backend, state: StoreState): Promise<NumberedEntry[]> {
   const entries: NumberedEntry[] = [];
   for (let number = state.number + 1; ; number++) {
     const next = await readEntry(backend, number);
     if (next !== undefined) entries.push(next);
-    else if ((await backend.size(journalName(number + 1))) === undefined) return entries;
+    else if (!(await (state.number === 0 ? isBeforeLast : isPassed)(backend, number))) return entries;
     // Others may have published both in between.
     else if ((await backend.size(journalName(number))) === undefined) throw hole(number);
     else number--;
   }
+}
+
+/** True if a later entry is there. Costs as much as reading all entries. */
+async function isBeforeLast(backend: Backend, number: number): Promise<boolean> {
+  for await (const { name } of backend.list(JOURNAL)) if ((numberOfName(name) ?? 0) > number) return true;
+  return false;
+}
+
+/** True if a later entry is in sight: then this number was taken, be its entry missing now. */
+async function isPassed(backend: Backend, number: number): Promise<boolean> {
+  for (const step of AHEAD) if ((await backend.size(journalName(number + step))) !== undefined) return true;
+  return false;
 }
 
 /** As `readEntry`; undefined also for one that is damaged. For what can do without: a base may stand for it. */
@@ -140,8 +154,8 @@ export async function appendEntry(
   const published = { entry, hash: journalEntryHash(bytes) };
   const next = applyEntry(state, entry, published.hash);
   // Whoever does not see an entry that was lost must not take its number.
-  const isPassed = (await backend.size(journalName(entry.number + 1))) !== undefined;
-  if (isPassed || !(await backend.putIfAbsent(journalName(entry.number), bytes))) {
+  const isLost = await isPassed(backend, entry.number);
+  if (isLost || !(await backend.putIfAbsent(journalName(entry.number), bytes))) {
     const others = await readEntriesAfter(backend, state);
     if (others[0] === undefined)
       throw new SnapError('corrupt-data', `${journalName(entry.number)} of the store is there, and cannot be read`);
@@ -180,7 +194,8 @@ async function readEntryBytes(backend: Backend, number: number): Promise<Buffer 
   }
 }
 
-function hole(number: number): SnapError {
+/** The error for an entry that is missing before later ones. */
+export function hole(number: number): SnapError {
   return new SnapError('corrupt-data', `journal entry ${number} is missing, and a later one is there`, {
     context: { entry: number },
   });

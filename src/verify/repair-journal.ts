@@ -84,7 +84,8 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     head: head.snapshot,
     signal,
   });
-  const { state: sound, stumblesAt } = await soundFold(repository, found);
+  const { state: fold, stumblesAt } = await soundFold(repository, found);
+  const sound = fold !== undefined && agreeOnPacks(fold, wanted) ? fold : undefined;
   const damaged = new Set([...found.bad, ...(stumblesAt === undefined ? [] : [stumblesAt])]);
   const isSame = Object.values(difference(reading.state, wanted)).every((list) => Object.keys(list).length === 0);
   const isExact = isKnown && isSame && reading.state.number === found.last && !isStandIn(best.state);
@@ -134,6 +135,14 @@ async function soundFold(
     }
   }
   return { state, stumblesAt: undefined };
+}
+
+/** An altered entry may say something else of a pack than what is known of it; no later entry could put that right. */
+function agreeOnPacks(fold: StoreState, wanted: StoreState): boolean {
+  return [...fold.packs.values()].every(({ id, size, sha256, blobs }) => {
+    const other = wanted.packs.get(id);
+    return other === undefined || (other.size === size && other.sha256 === sha256 && other.blobs === blobs);
+  });
 }
 
 function asBase(wanted: StoreState, number: number, isExact: boolean): StoreState {

@@ -108,6 +108,42 @@ describe('a hole', () => {
     expect(entryCount()).toBe(4);
   });
 
+  test('several entries in a row are gone: nobody who has not seen them takes their numbers', async () => {
+    await withoutIndex();
+    for (const number of [2, 3, 4]) rmSync(entry(number));
+    rmSync(join(made.root, '.snap/HEAD'));
+    await made.reopen();
+    await expectDamage(made.workspace, /entry 2 is missing/);
+  });
+
+  test('several entries in a row are lost: everyone goes on from the base, also who comes new', async () => {
+    const bystander = `${made.root}-bystander`;
+    await initWorkspace(bystander, { store: made.store });
+    await made.reopen();
+    // All that the bystander has not seen, and the end.
+    for (const number of [2, 3, 4, 5, 6]) rmSync(entry(number), { force: true });
+    await made.reopen();
+    expect(await repair(made.workspace)).toMatchObject({ remains: false });
+    const { state } = made.workspace.repository;
+    await withoutIndex();
+    await made.reopen();
+    expect(made.workspace.repository.damage).toBeUndefined();
+    expect(encodeState(made.workspace.repository.state())).toEqual(encodeState(state()));
+    const comer = `${made.root}-comer`;
+    await initWorkspace(comer, { store: made.store });
+    for (const root of [bystander, comer]) {
+      const workspace = await open(root);
+      expect(workspace.repository.damage, root).toBeUndefined();
+      for (const id of ids) expect(workspace.repository.state().refs.has(snapshotRef(id))).toBe(true);
+      writeFileSync(join(root, 'own'), root);
+      await commit(workspace, { message: 'own' });
+      await workspace.close();
+    }
+    await made.reopen();
+    expect((await verifyAll(made.workspace)).faults).toEqual([]);
+    expect(checkStore(made.store)).toEqual([]);
+  });
+
   test('that comes about while a command is at work: its number is not taken', async () => {
     const { repository } = made.workspace;
     cpSync(entry(5), entry(7));

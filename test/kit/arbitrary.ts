@@ -124,7 +124,7 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc.record({
   origin: fc.constantFrom('commit' as const, 'autosave' as const),
   host: texts,
   user: texts,
-  workspace: fc.record({ id: texts, name: texts }),
+  workspace: fc.record({ id: hex(32), name: texts }),
   folder: fc.record({ mode: counts, uid: counts, gid: counts, mtime: i64.map(String) }),
   totals: fc.record({ files: counts, folders: counts, others: counts, bytes: counts }),
   changes: fc.record({ added: counts, changed: counts, removed: counts, newBytes: counts, storedBytes: counts }),

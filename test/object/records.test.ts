@@ -92,7 +92,7 @@ describe('what no writer writes is refused', () => {
     tree: id,
     unsteady: ['u'],
     user: 'u',
-    workspace: { id: 'i', name: 'n' },
+    workspace: { id: 'a0'.repeat(16), name: 'n' },
   };
   const entry: Fields = {
     condemned: [pack],
@@ -108,11 +108,11 @@ describe('what no writer writes is refused', () => {
     program: 'p',
     refs: [{ from: id, name: 'tags/v1', to: null }],
     swept: [pack],
-    time: 't',
+    time: '2026-07-26T12:00:00.000+02:00',
     undoes: 3,
     user: 'u',
-    workspace: 'w',
-    writer: 'x',
+    workspace: 'b1'.repeat(16),
+    writer: 'c2'.repeat(16),
   };
   const read = (record: 'snapshot' | 'entry', fields: Fields): unknown => {
     const bytes = encodeCanonicalJson(fields);
@@ -173,7 +173,16 @@ describe('what no writer writes is refused', () => {
       '2026-07-26T12:00:00.000+02:0',
       '2026-7-26T12:00:00.000+02:00',
       '26-07-26T12:00:00.000+02:00',
-    ].map((time): [keyof typeof of, Fields] => ['snapshot', { time }]),
+    ].flatMap((time): [keyof typeof of, Fields][] => [
+      ['snapshot', { time }],
+      ['entry', { time }],
+    ]),
+    ...['', 'A0'.repeat(16), 'a0'.repeat(15), 'a0'.repeat(17)].flatMap((id): [keyof typeof of, Fields][] => [
+      ['snapshot', { workspace: { id, name: 'n' } }],
+      ['entry', { workspace: id }],
+      ['entry', { writer: id }],
+      ['entry', { previous: id }],
+    ]),
     ...['', '-', '1x', 'x1', '+1', '12345678901234567890', '1.5'].map((mtime): [keyof typeof of, Fields] => [
       'snapshot',
       { folder: { gid: 1, mode: 493, mtime, uid: 2 } },
