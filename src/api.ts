@@ -33,6 +33,6 @@ export { SnapError } from './errors.ts';
 export type { GcPreview, GcResult } from './gc/gc.ts';
 export type { RetentionRules } from './gc/rules.ts';
 export type { Snapshot } from './object/snapshot.ts';
+export type { RepairResult } from './repair/repair.ts';
 export type { ReindexResult } from './verify/reindex.ts';
-export type { RepairResult } from './verify/repair.ts';
 export type { VerifyResult } from './verify/verify.ts';

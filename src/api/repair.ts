@@ -1,6 +1,6 @@
 /** Repairing from outside. */
-import type { RepairResult, RepairStep } from '../verify/repair.ts';
-import { repair as repairIn } from '../verify/repair.ts';
+import type { RepairResult, RepairStep } from '../repair/repair.ts';
+import { repair as repairIn } from '../repair/repair.ts';
 import type { Workspace } from './workspace.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;

@@ -20,6 +20,7 @@ const ROWS = [
   ['repo'],
   ['scan'],
   ['commit', 'checkout', 'history', 'gc', 'verify', 'sync'],
+  ['repair'],
   ['api'],
   ['cli', 'web'],
 ] as const;

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { blobKindName, shortId } from '../../object/blob-id.ts';
-import type { RepairResult, RepairStep } from '../../verify/repair.ts';
-import type { JournalMend } from '../../verify/repair-journal.ts';
+import type { JournalMend } from '../../repair/mend-journal.ts';
+import type { RepairResult, RepairStep } from '../../repair/repair.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';

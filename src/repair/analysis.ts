@@ -18,13 +18,13 @@ import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
+import { BytesCheck } from '../verify/data-check.ts';
+import { FormatRules } from '../verify/format-rules.ts';
 import type { Workers } from '../work/start-workers.ts';
-import { BytesCheck } from './data-check.ts';
-import { FormatRules } from './format-rules.ts';
-import type { ChunkTaker } from './repair-recover.ts';
-import { searchFolder, searchIndex } from './repair-recover.ts';
-import type { Source } from './repair-source.ts';
-import { memorySource, openSource, withSources } from './repair-source.ts';
+import type { ChunkTaker } from './recover.ts';
+import { searchFolder, searchIndex } from './recover.ts';
+import type { Source } from './source.ts';
+import { memorySource, openSource, withSources } from './source.ts';
 
 export interface BadPack {
   readonly reason: string;

@@ -19,8 +19,8 @@ import type { Repository } from '../repo/repository.ts';
 import { adopt, type Knowledge } from './journal-adopt.ts';
 import type { Candidate, Source, Survey } from './journal-survey.ts';
 import { candidates, difference, isRefuted, readOn, survey } from './journal-survey.ts';
-import { Overtaken } from './repair-publish.ts';
-import { quarantine, removeFirstName } from './repair-quarantine.ts';
+import { Overtaken } from './publish.ts';
+import { quarantine, removeFirstName } from './quarantine.ts';
 
 /** What is or would be done for the journal. */
 export interface JournalMend {

@@ -11,7 +11,7 @@ import { readPackFooter } from '../repo/pack-footers.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Backend } from '../storage/backend.ts';
-import { quarantine, removeFirstName } from './repair-quarantine.ts';
+import { quarantine, removeFirstName } from './quarantine.ts';
 
 const FOLD_ENTRIES = 256;
 /** Footers in memory at one time. */

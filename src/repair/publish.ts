@@ -20,10 +20,10 @@ import { readBack } from '../repo/read-back.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textSetting } from '../repo/settings.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { Analysis } from './repair-analysis.ts';
-import { copyBlobs } from './repair-copy.ts';
-import type { DropPlan } from './repair-drop.ts';
-import { quarantine, removeFirstName } from './repair-quarantine.ts';
+import type { Analysis } from './analysis.ts';
+import { copyBlobs } from './copy.ts';
+import type { DropPlan } from './drop-damaged.ts';
+import { quarantine, removeFirstName } from './quarantine.ts';
 
 export interface PublishOptions {
   readonly signal: AbortSignal | undefined;

@@ -3,8 +3,8 @@ import { SnapError } from '../errors.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { BlobWriter } from '../repo/blob-writer.ts';
 import { Gathering } from '../repo/gathering.ts';
-import type { Analysis } from './repair-analysis.ts';
-import { TableReader } from './repair-source.ts';
+import type { Analysis } from './analysis.ts';
+import { TableReader } from './source.ts';
 
 /** Throws `io` if a block cannot be read any more; nothing relies on what was written until then. */
 export async function copyBlobs(

@@ -19,7 +19,7 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { decodeParts, encodeFolder } from '../object/tree-parts.ts';
 import type { BlobBytes } from '../pack/block.ts';
-import type { TableReader } from './repair-source.ts';
+import type { TableReader } from './source.ts';
 
 export interface Dropped {
   readonly from: BlobId;
