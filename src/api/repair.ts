@@ -1,6 +1,10 @@
 /** Repairing from outside. */
+import { processEnvironment } from '../environment.ts';
+import type { ConfigMend } from '../repair/mend-config.ts';
+import { mendConfig } from '../repair/mend-config.ts';
 import type { RepairResult, RepairStep } from '../repair/repair.ts';
 import { repair as repairIn } from '../repair/repair.ts';
+import { findWorkspace } from '../repo/repository.ts';
 import type { Workspace } from './workspace.ts';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -32,4 +36,13 @@ export async function repair(workspace: Workspace, settings: RepairSettings = {}
   } finally {
     lock.release();
   }
+}
+
+/**
+ * Puts the store's `config.json` back, without which no workspace of it opens, for the workspace that the absolute path
+ * `folder` lies in. Undefined if it is whole. Throws `corrupt-data` if this workspace does not know how it was.
+ */
+export function repairConfig(folder: string, { dryRun = false }: RepairSettings = {}): Promise<ConfigMend | undefined> {
+  const environment = processEnvironment('snap repair');
+  return mendConfig(environment, findWorkspace(environment, folder), dryRun);
 }

@@ -9,7 +9,10 @@ import { QUARANTINE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 
 /** Gives a stored object its second name, and returns it; undefined if it is not there, or no file of this machine. */
-export function quarantine({ backend, environment }: Repository, name: string): string | undefined {
+export function quarantine(
+  { backend, environment }: Pick<Repository, 'backend' | 'environment'>,
+  name: string,
+): string | undefined {
   const path = backend.localPath(name);
   if (path === undefined) return undefined;
   const { disk } = environment;

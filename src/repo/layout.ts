@@ -47,6 +47,8 @@ export const WORKSPACE = {
   lock: 'lock',
   operations: 'operations.jsonl',
   store: 'store',
+  /** A copy of the store's `config.json`. */
+  storeConfig: 'store-config.json',
   temporary: 'tmp',
 } as const;
 

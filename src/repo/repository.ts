@@ -21,14 +21,14 @@ import type { EntryDraft, NumberedEntry } from './journal.ts';
 import { appendEntry } from './journal.ts';
 import { readState } from './journal-base.ts';
 import { readKnownState } from './known-state.ts';
-import { STORE_CONFIG, WORKSPACE } from './layout.ts';
+import { WORKSPACE } from './layout.ts';
 import { openIndex } from './open-index.ts';
+import { openStoreConfig } from './open-store-config.ts';
 import { ownedEnvironment } from './owned-environment.ts';
 import { indexFromFooters } from './pack-footers.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
-import { decodeStoreConfig } from './store-config.ts';
 import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
 import { lockWorkspace } from './workspace-lock.ts';
@@ -93,6 +93,28 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
   }
 }
 
+/** Where the parts of a workspace lie. */
+export interface Located {
+  readonly environment: Environment;
+  /** The `.snap` folder. */
+  readonly folder: string;
+  readonly settings: Settings;
+  readonly backend: Backend;
+}
+
+/** Finds the store of the workspace at `root`, unless `storage` is it. Throws `no-workspace`, `usage` for bad settings. */
+export function locate(outside: Environment, root: string, storage?: Backend): Located {
+  const folder = root === '/' ? '/.snap' : `${root}/.snap`;
+  const configPath = `${folder}/${WORKSPACE.config}`;
+  const settings = parseSettings(readText(outside, configPath), configPath);
+  const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
+  const environment = ownedEnvironment(outside, [folder, storePath]);
+  const { disk, uniqueName } = environment;
+  const temporary = `${folder}/${WORKSPACE.temporary}`;
+  whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
+  return { environment, folder, settings, backend: storage ?? fileBackend(disk, storePath, uniqueName) };
+}
+
 /**
  * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
  * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees.
@@ -103,25 +125,12 @@ export async function openRepository(
   storage?: Backend,
   signal?: AbortSignal,
 ): Promise<Repository> {
-  const folder = root === '/' ? '/.snap' : `${root}/.snap`;
-  const configPath = `${folder}/${WORKSPACE.config}`;
-  const settings = parseSettings(readText(outside, configPath), configPath);
-  const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
-  const environment = ownedEnvironment(outside, [folder, storePath]);
-  const { disk } = environment;
-  const backend = storage ?? fileBackend(disk, storePath, environment.uniqueName);
-  const configBytes = await backend.get(STORE_CONFIG);
-  if (configBytes === undefined) {
-    throw new SnapError('no-store', `there is no store at ${storePath}`, {
-      hint: `Mount or move it back, or set store.path in ${configPath}.`,
-    });
-  }
-  const config = decodeStoreConfig(configBytes, `${storePath}/${STORE_CONFIG}`);
-  const temporary = `${folder}/${WORKSPACE.temporary}`;
-  whereWritable(() => describing('creating', temporary, () => ensureFolder(disk, temporary)));
+  const located = locate(outside, root, storage);
+  const { environment, folder } = located;
+  const config = await openStoreConfig(environment, folder, located.backend);
   const opened = await openIndex(environment, folder, config.id);
   try {
-    return await assemble(environment, root, folder, settings, config, backend, opened, signal);
+    return await assemble(located, root, config, opened, signal);
   } catch (error) {
     await opened.close();
     throw error;
@@ -129,12 +138,9 @@ export async function openRepository(
 }
 
 async function assemble(
-  environment: Environment,
+  { environment, folder, settings, backend }: Located,
   root: string,
-  folder: string,
-  settings: Settings,
   config: StoreConfig,
-  backend: Backend,
   opened: Awaited<ReturnType<typeof openIndex>>,
   signal: AbortSignal | undefined,
 ): Promise<Repository> {

@@ -42,7 +42,7 @@ export function decodeStoreConfig(bytes: Uint8Array, path = 'store configuration
   } catch (error) {
     if (!hasCode(error, 'corrupt-data')) throw error;
     throw new SnapError('corrupt-data', error.message, {
-      hint: 'It is written once, by init: put it back from another copy of the store. Packs and journal are not affected.',
+      hint: 'Packs and journal are not affected. Put it back from a copy of the store, or run `snap repair` in a workspace that has used this store before.',
       cause: error,
     });
   }

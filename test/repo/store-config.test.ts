@@ -44,7 +44,7 @@ describe('what is not of format 1', () => {
       expect.objectContaining({
         code: 'corrupt-data',
         message: expect.stringContaining('/store/config.json'),
-        hint: expect.stringContaining('another copy'),
+        hint: expect.stringContaining('from a copy of the store'),
       }),
     );
   });

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { blobKindName, shortId } from '../../object/blob-id.ts';
+import type { ConfigMend } from '../../repair/mend-config.ts';
 import type { JournalMend } from '../../repair/mend-journal.ts';
 import type { RepairResult, RepairStep } from '../../repair/repair.ts';
 import type { DefineCommand } from '../commands.ts';
@@ -38,9 +39,23 @@ export const repairCommand: DefineCommand = (action) =>
     .option('--drop-damaged', 'write snapshots anew without the files that are lost')
     .addHelpText('after', '\nExamples:\n  snap repair --dry-run\n  snap repair\n  snap repair --drop-damaged')
     .action(
-      action('repair', (face, _args: [], options: Options) =>
-        face.withWorkspace(async (workspace) => {
-          const { repair } = await import('../../api/repair.ts');
+      action('repair', async (face, _args: [], options: Options) => {
+        const { repair, repairConfig } = await import('../../api/repair.ts');
+        const config = await repairConfig(face.folder, options);
+        if (config !== undefined) sayConfig(face, config, options);
+        // Nothing else can be looked at without it.
+        if (config !== undefined && options.dryRun === true) {
+          face.exitCode = EXIT.damaged;
+          face.data({
+            schema: 1,
+            type: 'repair',
+            dryRun: true,
+            config: { ...config, quarantined: null },
+            remains: true,
+          });
+          return;
+        }
+        await face.withWorkspace(async (workspace) => {
           const progress = face.progress();
           try {
             const result = await repair(workspace, {
@@ -51,15 +66,22 @@ export const repairCommand: DefineCommand = (action) =>
                 ),
             });
             progress.stop();
-            report(face, result, options);
+            report(face, result, options, config);
           } finally {
             progress.stop();
           }
-        }),
-      ),
+        });
+      }),
     );
 
-function report(face: Face, result: RepairResult, options: Options): void {
+function sayConfig(face: Face, { reason, quarantined }: ConfigMend, { dryRun = false }: Options): void {
+  face.say(` ${face.style('bad', 'damaged')}  ${face.safe(reason)}`);
+  face.say(` ${face.style('good', dryRun ? 'found' : 'mended')}   from the copy that this workspace keeps`);
+  if (quarantined !== undefined) face.say(`   the file that was there is ${quarantined}`);
+  if (dryRun) face.say(' nothing was changed; the rest of the store can be looked at when this is mended');
+}
+
+function report(face: Face, result: RepairResult, options: Options, config: ConfigMend | undefined): void {
   if (result.remains) face.exitCode = EXIT.damaged;
   face.data({
     schema: 1,
@@ -71,6 +93,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
       kind: blobKindName(found.kind),
       place: found.place ?? null,
     })),
+    config: config === undefined ? null : { ...config, quarantined: config.quarantined ?? null },
     mend: result.mend ?? null,
     hits: result.hits ?? null,
     entry: result.entry ?? null,
@@ -84,7 +107,7 @@ function report(face: Face, result: RepairResult, options: Options): void {
   if (result.indexBlobs > 0 && !result.dryRun)
     face.say(` index     told of ${counted(result.indexBlobs, 'blob')} that it lacked or misplaced`);
   sayLost(face, result, options);
-  sayEnd(face, result);
+  sayEnd(face, result, config !== undefined);
 }
 
 /** False if nothing else was looked at. */
@@ -172,10 +195,11 @@ function sayLost(face: Face, result: RepairResult, options: Options): void {
   face.say(' `snap repair --drop-damaged` writes these snapshots anew without what is lost.');
 }
 
-function sayEnd(face: Face, result: RepairResult): void {
+function sayEnd(face: Face, result: RepairResult, hadConfig: boolean): void {
   const time = formatDurationMs(result.milliseconds);
   const { packs, checkpoints, recoveredCount, entry, dryRun, remains, dropped } = result;
   const isWhole =
+    !hadConfig &&
     result.journal.length === 0 &&
     packs.length === 0 &&
     checkpoints.length === 0 &&

@@ -56,6 +56,7 @@ function targetOf(name: string): Omit<Target, 'file'> | undefined {
   if (name.startsWith('store/checkpoints/')) return { kind: 'checkpoint', fileClass: 'checkpoint' };
   if (name === 'store/config.json') return { kind: 'store configuration', fileClass: 'config' };
   if (name.startsWith('store/locks/')) return { kind: 'session', fileClass: 'derived' };
+  if (name === 'store-config.json') return { kind: 'copy of the store configuration', fileClass: 'derived' };
   if (name === 'lock' || name === 'index-in-use') return { kind: name, fileClass: 'derived' };
   if (/^index\/(?:\d+\.(?:log|ldb)|MANIFEST-\d+|CURRENT)$/.test(name))
     return { kind: `index ${name.replace(/^index\/(?:\d+[.])?|-\d+$/g, '')}`, fileClass: 'derived' };

@@ -1,0 +1,92 @@
+/**
+ * Reads `config.json` of a store beside the copy that each workspace keeps of it, so that the one small file that all
+ * depends on is not there only once. `snap repair` puts it back. SPEC.md "Store configuration".
+ */
+import { ensureFolder, readWhole, replaceFile } from '../disk/files.ts';
+import { describing, errnoOf, hasCode, SnapError } from '../errors.ts';
+import type { Backend } from '../storage/backend.ts';
+import type { Environment } from './environment.ts';
+import { JOURNAL, STORE_CONFIG, WORKSPACE } from './layout.ts';
+import type { StoreConfig } from './store-config.ts';
+import { decodeStoreConfig } from './store-config.ts';
+
+/** What is wrong with `config.json`, and what it was, if this workspace knows. */
+export interface ConfigDamage {
+  readonly error: SnapError;
+  readonly copy: Buffer | undefined;
+}
+
+/** `folder`: the `.snap` folder. Throws `no-store`, `corrupt-data`, `unsupported-format`. */
+export async function openStoreConfig(
+  environment: Environment,
+  folder: string,
+  backend: Backend,
+): Promise<StoreConfig> {
+  const read = await examineStoreConfig(environment, folder, backend);
+  if (!('error' in read)) return read;
+  const { error, copy } = read;
+  if (copy === undefined) throw error;
+  throw new SnapError('corrupt-data', error.message, {
+    hint: '`snap repair` puts it back from the copy that this workspace keeps. Packs and journal are not affected.',
+    context: error.context,
+    cause: error,
+  });
+}
+
+/** The configuration, or what is wrong with it. Throws `no-store`, `unsupported-format`. */
+export async function examineStoreConfig(
+  environment: Environment,
+  folder: string,
+  backend: Backend,
+): Promise<StoreConfig | ConfigDamage> {
+  const path = `${backend.location}/${STORE_CONFIG}`;
+  const copyPath = `${folder}/${WORKSPACE.storeConfig}`;
+  const copyBytes = describing('reading', copyPath, () => readWhole(environment.disk, copyPath));
+  const kept = copyBytes === undefined ? undefined : decodeIfWhole(copyBytes);
+  const copy = kept === undefined ? undefined : copyBytes;
+  const bytes = await backend.get(STORE_CONFIG);
+  if (bytes === undefined) {
+    if (copy === undefined || !(await hasJournal(backend)))
+      throw new SnapError('no-store', `there is no store at ${backend.location}`, {
+        hint: `Mount or move it back, or set store.path in ${folder}/${WORKSPACE.config}.`,
+      });
+    return { error: new SnapError('corrupt-data', `${path} is missing`), copy };
+  }
+  let config: StoreConfig;
+  try {
+    config = decodeStoreConfig(bytes, path);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return { error, copy };
+  }
+  if (copyBytes?.equals(bytes) === true) return config;
+  if (kept?.id === config.id)
+    return { error: new SnapError('corrupt-data', `${path} is not as this workspace has seen it`), copy };
+  // The first time, or another store.
+  keepCopy(environment, folder, copyPath, bytes);
+  return config;
+}
+
+/** A command can do without: on a full or read-only disk the next one tries again. */
+function keepCopy({ disk, uniqueName }: Environment, folder: string, path: string, bytes: Buffer): void {
+  try {
+    ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+    replaceFile(disk, path, bytes, `${folder}/${WORKSPACE.temporary}/${uniqueName()}`);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+}
+
+function decodeIfWhole(bytes: Buffer): StoreConfig | undefined {
+  try {
+    return decodeStoreConfig(bytes);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
+    return undefined;
+  }
+}
+
+async function hasJournal(backend: Backend): Promise<boolean> {
+  for await (const _ of backend.list(JOURNAL)) return true;
+  return false;
+}
