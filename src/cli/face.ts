@@ -66,7 +66,7 @@ export class Face {
 
   /** Columns of the terminal; a wide default where there is none. */
   get width(): number {
-    return process.stdout.isTTY === true ? Math.max(20, process.stdout.columns) : 120;
+    return process.stdout.isTTY === true ? Math.max(20, process.stdout.columns || 80) : 120;
   }
 
   /** A line broken to fit a narrow terminal. */

@@ -22,6 +22,8 @@ export function startProgress(enabled: boolean): Progress {
   async function show(): Promise<void> {
     if (latest !== undefined) {
       const { default: ora } = await import('ora');
+      // A terminal that does not tell its size has 0 columns: ora would clear endless lines.
+      if (!(process.stderr.columns > 0)) process.stderr.columns = 80;
       if (stopped) return;
       spinner = ora({ text: latest(), stream: process.stderr, discardStdin: false }).start();
     }

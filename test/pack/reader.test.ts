@@ -117,6 +117,8 @@ describe('a footer', () => {
   const refused: [string, FooterBlock[], number][] = [
     ['a gap', [block, { ...next, offset: next.offset + 1 }], 0],
     ['an overlap', [block, { ...next, offset: next.offset - 1 }], 0],
+    ['a gap that the size does not tell', [block, { ...next, offset: next.offset + 1 }], -1],
+    ['an overlap that the size does not tell', [block, { ...next, offset: next.offset - 1 }], 1],
     ['a first block elsewhere', [{ ...block, offset: 33 }], 0],
     ['too few blobs', [{ ...block, blobs: [] }], 0],
     ['too many blobs', [{ ...block, blobs: [data('one').blob, data('two').blob] }], 0],
@@ -144,6 +146,13 @@ describe('a footer', () => {
     Buffer.from(data(body).blob.id, 'hex').copy(trailer, 4);
     expect(() => decodeFooter(body, trailer, PACK, 32 + body.length + TRAILER_BYTES)).toThrow(later);
     expect(() => decodeFooter(body, made.subarray(-TRAILER_BYTES), PACK, 0)).toThrow(damage);
+  });
+
+  test('with bytes behind its last block', () => {
+    const body = Buffer.of(1, 0, 0);
+    const trailer = Buffer.from(encodeFooter({ blocks: [] }).subarray(-TRAILER_BYTES));
+    Buffer.from(data(body).blob.id, 'hex').copy(trailer, 4);
+    expect(() => decodeFooter(body, trailer, PACK, 32 + body.length + TRAILER_BYTES)).toThrow('1 bytes too many');
   });
 
   test('counts that lie are refused before anything is made of them', () => {
