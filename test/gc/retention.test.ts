@@ -283,6 +283,10 @@ describe('tiers', () => {
   ])('refuses %j', (text) => {
     expect(codeOf(() => parseTiers(text), 'usage')).toBe(true);
   });
+
+  it.each(['7d', ':day', '7d:', '7d:day:x', '7d:fortnight'])('names the part %j that is none', (part) => {
+    expect(() => parseTiers(`1d:all, ${part} `)).toThrow(`"${part}" is not an age and a period`);
+  });
 });
 
 it('autosaves take no place of what was committed, and stay for a week', () => {
