@@ -80,7 +80,7 @@ async function tellStory(demo: Demo): Promise<void> {
 
   const other = join(dirname(demo.folder), 'elsewhere');
   await snap(demo, 'checkout', 'latest', '--to', other);
-  prove(demo, edited, await listTree(other), 'a checkout into another folder equals it');
+  prove(demo, second, await listTree(other), 'a checkout of the last commit into another folder equals it');
 
   await snap(demo, 'gc', '--keep-last', '1');
   await snap(demo, 'verify', '--data');
@@ -167,7 +167,12 @@ async function copyCheckout(dest: string): Promise<void> {
   await mkdir(dest);
   for (const name of await readdir(projectDir)) {
     if (leftOut.has(name)) continue;
-    await cp(join(projectDir, name), join(dest, name), { recursive: true, verbatimSymlinks: true });
+    await cp(join(projectDir, name), join(dest, name), {
+      recursive: true,
+      verbatimSymlinks: true,
+      // Stores lie there, and a store is not taken into a snapshot.
+      filter: (source) => source !== join(projectDir, 'test/museum'),
+    });
   }
 }
 
