@@ -7,7 +7,7 @@
 import { errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { FolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import { entryNameFault } from '../object/entry-name.ts';
+import { entryNameFault, WORKSPACE_FOLDER_NAME } from '../object/entry-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { isStore, STORE_REASON } from '../repo/is-store.ts';
@@ -47,6 +47,8 @@ export class FolderWalk {
   readonly #trees: FolderTrees;
   /** Folders that turned out to be stores. */
   readonly #stores = new Set<string>();
+  /** What no snapshot can hold: a folder may be looked at twice. */
+  readonly #told = new Set<string>();
   #lastYield = 0;
 
   constructor(context: ScanContext) {
@@ -254,7 +256,17 @@ export class FolderWalk {
       if (!ignored) continue;
       markIgnored(listing.stats, position);
       if (entryNameFault(name) === undefined) this.#context.ignored?.(at, kind === ENTRY_KIND.folder);
+      else this.#tellOfName(at, name, kind, rules);
     }
+  }
+
+  /** Of a name that no tree may have; of the `.snap` of this workspace, or of another one in it, nothing is said. */
+  #tellOfName(path: string, name: string, kind: number, rules: IgnoreRules): void {
+    const isFolder = kind === ENTRY_KIND.folder;
+    if (name === WORKSPACE_FOLDER_NAME && (isFolder || path === name)) return;
+    if (this.#told.has(path) || rules.ignores(path, isFolder)) return;
+    this.#told.add(path);
+    this.#context.skipped.push({ path, reason: `it has ${entryNameFault(name)}, under which nothing is stored` });
   }
 
   /** Lets timers and signals run now and then. */

@@ -7,6 +7,7 @@ import { shortId } from '../../object/blob-id.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { leftOut } from '../left-out.ts';
 
 interface Options {
   readonly to?: string;
@@ -114,8 +115,7 @@ function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined
 
 /** What could not be saved before, and what is missing now and shows as deleted. */
 export function warnLeftOut(face: Face, { notMade, skipped }: Pick<Outcome, 'notMade' | 'skipped'>): void {
-  for (const { path, reason } of skipped)
-    face.warn(`${face.safe(path)} could not be read (${face.safe(reason)}) and is not in what was saved before`);
+  for (const left of skipped) face.warn(`${leftOut(face, left)} and is not in what was saved before`);
   for (const path of notMade)
     face.warn(`${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`);
   if (notMade.length + skipped.length > 0) face.exitCode = EXIT.partial;

@@ -10,6 +10,7 @@ import type { LiveTree } from '../../scan/live-tree.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
+import { leftOut, noteLeftOut } from '../left-out.ts';
 
 interface Options {
   readonly message?: string;
@@ -154,8 +155,8 @@ function reportProblems(face: Face, scan: Pick<Scanned, 'skipped' | 'unsteady' |
   for (const path of scan.silent) face.warn(`${face.safe(path)} has other bytes under the same size and time`);
   for (const path of scan.unsteady)
     face.warn(`${face.safe(path)} changed while it was read; it is stored as last read`);
-  for (const { path, reason } of scan.skipped)
-    face.warn(`${face.safe(path)} could not be read (${reason}) and is not in the snapshot`);
+  for (const skipped of scan.skipped) face.warn(`${leftOut(face, skipped)} and is not in the snapshot`);
+  noteLeftOut(face, scan.skipped);
   if (scan.skipped.length > 0) face.exitCode = EXIT.partial;
 }
 

@@ -9,6 +9,7 @@ import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changeNote, changePaths, shownPath } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
 import { jsonText } from '../json.ts';
+import { leftOut } from '../left-out.ts';
 import type { Lines } from '../output.ts';
 import { gatherLines } from '../output.ts';
 import { fitsPatch, patchLines, patchParts, terminalText } from '../patch-lines.ts';
@@ -87,8 +88,7 @@ export const diffCommand: DefineCommand = (action) => {
 };
 
 async function showDiff(face: Face, diff: Diff, options: Options): Promise<void> {
-  for (const { path, reason } of diff.skipped)
-    face.warn(`${face.safe(path)} could not be read (${reason}) and counts as removed`);
+  for (const skipped of diff.skipped) face.warn(`${leftOut(face, skipped)} and counts as removed`);
   const lines = gatherLines();
   const totals = new ChangeTotals();
   const textOptions = {

@@ -11,6 +11,7 @@ import { changeJson, changeLetter, changePaths, changeStyle, changeWord, holdsTe
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { jsonText } from '../json.ts';
+import { leftOut, noteLeftOut } from '../left-out.ts';
 import { gatherLines } from '../output.ts';
 import { cutEnd } from '../text-width.ts';
 
@@ -99,7 +100,8 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
       status.differs ? sideBySide(face, ` ${totals.text()}`, holdsText(status.totals)) : ' nothing changed',
     );
   await lines.flush();
-  for (const { path, reason } of skipped) face.warn(`${face.safe(path)} cannot be read (${reason})`);
+  for (const left of skipped) face.warn(leftOut(face, left));
+  noteLeftOut(face, skipped);
   if (skipped.length > 0) face.exitCode = EXIT.partial;
 }
 
