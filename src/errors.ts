@@ -74,13 +74,16 @@ export function fromSystemError(error: unknown, action: string, path: string): S
         context,
         cause: error,
       });
+    case 'EROFS':
+      return new SnapError('permission', `${action} ${path} failed: its file system is mounted read-only (EROFS)`, {
+        hint: 'Mount it for writing. What only reads works as it is.',
+        context,
+        cause: error,
+      });
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS':
       return new SnapError('permission', `no permission for ${action} ${path} (${errno})`, {
-        hint:
-          'Check the owner and the mode of that path, and whether its file system is mounted read-only. ' +
-          'A command that was run as root leaves files of root in .snap: give them back with chown -R.',
+        hint: 'Check the owner and the mode of that path. A command that was run as root leaves files of root in .snap: give them back with chown -R.',
         context,
         cause: error,
       });

@@ -188,7 +188,7 @@ function asSnapError(error: unknown): SnapError {
     return new SnapError('interrupted', 'interrupted; nothing is lost, and no file is half written');
   if (error instanceof Error && /^E[A-Z]+$/.test(errnoOf(error) ?? '')) {
     const { syscall, path } = error as NodeJS.ErrnoException;
-    return fromSystemError(error, `the call ${syscall ?? '?'} for`, path ?? 'a file of the workspace or the store');
+    return fromSystemError(error, `calling ${syscall ?? '?'} on`, path ?? 'a file of the workspace or the store');
   }
   const message = error instanceof Error ? error.message : String(error);
   return new SnapError('internal', message, {

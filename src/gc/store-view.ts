@@ -11,8 +11,9 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import { headAfter, readHead } from '../repo/head.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
-import { readEntry, readEntryIfWhole } from '../repo/journal.ts';
+import { readEntriesAfter, readEntry, readEntryIfWhole } from '../repo/journal.ts';
 import { newestBase } from '../repo/journal-base.ts';
+import { damageOf, tooShort } from '../repo/known-state.ts';
 import type { Repository } from '../repo/repository.ts';
 
 const FOLD_ENTRIES = 256;
@@ -41,13 +42,7 @@ export class StoreView {
     const { disk } = repository.environment;
     const seen = Math.max(repository.state().number, readHead(disk, repository.folder).journalNumber);
     await view.refresh();
-    if (view.state.number < seen) {
-      throw new SnapError(
-        'corrupt-data',
-        `the journal ends at entry ${view.state.number}, but this workspace has seen entry ${seen}`,
-        { hint: 'The store was cut off or replaced by an older copy: put the newer one back. Nothing was removed.' },
-      );
-    }
+    if (view.state.number < seen) throw damageOf(await endOf(repository, view.state, seen), view.state.number);
     const known = repository.state();
     if (known.number !== view.state.number || !encodeState(known).equals(encodeState(view.state))) {
       throw new SnapError('corrupt-data', 'the index or a checkpoint has another state than the journal gives', {
@@ -146,4 +141,15 @@ export function packBytesOf(state: StoreState, some?: Iterable<PackId>): number 
   let bytes = 0;
   for (const [id, pack] of state.packs) if (counted?.has(id) ?? true) bytes += pack.size;
   return bytes;
+}
+
+/** Why the journal cannot be read as far as `seen`: an entry is missing before others, or its end is. */
+async function endOf({ backend }: Repository, state: StoreState, seen: number): Promise<SnapError> {
+  try {
+    await readEntriesAfter(backend, state);
+    return tooShort(state.number, seen);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return error;
+  }
 }

@@ -66,7 +66,7 @@ export async function catchUpHead(
     journalNumber: isNewer ? state.number : head.journalNumber,
     journalHash: isNewer ? (state.hash ?? undefined) : head.journalHash,
   };
-  if (snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
+  if (head.isDamaged || snapshot !== head.snapshot || state.number - head.journalNumber > HEAD_LAG_MAX)
     whereWritable(() => writeHead(environment.disk, folder, caughtUp, environment.uniqueName()));
   return caughtUp;
 }

@@ -4,7 +4,7 @@
  */
 import type { Disk } from '../disk/disk.ts';
 import { readWhole, replaceFile, requireFolder } from '../disk/files.ts';
-import { describing, SnapError } from '../errors.ts';
+import { describing } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
@@ -17,19 +17,17 @@ export interface Head {
   readonly journalNumber: number;
   /** The hash of that entry; undefined in files of earlier versions. */
   readonly journalHash?: string | undefined;
+  /** The file says nothing: what it said is found again from the journal. */
+  readonly isDamaged?: true;
 }
 
-/** Throws `corrupt-data`. A missing file is a workspace without commits whose journal is to be read from the start. */
+/** A missing or damaged file is a workspace without commits whose journal is to be read from the start. */
 export function readHead(disk: Disk, folder: string): Head {
   const path = `${folder}/${WORKSPACE.head}`;
   const bytes = describing('reading', path, () => readWhole(disk, path));
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
   const match = /^([0-9a-f]{64}|-) (0|[1-9]\d{0,11})(?: ([0-9a-f]{64}))?\n$/.exec(bytes.toString('latin1'));
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw new SnapError('corrupt-data', `damaged ${folder}/${WORKSPACE.head}`, {
-      hint: 'Remove that file: HEAD is then found again from the journal. Nothing else depends on it.',
-    });
-  }
+  if (match?.[1] === undefined || match[2] === undefined) return { snapshot: null, journalNumber: 0, isDamaged: true };
   return {
     snapshot: match[1] === '-' ? null : parseBlobId(match[1], 'HEAD'),
     journalNumber: Number(match[2]),

@@ -41,7 +41,8 @@ export async function readKnownState(backend: Backend, remembered: StoreState, h
   return { state, from, entries: [], damage };
 }
 
-function tooShort(end: number, seen: number): SnapError {
+/** The error for a journal that lost its end. */
+export function tooShort(end: number, seen: number): SnapError {
   return new SnapError(
     'corrupt-data',
     `the journal of the store ends at entry ${end}, but this workspace has seen entry ${seen}`,

@@ -88,7 +88,7 @@ function isWorkspace({ disk }: Environment, path: string): boolean {
     return disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true;
   } catch (error) {
     // `-C` may name a file.
-    if (errnoOf(error) !== 'ENOTDIR') throw fromSystemError(error, 'reading', path);
+    if (errnoOf(error) !== 'ENOTDIR') throw fromSystemError(error, 'reading', `${path}/.snap`);
     return false;
   }
 }
@@ -138,16 +138,17 @@ export async function openRepository(
 }
 
 async function assemble(
-  { environment, folder, settings, backend }: Located,
+  located: Located,
   root: string,
   config: StoreConfig,
   opened: Awaited<ReturnType<typeof openIndex>>,
   signal: AbortSignal | undefined,
 ): Promise<Repository> {
+  const { environment, folder, settings, backend } = located;
   const notices = opened.notice === undefined ? [] : [opened.notice];
   const workspaceId = workspaceIdOf(settings, `${folder}/${WORKSPACE.config}`);
   const stored = opened.index === 'locked' ? undefined : opened.index;
-  const moving = await followStore(environment, folder, workspaceId, backend, stored);
+  const moving = await followStore(located, workspaceId, stored, notices);
   const { index } = moving;
   const blobs = new BlobReader(backend, index, moving.state, new Breath(environment.elapsed, signal));
   return {
@@ -176,13 +177,13 @@ type Moving = Pick<Repository, 'index' | 'damage' | 'recover' | 'state' | 'head'
 
 /** What changes with the journal: the state, HEAD, and the index, which is made in memory if `stored` is undefined. */
 async function followStore(
-  environment: Environment,
-  folder: string,
+  { environment, folder, backend }: Located,
   workspaceId: string,
-  backend: Backend,
   stored: BlobIndex | undefined,
+  notices: string[],
 ): Promise<Moving> {
   let head = readHead(environment.disk, folder);
+  if (head.isDamaged) notices.push('HEAD was damaged: where the workspace is was found again from the journal');
   const known = await readKnownState(backend, stored?.state ?? EMPTY_STATE, head);
   let { state, damage } = known;
   // Nothing is remembered of a damaged journal: what was made of it must not witness for it later.

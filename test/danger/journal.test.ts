@@ -108,6 +108,20 @@ describe('a hole', () => {
     expect(entryCount()).toBe(4);
   });
 
+  test('that this workspace has read past: verify, gc and repair tell of it, and gc says what to do', async () => {
+    rmSync(entry(3));
+    await made.reopen();
+    expect(made.workspace.repository.damage).toBeUndefined();
+    await expect(gc(made.workspace, { now: true })).rejects.toMatchObject({
+      code: 'corrupt-data',
+      message: 'journal entry 3 is missing, and a later one is there',
+      hint: expect.stringContaining('snap repair'),
+    });
+    expect((await verifyAll(made.workspace)).faults[0]).toMatchObject({ what: 'journal', entry: 3 });
+    expect(await repair(made.workspace)).toMatchObject({ remains: false, mend: { isExact: true } });
+    await gc(made.workspace, { now: true });
+  });
+
   test('several entries in a row are gone: nobody who has not seen them takes their numbers', async () => {
     await withoutIndex();
     for (const number of [2, 3, 4]) rmSync(entry(number));

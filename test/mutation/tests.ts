@@ -3,6 +3,15 @@ export const MUTATED: Readonly<Record<string, readonly string[]>> = {
   object: ['object/*', 'vectors/vectors'],
   pack: ['pack/*', 'vectors/pack'],
   gc: ['gc/*', 'danger/gc-model'],
-  repo: ['repo/*', 'api/*', 'gc/mark', 'history/log', 'verify/reindex', 'danger/hostile-records'],
+  repo: [
+    'repo/*',
+    'api/*',
+    'gc/mark',
+    'history/log',
+    'verify/*',
+    'repair/repair',
+    'danger/hostile-records',
+    'danger/journal',
+  ],
   checkout: ['checkout/*', 'api/undo', 'danger/hostile-target', 'danger/hostile-tree'],
 };

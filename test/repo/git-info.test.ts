@@ -103,6 +103,14 @@ describe('of files by hand', () => {
     ['no HEAD', { '.git/config': '' }],
     ['a HEAD that is half written', { '.git/HEAD': 'ref: ref' }],
     ['a HEAD of other digits', { '.git/HEAD': 'a1'.repeat(10) }],
+    ['a HEAD with something before it', { '.git/HEAD': `x${ID}\n` }],
+    ['a HEAD with something behind it', { '.git/HEAD': `${ID}x\n` }],
+    ['a branch with something before it', { '.git/HEAD': 'xref: refs/heads/m\n', '.git/refs/heads/m': ID }],
+    ['a branch with a NUL', { '.git/HEAD': 'ref: refs/heads/m\0\n', '.git/refs/heads/m': ID }],
+    [
+      'a branch with something behind its commit',
+      { '.git/HEAD': 'ref: refs/heads/m\n', '.git/refs/heads/m': `${ID} x` },
+    ],
     ['a branch that no file names', { '.git/HEAD': 'ref: refs/heads/main\n', '.git/packed-refs': '# none\n' }],
     ['a branch whose file is torn', { '.git/HEAD': 'ref: refs/heads/main\n', '.git/refs/heads/main': ID.slice(9) }],
   ])('%s is no Git checkout', (_, files) => {

@@ -62,6 +62,14 @@ test('proposes to ignore what is there, and leaves an ignore file alone', async 
   expect(text('own/.snapignore')).toBe('mine\n');
 });
 
+test('what many projects have and few want is proposed, and nothing else', async () => {
+  const proposed =
+    'node_modules/ .venv/ venv/ __pycache__/ target/ build/ dist/ .next/ .cache/ .gradle/ .tox/ .git/ .DS_Store';
+  for (const name of proposed.split(' ')) fill(`work/${name.replace('/', '/x')}`);
+  fill('work/data/x');
+  expect((await init()).ignored).toEqual(proposed.split(' '));
+});
+
 test('a name that is no Unicode text is replaced, one with quotes is kept', async () => {
   await init({ name: 'odd \udcff' });
   expect(setting('workspace.name')).toBe('workspace');
@@ -233,7 +241,7 @@ describe('on a disk that fails', () => {
     const failing = new FailingDisk((call, path) =>
       call === 'lstat' && path === at('.snap/config.toml') ? 'EIO' : undefined,
     );
-    await expect(init({}, failing.disk)).rejects.toMatchObject({ code: 'io', context: { path: roots.root } });
+    await expect(init({}, failing.disk)).rejects.toMatchObject({ code: 'io', context: { path: at('.snap') } });
     expect(existsSync(at('work'))).toBe(false);
   });
 });

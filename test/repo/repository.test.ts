@@ -116,19 +116,29 @@ describe('opening', () => {
     expect(repository.backend.location).toBe(at('.snap/store'));
   });
 
-  test('a damaged HEAD names the file, and without it HEAD is found again from the journal', async () => {
+  test('a HEAD that is damaged or gone is found again from the journal, and written', async () => {
     const [, second] = await commits(2);
     for (const bytes of ['', 'x', `${'a'.repeat(64)} 3`, `${'a'.repeat(64)} 03\n`, `${'A'.repeat(64)} 3\n`]) {
       writeFileSync(at('.snap/HEAD'), bytes);
-      await expect(open(), JSON.stringify(bytes)).rejects.toMatchObject({
-        code: 'corrupt-data',
-        hint: expect.stringContaining('Remove that file'),
-      });
+      const workspace = await open();
+      expect(headOf(workspace), JSON.stringify(bytes)).toBe(second);
+      expect(workspace.repository.notices).toEqual([expect.stringContaining('HEAD was damaged')]);
+      await close();
+      expect(headFile()).toMatch(new RegExp(`^${second} 3( |\n)`));
+      expect((await open()).repository.notices).toEqual([]);
+      await close();
     }
     rmSync(at('.snap/HEAD'));
     expect(headOf(await open())).toBe(second);
     await close();
-    expect(headFile()).toBe(`${second} 3\n`);
+    expect(headFile()).toMatch(new RegExp(`^${second} 3( |\n)`));
+  });
+
+  test('a damaged HEAD of a workspace without commits is written anew', async () => {
+    writeFileSync(at('.snap/HEAD'), '?');
+    expect(headOf(await open())).toBeNull();
+    await close();
+    expect(headFile()).toBe('- 1\n');
   });
 
   test('a HEAD with a flipped bit, a snapshot that never was, is found again from the journal', async () => {
