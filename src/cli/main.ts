@@ -141,7 +141,9 @@ function ignoreClosedPipes(): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(EXIT.done);
       if (stream === process.stdout)
-        process.stderr.write(`error: writing the output failed (${error.code ?? error.message})\n`);
+        process.stderr.write(
+          `error: writing the output failed (${error.code ?? error.message})\nWhat was done before is done: \`snap log\` and \`snap op log\` show it.\n`,
+        );
       process.exit(EXIT.failed);
     });
   }

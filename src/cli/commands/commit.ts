@@ -8,6 +8,7 @@ import type { CompressionLevel } from '../../compress/block-codec.ts';
 import { shortId } from '../../object/blob-id.ts';
 import type { LiveTree } from '../../scan/live-tree.ts';
 import type { DefineCommand } from '../commands.ts';
+import { holdsText } from '../describe-entry.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { leftOut, noteLeftOut } from '../left-out.ts';
@@ -124,7 +125,7 @@ function reportCommit(face: Face, result: CommitResult, options: Options): void 
   });
   const took = `        ${formatDurationMs(milliseconds)}`;
   if (id === undefined) {
-    face.say(` nothing to commit        ${formatCount(totals.files)} files, ${formatSize(totals.bytes)}${took}`);
+    face.say(` nothing to commit        ${holdsText(totals)}${took}`);
   } else {
     const title = (options.message ?? '').split('\n')[0] ?? '';
     const tag = options.tag === undefined ? '' : `  ${face.style('ref', options.tag)}`;
@@ -147,7 +148,7 @@ function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals' | 'differ
   const { added, changed, removed } = scan.counts;
   const onlyFolders = scan.differs && added + changed + removed === 0 ? ' · only folders differ' : '';
   face.say(
-    ` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${onlyFolders}${' '.repeat(8)}${formatCount(scan.totals.files)} files, ${formatSize(scan.totals.bytes)}`,
+    ` ${formatCount(added)} added · ${formatCount(changed)} changed · ${formatCount(removed)} removed${onlyFolders}${' '.repeat(8)}${holdsText(scan.totals)}`,
   );
 }
 

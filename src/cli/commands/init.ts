@@ -31,12 +31,12 @@ export const initCommand: DefineCommand = (action) =>
         });
         face.data({ schema: 1, type: 'init', ...result, ignored: result.ignored ?? null });
         face.say(`${face.safe(root)} is a workspace now`);
-        face.say(
-          ` store    ${face.safe(result.store)}${result.joined ? ' (it was there already and is shared now)' : ''}`,
-        );
+        const ownStore = result.store.startsWith(root === '/' ? '/.snap/' : `${root}/.snap/`);
+        const joined = ownStore ? ' (its history is here again)' : ' (it was there already and is shared now)';
+        face.say(` store    ${face.safe(result.store)}${result.joined ? joined : ''}`);
         if (result.ignored === undefined) face.say(' ignored  as your .snapignore says');
         else if (result.ignored.length > 0)
           face.say(` ignored  ${result.ignored.join(' ')}  (a proposal: edit .snapignore)`);
-        face.say('Next: snap commit -m "first"');
+        face.say(result.joined && ownStore ? 'Next: snap log' : 'Next: snap commit -m "first"');
       }),
     );

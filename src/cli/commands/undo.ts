@@ -1,9 +1,11 @@
 /** `snap undo` */
 import { Command } from 'commander';
+import type { Workspace } from '../../api/workspace.ts';
 import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
 import { snapshotOfRef } from '../../object/ref-name.ts';
 import { refInWords } from '../../repo/ref-changes.ts';
+import { tagsById } from '../../repo/snapshot-list.ts';
 import type { UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
@@ -32,7 +34,7 @@ export const undoCommand: DefineCommand = (action) =>
           if (options.dryRun === true) {
             const plan = await previewUndo(workspace, { operation });
             face.data({ schema: 1, type: 'undo', dryRun: true, id: null, ...describe(plan) });
-            sayPlan(face, plan, 'would undo');
+            sayPlan(face, workspace, plan, 'would undo');
             return;
           }
           const progress = face.progress();
@@ -55,7 +57,7 @@ export const undoCommand: DefineCommand = (action) =>
               notMade: checkout?.notMade ?? [],
               milliseconds: Math.round(checkout?.milliseconds ?? 0),
             });
-            sayPlan(face, plan, 'undid');
+            sayPlan(face, workspace, plan, 'undid');
             if (checkout !== undefined) {
               if (checkout.saved !== undefined)
                 face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
@@ -73,7 +75,7 @@ export const undoCommand: DefineCommand = (action) =>
       ),
     );
 
-function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
+function sayPlan(face: Face, { repository }: Workspace, plan: UndoPlan, verb: string): void {
   const what =
     plan.kind === 'journal'
       ? `${plan.entry.operation}  ${plan.entry.note}`
@@ -90,8 +92,14 @@ function sayPlan(face: Face, plan: UndoPlan, verb: string): void {
   const { refs, head } = plan.draft;
   for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
     const name = face.safe(refInWords(change.name));
-    if (change.to === null)
-      face.say(snapshotOfRef(change.name) === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
+    const snapshot = snapshotOfRef(change.name);
+    const tags = snapshot === undefined ? [] : (tagsById(repository).get(snapshot) ?? []);
+    if (change.to === null && tags.length > 0)
+      face.say(
+        ` ${name} is kept only by the ${tags.length === 1 ? 'tag' : 'tags'} ${tags.map((tag) => face.style('ref', face.safe(tag))).join(', ')} now`,
+      );
+    else if (change.to === null)
+      face.say(snapshot === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
     else
       face.say(
         snapshotOfRef(change.name) === undefined

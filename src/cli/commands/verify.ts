@@ -1,6 +1,6 @@
 /** `snap verify` */
 import { Command } from 'commander';
-import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { blobKindName, shortId } from '../../object/blob-id.ts';
 import type { VerifyResult } from '../../verify/verify.ts';
 import type { DefineCommand } from '../commands.ts';
@@ -96,6 +96,7 @@ function report(face: Face, result: VerifyResult): void {
   face.say(
     ` ${face.style('bad', `${formatCount(faultCount)} ${faultCount === 1 ? 'fault' : 'faults'}`)}        ${time}`,
   );
+  if (face.quiet) face.warn(`${counted(faultCount, 'fault')} in the store: \`snap verify\` names them`);
   const placed = faults.filter((fault) => !isMissing(fault));
   const missing = faults.filter(isMissing);
   for (const fault of placed.slice(0, FAULTS_SHOWN_MAX))
