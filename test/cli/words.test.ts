@@ -1,6 +1,6 @@
 /** What people are told, seen on the built command: what they can do with it, and nothing twice. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { snap } from '../kit/snap.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
+const bin = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
 let made: TestWorkspace;
 beforeEach(async () => {
   made = await makeWorkspace({ files: { a: 'one' } });
@@ -45,6 +46,42 @@ test('a dry run of a checkout that would be refused ends as the checkout does', 
   expect(preview.stdout).toContain('would be refused');
   expect([preview.code, run('checkout', first).code]).toEqual([1, 1]);
   expect(made.read('b')).toBe('precious');
+});
+
+test('an undone commit that a tag names is said to be kept by it', async () => {
+  await made.commit('first');
+  made.write('a', 'two');
+  const second = await made.commit('second');
+  expect(run('undo', '--dry-run').stdout).toContain(`the snapshot ${second.slice(0, 10)} is not kept any more`);
+  run('tag', 'keep');
+  expect(run('undo', 'j3').stdout).toContain(`the snapshot ${second.slice(0, 10)} is kept only by the tag keep`);
+});
+
+test('a quiet verify says that there is damage, and how much', async () => {
+  await made.commit('first');
+  expect(run('verify', '-q')).toEqual({ code: 0, stdout: '', stderr: '' });
+  rmSync(join(made.root, '.snap/store/packs'), { recursive: true });
+  expect(run('verify', '-q')).toMatchObject({ code: 20, stdout: '', stderr: expect.stringMatching(/\d faults? in/) });
+});
+
+test('an output that cannot be written is told apart from a command that failed', async () => {
+  if (!existsSync('/dev/full')) return;
+  made.write('a', 'two');
+  const script = `exec '${process.execPath}' '${bin}' -C "$1" commit -m second >/dev/full`;
+  const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', made.root], { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toContain('What was done before is done');
+  expect(run('log').stdout).toContain('second');
+});
+
+test('a workspace whose settings were lost is made again with its history', async () => {
+  await made.commit('first');
+  rmSync(join(made.root, '.snap/config.toml'));
+  const { code, stdout } = run('init');
+  expect(code).toBe(0);
+  expect(stdout).toContain('its history is here again');
+  expect(stdout).toContain('Next: snap log');
+  expect(run('log').stdout).toContain('first');
 });
 
 test('--to a file says what it is', async () => {
@@ -124,7 +161,6 @@ describe.runIf('registerHooks' in module)('a signal before anything is loaded', 
         if (name.endsWith('/dist/cli/main.js')) process.kill(process.pid, '${signal}');
         return next(name, context);
       } });`;
-    const bin = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
     const ended = spawnSync(process.execPath, ['--import', atOnce, bin, '-C', made.root, 'status'], {
       encoding: 'utf8',
     });
