@@ -25,6 +25,8 @@ export interface Environment {
   readonly program: string;
   /** Worker threads for reading, hashing and compressing. */
   readonly threads: number;
+  /** True if all of the index at `path` can be read, found out where a damaged one cannot end this process. */
+  checkIndex(path: string): Promise<boolean>;
   /** Time from a monotonic clock, in milliseconds. */
   elapsed(): number;
 }

@@ -3,8 +3,6 @@
  * have died (then it is looked through in a child process first), it may be damaged or of another store (then it is
  * moved out of the way and built again). Never throws for a bad index.
  */
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Disk } from '../disk/disk.ts';
 import { ensureFolder, removeTree, writeMarker } from '../disk/files.ts';
 import { giveFilesAway } from '../disk/given-away.ts';
@@ -51,7 +49,8 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   if (holder !== undefined) {
     if (isAlive(disk, holder, environment.holder) && holder.id !== environment.holder.id)
       return { index: 'locked', notice: undefined, close: async () => {} };
-    if (!looksSound(path)) notice = discard(environment, path, 'it was left damaged by a command that was killed');
+    if (!(await environment.checkIndex(path)))
+      notice = discard(environment, path, 'it was left damaged by a command that was killed');
   }
   // LevelDB would wait for the writer of a FIFO for ever.
   if (!holdsFilesOnly(disk, path)) notice = discard(environment, path, 'something else lies among its files');
@@ -113,14 +112,4 @@ function quietly(work: () => void): void {
 function discard(environment: Environment, path: string, reason: string): string {
   removeTree(environment.disk, path);
   return `the index was built again: ${reason}`;
-}
-
-/** Reads the whole index in a child process: a damaged table can abort the process that reads it. */
-function looksSound(path: string): boolean {
-  const here = import.meta.url;
-  const script = here.endsWith('.ts')
-    ? new URL('../index/index-check.ts', here)
-    : new URL(here.includes('/chunks/') ? '../index/index-check.js' : './index/index-check.js', here);
-  const result = spawnSync(process.execPath, [fileURLToPath(script), path], { stdio: 'ignore', timeout: 60_000 });
-  return result.status === 0;
 }

@@ -136,7 +136,7 @@ function headerFault(file: SourceFile): string[] {
 /** A signal to another process, the path of this runtime, and a program of its own have no other way in. */
 const PROCESS_ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'disk/lock-file.ts': ['kill'],
-  'repo/open-index.ts': ['execPath'],
+  'index/check-apart.ts': ['execPath'],
   'index/index-check.ts': ['argv', 'exit'],
 };
 

@@ -12,6 +12,7 @@ import { openWorkspaceIn } from '../../../src/api/workspace.ts';
 import { processEnvironment } from '../../../src/environment.ts';
 import { snapshotOfRef } from '../../../src/object/ref-name.ts';
 import type { Workers } from '../../../src/work/start-workers.ts';
+import { checkIndex } from './index-checker.ts';
 import type { Picture } from './stage.ts';
 import { pictureOf, readPicture, samePicture } from './stage.ts';
 
@@ -82,7 +83,7 @@ function checkLeftovers({ repository }: Workspace): void {
 }
 
 async function using(root: string, workers: Workers, work: (workspace: Workspace) => Promise<void>): Promise<void> {
-  const environment = processEnvironment('snap test');
+  const environment = { ...processEnvironment('snap test'), checkIndex };
   const workspace = await openWorkspaceIn(environment, workers, root, { lockTimeoutMs: 0 });
   try {
     demand(workspace.repository.damage === undefined, `damaged: ${workspace.repository.damage?.message}`);

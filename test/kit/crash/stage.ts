@@ -29,6 +29,7 @@ import type { Repository } from '../../../src/repo/repository.ts';
 import { decodeStoreConfig, encodeStoreConfig } from '../../../src/repo/store-config.ts';
 import { walkTree } from '../../../src/repo/tree-diff.ts';
 import { dyingDisk } from './dying-disk.ts';
+import { checkIndex } from './index-checker.ts';
 import { inlineWorkers } from './inline-workers.ts';
 import type { Trace } from './traced-disk.ts';
 import { traceDisk } from './traced-disk.ts';
@@ -42,7 +43,7 @@ export const isIndex = (path: string): boolean => /(^|\/)\.snap\/index(\/|$)/.te
 /** The environment of a process that is dead by now, on this disk. */
 export function deadEnvironment(disk: Disk): Environment {
   const environment = processEnvironment('snap test');
-  return { ...environment, disk, holder: { ...environment.holder, pid: 4_194_303, startTime: 'long ago' } };
+  return { ...environment, disk, checkIndex, holder: { ...environment.holder, pid: 4_194_303, startTime: 'long ago' } };
 }
 
 export class Stage {
