@@ -7,7 +7,6 @@ import { decodeName } from './bytes/names.ts';
 import { realDisk } from './disk/disk.ts';
 import { readFully } from './disk/files.ts';
 import { bootId, processStartTime } from './disk/lock-file.ts';
-import { checkIndexApart } from './index/check-apart.ts';
 import type { Environment } from './repo/environment.ts';
 import { PROGRAM } from './version.ts';
 
@@ -36,7 +35,7 @@ export function processEnvironment(command: string): Environment {
     umask: process.umask(),
     program: PROGRAM,
     threads: Math.max(1, Math.min(16, availableParallelism())),
-    checkIndex: checkIndexApart,
+    checkIndex: async (path) => (await import('./index/check-apart.ts')).checkIndexApart(path),
     elapsed: () => performance.now(),
   };
 }
