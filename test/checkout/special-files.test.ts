@@ -1,6 +1,6 @@
 /** FIFOs, devices and sockets come and go with checkouts; what cannot be made is named, and shows as deleted. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, lutimesSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, lutimesSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -26,6 +26,18 @@ async function changes(): Promise<string[]> {
   for await (const { kind, path } of (await status(made.workspace)).changes) found.push(`${kind} ${path}`);
   return found;
 }
+
+test.skipIf(!isRoot)('links and FIFOs get their owners back, and so do their folders', async () => {
+  execFileSync('mkfifo', [at('pipe')]);
+  symlinkSync('a', at('link'));
+  mkdirSync(at('folder'));
+  for (const [i, path] of ['pipe', 'link', 'folder', 'a'].entries()) lchownSync(at(path), 1001 + i, 2001 + i);
+  await made.commit('first');
+  for (const path of ['pipe', 'link', 'folder', 'a']) rmSync(at(path), { recursive: true });
+  await checkout(made.workspace, { revision: 'HEAD' });
+  for (const [i, path] of ['pipe', 'link', 'folder', 'a'].entries())
+    expect(lstatSync(at(path)), path).toMatchObject({ uid: 1001 + i, gid: 2001 + i });
+});
 
 test('a FIFO that went comes back with its mode and its time, in place and elsewhere, and goes and comes by undo', async () => {
   execFileSync('mkfifo', [at('pipe')]);

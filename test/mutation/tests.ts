@@ -13,5 +13,5 @@ export const MUTATED: Readonly<Record<string, readonly string[]>> = {
     'danger/hostile-records',
     'danger/journal',
   ],
-  checkout: ['checkout/*', 'api/undo', 'danger/hostile-target', 'danger/hostile-tree'],
+  checkout: ['checkout/*', 'api/undo', 'danger/readers', 'danger/hostile-target', 'danger/hostile-tree'],
 };
