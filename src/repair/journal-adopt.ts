@@ -17,7 +17,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { blobIn, openBlock } from '../pack/block.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { readFooter } from '../pack/pack-reader.ts';
-import { PACKS } from '../repo/layout.ts';
+import { PACKS, packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
@@ -53,6 +53,7 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
   const whole = options.scan || knowledge.some(({ isTrusted }) => !isTrusted) ? await unnamedPacks(options, packs) : [];
   const named = new Set(knowledge.flatMap(({ state }) => [...state.packs.keys()]));
   for (const pack of whole) if (options.scan || named.has(pack.id)) packs.set(pack.id, pack);
+  if (options.scan) await correctSizes(backend, packs);
   const table = await readPackTable(backend, { ...to, packs }, () => undefined);
   const isWhole = (id: BlobId): Promise<boolean> => isWholeSnapshot(options, table, id);
 
@@ -79,6 +80,18 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
     else refs.delete(name);
   }
   return { ...to, packs, refs, grafts };
+}
+
+/** What an altered entry says of a pack keeps nobody from reading one that is whole. */
+async function correctSizes(backend: Backend, packs: Map<PackId, PackRecord>): Promise<void> {
+  let zstd: Zstd | undefined;
+  for (const [id, { size }] of packs) {
+    const there = await backend.size(packName(id));
+    if (there === undefined || there === size) continue;
+    zstd ??= await loadZstd();
+    const whole = await wholePack(backend, zstd, id, packName(id));
+    if (whole !== undefined) packs.set(id, whole);
+  }
 }
 
 /** Packs that `named` does not have and of which every byte is right. */
