@@ -3,6 +3,7 @@
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
 import { clampInt64 } from '../bytes/int64.ts';
+import type { FileStat } from '../disk/disk.ts';
 import { fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { linkGroup, sameMetadata, sameTime } from '../object/tree-entry.ts';
@@ -12,7 +13,8 @@ import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
 import { NewFolders } from './new-folders.ts';
-import type { Step, TakeStep } from './plan.ts';
+import type { PlaceStep, Step, TakeStep } from './plan.ts';
+import { placeStep } from './plan.ts';
 
 const COMPARED_AT_ONCE_MAX = 2048;
 
@@ -39,8 +41,6 @@ interface LinkedFile {
   readonly first: string;
   readonly others: string[];
 }
-
-export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
 
 /** `steps` gives each step to what it is called with, one after the other. */
 export async function applySteps(
@@ -176,8 +176,8 @@ class Apply {
         }
         return undefined;
       case 'metadata':
-        if (step.before === undefined || this.#mayChange(path)) target.setMetadata(path, step.entry);
-        return undefined;
+        if (step.before !== undefined && !this.#mayChange(path)) return undefined;
+        return this.#setMetadata(placeStep(path, step.entry, step.before), target.look(path));
       default:
         return vacant && this.#options.empty ? this.#write(step, undefined) : this.#place(step);
     }
@@ -190,24 +190,30 @@ class Apply {
     if (there === undefined) return this.#write(step, this.#options.expected(path));
     if (existing !== undefined && step.kind === 'symlink' && target.leadsTo(path, step.entry.target)) {
       this.#right++;
-      if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
-      return undefined;
+      return sameTime(there.mtimeNs, entry.mtime) ? undefined : this.#setMetadata(step, there);
     }
     const linked = step.kind === 'write' && step.entry.linkKey !== undefined;
     if (existing === undefined || step.kind !== 'write' || (linked && !goingOn) || !there.isFile())
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
-      if (linked) return this.#write(step, [there.size, clampInt64(there.mtimeNs), there.ino]);
+      if (linked) return this.#write(step, asSeen(there));
       this.#right++;
       if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
-        target.setMetadata(path, entry);
+        return this.#setMetadata(step, there);
     });
     const done = compared
       .catch((error: unknown) => this.#note(path, error))
       .finally(() => this.#comparing.delete(done));
     this.#comparing.add(done);
     return this.#comparing.size >= COMPARED_AT_ONCE_MAX ? Promise.race(this.#comparing) : undefined;
+  }
+
+  /** Of a file with several names, which others may use elsewhere, the one at the path becomes a file of its own. */
+  #setMetadata(step: PlaceStep, there: FileStat | undefined): Promise<void> | undefined {
+    if (there !== undefined && there.nlink > 1n) return this.#write(step, asSeen(there));
+    this.#options.target.setMetadata(step.path, step.entry);
+    return undefined;
   }
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
@@ -286,4 +292,8 @@ class Apply {
       this.#failures.push({ path, code: failure.code, reason: failure.message });
     }
   }
+}
+
+function asSeen({ size, mtimeNs, ino }: FileStat): Expected {
+  return [size, clampInt64(mtimeNs), ino];
 }

@@ -41,6 +41,9 @@ export type Step =
   /** A folder that differs somewhere inside or in itself; `entry` undefined is the root. */
   | { readonly kind: 'folder'; readonly path: string; readonly entry: FolderEntry | undefined; readonly tree: BlobId };
 
+/** What puts something new in its place. */
+export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
+
 export interface PlanOptions {
   readonly before: { readonly trees: TreeReader; readonly tree: BlobId | undefined };
   readonly after: { readonly trees: TreeReader; readonly tree: BlobId };
@@ -139,9 +142,18 @@ function planEntry(
   const sameLink = before?.kind !== ENTRY_KIND.file || now.kind !== ENTRY_KIND.file || before.linkKey === now.linkKey;
   if (before !== undefined && sameContent(before, now) && sameLink && !relinked)
     return sameMetadata(before, now) ? undefined : take({ kind: 'metadata', path, entry: now, before });
-  if (now.kind === ENTRY_KIND.file) return take({ kind: 'write', path, entry: now, before });
-  if (now.kind === ENTRY_KIND.symlink) return take({ kind: 'symlink', path, entry: now, before });
-  return take({ kind: 'special', path, entry: now, before });
+  return take(placeStep(path, now, before));
+}
+
+/** The step that puts `entry` at `path`. */
+export function placeStep(
+  path: string,
+  entry: FileEntry | SymlinkEntry | SpecialEntry,
+  before: TreeEntry | undefined,
+): PlaceStep {
+  if (entry.kind === ENTRY_KIND.file) return { kind: 'write', path, entry, before };
+  if (entry.kind === ENTRY_KIND.symlink) return { kind: 'symlink', path, entry, before };
+  return { kind: 'special', path, entry, before };
 }
 
 async function planSubfolder(
