@@ -56,8 +56,8 @@ export interface PlanOptions {
   readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
-  /** True for a folder in which a store lies now: nothing in it is touched. */
-  readonly isStore?: ((path: string) => boolean) | undefined;
+  /** True for a folder that is a store now, or the workspace's `.snap` mounted there: nothing in it is touched. */
+  readonly isSnapsOwn?: ((path: string) => boolean) | undefined;
   /**
    * Told of a folder of `after` that is damaged, or of a part of a large one and what it held; the rest is then planned
    * all the same. Without it that is an error: where something could be removed, nothing may be while something is missing.
@@ -162,7 +162,7 @@ async function planSubfolder(
   before: TreeEntry | undefined,
   now: FolderEntry,
 ): Promise<void> {
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await planning.take({ kind: 'keep', path, before: now });
     return;
   }
@@ -193,7 +193,7 @@ async function removeUnlessIgnored(planning: Planning, path: string, before: Tre
     return;
   }
   if (await planning.ignoredAfter(path, true)) return;
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await planning.take({ kind: 'keep', path, before });
     return;
   }
@@ -208,7 +208,7 @@ async function removeEntry(planning: Planning, path: string, before: TreeEntry):
     if (selection.has(path)) await take({ kind: 'remove', path, before });
     return;
   }
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await take({ kind: 'keep', path, before });
     return;
   }

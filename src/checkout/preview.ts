@@ -156,7 +156,7 @@ export function planOptions(
     keepKinds: options.overwrite !== 'always',
     ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
-    isStore: (path) => target?.isStore(path) ?? false,
+    isSnapsOwn: (path) => target?.isSnapsOwn(path, repository.folder) ?? false,
   };
 }
 

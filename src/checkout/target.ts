@@ -10,7 +10,7 @@ import { errnoOf, hasCode } from '../errors.ts';
 import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
-import { isStore } from '../repo/is-store.ts';
+import { whySnapsOwn } from '../repo/is-store.ts';
 import type { WriteRoot } from '../work/write-files.ts';
 import { isOwnTemporary, markName, temporaryFolder, tokenOf } from './interrupted.ts';
 
@@ -67,10 +67,10 @@ export class Target {
     }
   }
 
-  /** True if a store lies in the folder at a path. */
-  isStore(path: string): boolean {
+  /** True if the folder at a path is a store, or `own`, the workspace's `.snap`, under another name. */
+  isSnapsOwn(path: string, own: string): boolean {
     if (this.look(path)?.isDirectory() !== true) return false;
-    return isStore(this.#disk, (name) => this.at(`${path}/${name}`));
+    return whySnapsOwn(this.#disk, own, (name) => this.at(`${path}/${name}`)) !== undefined;
   }
 
   /** Names in the folder at a path. */
