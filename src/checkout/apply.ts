@@ -4,14 +4,16 @@
  */
 import { clampInt64 } from '../bytes/int64.ts';
 import type { FileStat } from '../disk/disk.ts';
-import { fromSystemError } from '../errors.ts';
+import { errnoOf, fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { linkGroup, sameMetadata, sameTime } from '../object/tree-entry.ts';
+import { sameTime } from '../object/tree-entry.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
+import type { LinkedFile } from './linked-files.ts';
+import { LinkedFiles } from './linked-files.ts';
 import { NewFolders } from './new-folders.ts';
 import type { PlaceStep, Step, TakeStep } from './plan.ts';
 import { placeStep } from './plan.ts';
@@ -33,13 +35,6 @@ export interface ApplyResult {
   /** Size, mtime, ctime, inode of files as they were just after they were put in place. */
   readonly stats: ReadonlyMap<string, BigInt64Array>;
   readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
-}
-
-/** A file with several names. Others with its key and its bytes, but another mode, owner or time, are not it. */
-interface LinkedFile {
-  readonly entry: TreeEntry;
-  readonly first: string;
-  readonly others: string[];
 }
 
 /** `steps` gives each step to what it is called with, one after the other. */
@@ -64,7 +59,7 @@ class Apply {
   readonly #options: ApplyOptions;
   readonly #writer: FileWriter;
   readonly #folders: Extract<Step, { kind: 'folder' }>[] = [];
-  readonly #links = new Map<string, LinkedFile[]>();
+  readonly #links = new LinkedFiles();
   readonly #failures: FailedPath[] = [];
   readonly #kept: string[] = [];
   readonly #notMade: string[] = [];
@@ -125,14 +120,15 @@ class Apply {
     await this.#writer.finish();
     const { target } = this.#options;
     const failed = new Map([...this.#failures, ...this.#writer.failures].map((failure) => [failure.path, failure]));
-    for (const { first, others } of [...this.#links.values()].flat()) {
-      const failure = failed.get(first);
-      for (const path of others) {
+    for (const file of this.#links.all()) {
+      const failure = failed.get(file.first);
+      for (const path of file.others) {
         // What stands at the first name is then not the file of the snapshot.
         if (failure !== undefined) this.#failures.push({ ...failure, path });
-        else this.#attempt(path, () => this.#link(first, path));
+        else await this.#link(file, path).catch((error: unknown) => this.#note(path, error));
       }
     }
+    await this.#writer.finish();
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
       if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
     }
@@ -230,15 +226,7 @@ class Apply {
   #write(step: PlaceStep, expected: Expected): Promise<void> | undefined {
     const { path } = step;
     if (step.kind === 'write') {
-      const key = linkGroup(step.entry);
-      if (key === undefined) return this.#writer.write(path, step.entry, expected);
-      const files = this.#links.get(key) ?? [];
-      const same = files.find((file) => sameMetadata(file.entry, step.entry));
-      if (same === undefined) {
-        this.#links.set(key, [...files, { entry: step.entry, first: path, others: [] }]);
-        return this.#writer.write(path, step.entry, expected);
-      }
-      same.others.push(path);
+      if (this.#links.isFirst(path, step.entry)) return this.#writer.write(path, step.entry, expected);
     } else if (step.kind === 'symlink') {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
@@ -248,11 +236,17 @@ class Apply {
     return undefined;
   }
 
-  #link(first: string, path: string): void {
+  async #link({ first, entry }: LinkedFile, path: string): Promise<void> {
     if (!this.#mayChange(path)) return;
-    this.#options.target.link(first, path);
-    this.#written++;
-    this.#linked++;
+    try {
+      this.#options.target.link(first, path);
+      this.#written++;
+      this.#linked++;
+    } catch (error) {
+      // On another file system it can only be a file of its own.
+      if (errnoOf(error) !== 'EXDEV') throw error;
+      await this.#writer.write(path, entry, this.#options.expected(path));
+    }
   }
 
   #mayOverwrite(path: string, entry: TreeEntry, mtime: bigint): boolean {

@@ -37,6 +37,7 @@ export async function checkoutInPlace(
   const session = beginSession(repository.environment, repository.backend);
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
+    target.removeLeftBeside();
     const plan = await preview(repository, workers, repository.trees, options, target);
     if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
     await begin(plan.steps.length > 0);

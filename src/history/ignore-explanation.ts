@@ -10,6 +10,7 @@ import type { Repository } from '../repo/repository.ts';
 import { textsSetting } from '../repo/settings.ts';
 import type { IgnoreRules } from '../scan/ignore-rules.ts';
 import { rootRules } from '../scan/ignore-rules.ts';
+import { isMadeBeside } from '../work/staging.ts';
 
 export interface IgnoreExplanation {
   readonly path: string;
@@ -59,6 +60,9 @@ export function ignoreExplainer(
   const ownAt = (at: string): string | undefined =>
     whySnapsOwn(disk, repository.folder, (name) => `${repository.root}/${at}/${name}`);
 
+  const temporary = (name: string): string | undefined =>
+    isMadeBeside(name) ? 'a temporary file of a checkout' : undefined;
+
   return (asked) => {
     const isFolder = asked.endsWith('/');
     const path = isFolder ? asked.slice(0, -1) : asked;
@@ -66,7 +70,8 @@ export function ignoreExplainer(
     for (const [depth, name] of names.entries()) {
       const at = names.slice(0, depth + 1).join('/');
       const above = at === path ? undefined : at;
-      const fault = at === ownStore ? 'the store of this workspace' : (entryNameFault(name) ?? ownAt(at));
+      const fault =
+        at === ownStore ? 'the store of this workspace' : (entryNameFault(name) ?? temporary(name) ?? ownAt(at));
       if (fault !== undefined) return { path: asked, ignored: true, rule: `snap itself: ${fault}`, folder: above };
       const decision = rulesIn(names.slice(0, depth)).explain(at, above !== undefined || isFolder);
       if (decision.ignored || above === undefined) return { path: asked, ...decision, folder: above };

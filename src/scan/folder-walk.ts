@@ -12,6 +12,7 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
 import { IGNORE_FILE, JOURNAL, WORKSPACE } from '../repo/layout.ts';
+import { isMadeBeside } from '../work/staging.ts';
 import type { WalkedFolder } from './folder-trees.ts';
 import { FolderTrees } from './folder-trees.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
@@ -244,7 +245,7 @@ export class FolderWalk {
       const kind = kindAt(listing.stats, position);
       const at = join(path, name);
       const byRules = (): boolean =>
-        entryNameFault(name) !== undefined || rules.ignores(at, kind === ENTRY_KIND.folder);
+        entryNameFault(name) !== undefined || isMadeBeside(name) || rules.ignores(at, kind === ENTRY_KIND.folder);
       const remembered = decided !== undefined && kindAt(decided.stats, position) === kind;
       let ignored = at === this.#context.ownStore || (remembered ? isIgnoredAt(decided.stats, position) : byRules());
       // A store is remembered as ignored, and may be none by now.
