@@ -2,13 +2,12 @@
  * Carries out the steps of a checkout. What a person could lose is looked at once more just before it is changed: an
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
-import { clampInt64 } from '../bytes/int64.ts';
 import type { FileStat } from '../disk/disk.ts';
 import { errnoOf, fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { sameTime } from '../object/tree-entry.ts';
 import type { Expected } from '../work/write-files.ts';
-import { demandExpected } from '../work/write-files.ts';
+import { demandExpected, expectedOf } from '../work/write-files.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
@@ -27,6 +26,8 @@ export interface ApplyResult {
   readonly links: number;
   readonly bytesWritten: number;
   readonly removed: number;
+  /** False if no file, link or folder is other than before. */
+  readonly changed: boolean;
   readonly alreadyRight: number;
   readonly kept: readonly string[];
   /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
@@ -71,6 +72,7 @@ class Apply {
   #linked = 0;
   #bytes = 0;
   #removed = 0;
+  #changed = false;
   #right = 0;
 
   constructor(options: ApplyOptions) {
@@ -137,6 +139,7 @@ class Apply {
       links: this.#linked,
       bytesWritten: this.#bytes,
       removed: this.#removed,
+      changed: this.#changed || this.#written > 0,
       alreadyRight: this.#right,
       kept: this.#kept,
       notMade: this.#notMade,
@@ -156,10 +159,13 @@ class Apply {
         if (target.look(path) === undefined || !this.#mayChange(path)) return undefined;
         target.remove(path);
         this.#removed++;
+        this.#changed = true;
         return undefined;
       case 'remove-folder':
         this.#unlock(path);
-        if (target.look(path)?.isDirectory() === true && !target.removeFolder(path)) this.#kept.push(path);
+        if (target.look(path)?.isDirectory() !== true) return undefined;
+        if (target.removeFolder(path)) this.#changed = true;
+        else this.#kept.push(path);
         return undefined;
       case 'keep':
         this.#kept.push(path);
@@ -168,6 +174,7 @@ class Apply {
         if (!vacant && target.look(path)?.isDirectory() === true) this.#unlock(path);
         else {
           target.makeFolder(path);
+          this.#changed = true;
           this.#new.enter(path);
         }
         return undefined;
@@ -193,7 +200,7 @@ class Apply {
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
-      if (linked) return this.#write(step, asSeen(there));
+      if (linked) return this.#write(step, expectedOf(there));
       this.#right++;
       if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
         return this.#setMetadata(step, there);
@@ -207,8 +214,9 @@ class Apply {
 
   /** Of a file with several names, which others may use elsewhere, the one at the path becomes a file of its own. */
   #setMetadata(step: PlaceStep, there: FileStat | undefined): Promise<void> | undefined {
-    if (there !== undefined && there.nlink > 1n) return this.#write(step, asSeen(there));
+    if (there !== undefined && there.nlink > 1n) return this.#write(step, expectedOf(there));
     this.#options.target.setMetadata(step.path, step.entry);
+    this.#changed = true;
     return undefined;
   }
 
@@ -286,8 +294,4 @@ class Apply {
       this.#failures.push({ path, code: failure.code, reason: failure.message });
     }
   }
-}
-
-function asSeen({ size, mtimeNs, ino }: FileStat): Expected {
-  return [size, clampInt64(mtimeNs), ino];
 }

@@ -47,6 +47,11 @@ export interface WriteFile {
  */
 export type Expected = readonly [size: bigint, mtime: bigint, inode: bigint] | null | undefined;
 
+/** Expects just what is there now. */
+export function expectedOf({ size, mtimeNs, ino }: FileStat): Expected {
+  return [size, clampInt64(mtimeNs), ino];
+}
+
 /** Throws `refused` if what is at `path` now (`there`) is not what may be replaced. */
 export function demandExpected(there: FileStat | undefined, expected: Expected, path: string): void {
   if (there === undefined || expected === undefined) return;
