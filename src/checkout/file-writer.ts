@@ -221,7 +221,7 @@ export class FileWriter {
         while (segments.length >= this.#workers.capacity) await segments.shift();
         if (this.#stopped || this.#report.signal?.aborted === true)
           throw new SnapError('interrupted', 'the checkout was given up');
-        const job = await this.#segment(temporary.path, entry, position, chunks.slice(start, i + 1));
+        const job = await this.#segment(temporary.path, path, entry, position, chunks.slice(start, i + 1));
         const running = this.#runSegment(job);
         running.catch(() => undefined);
         segments.push(running);
@@ -254,12 +254,19 @@ export class FileWriter {
     }
   }
 
-  async #segment(path: string, entry: FileEntry, position: number, chunks: readonly ChunkRef[]): Promise<SegmentJob> {
+  async #segment(
+    temporary: string,
+    file: string,
+    entry: FileEntry,
+    position: number,
+    chunks: readonly ChunkRef[],
+  ): Promise<SegmentJob> {
     const blocks: Blocks = new Map();
     const refs = writeChunks(blocks, chunks, await fetchPlaces(this.#repository, chunks, blocks));
     return {
       kind: 'segment',
-      path,
+      path: temporary,
+      file,
       position,
       sparse: entry.sparse,
       blocks: blockRefs(blocks),

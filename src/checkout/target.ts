@@ -12,6 +12,7 @@ import type { Environment } from '../repo/environment.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
 import { removeMadeBeside, Staging } from '../work/staging.ts';
 import type { WriteRoot } from '../work/write-files.ts';
+import { cannotRead } from './cannot-read.ts';
 import { markName, removeTemporaries, temporaryFolder } from './interrupted.ts';
 import type { Metadata } from './metadata.ts';
 import { nodeOf, setMetadata } from './metadata.ts';
@@ -71,7 +72,10 @@ export class Target {
     return this.names('').every((name) => name === this.#ownTemporary);
   }
 
-  /** What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. */
+  /**
+   * What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. Throws
+   * `permission` or `io`, as `names` does, for what cannot be looked at.
+   */
   look(path: string): FileStat | undefined {
     try {
       return this.#disk.lstat(this.at(path));
@@ -80,7 +84,7 @@ export class Target {
       const errno = errnoOf(error);
       if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || hasCode(error, 'refused'))
         return undefined;
-      throw error;
+      throw cannotRead(error, this.path, path);
     }
   }
 
@@ -92,7 +96,11 @@ export class Target {
 
   /** Names in the folder at a path. */
   names(path: string): string[] {
-    return this.#disk.list(`${this.#anchor.enter(path)}/.`);
+    try {
+      return this.#disk.list(`${this.#anchor.enter(path)}/.`);
+    } catch (error) {
+      throw cannotRead(error, this.path, path);
+    }
   }
 
   /** True if at the path there is a link with this very target. */

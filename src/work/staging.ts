@@ -63,15 +63,14 @@ export class Staging {
 
   /** A path from which something can be renamed into `folder`, found out before it is made. Throws errors of the system. */
   pathFor(folder: string, at: string): string {
-    const path = `${this.#temporaries}/${this.#newName()}`;
     const beside = `${at}/${CHECKOUT_PREFIX}${this.#newName()}`;
     if (this.#notes.has(folder)) return beside;
     try {
-      // There is nothing to rename yet: the system says first if there is no way.
-      this.#disk.rename(path, beside);
+      // There is no such file: but if there is no way, the system says that first.
+      this.#disk.rename(`${this.#temporaries}/${this.#token}-none`, beside);
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'ENOENT') return path;
+      if (errno === 'ENOENT') return `${this.#temporaries}/${this.#newName()}`;
       if (errno !== 'EXDEV') throw error;
     }
     this.#note(folder);

@@ -89,7 +89,10 @@ export interface WriteReply {
 
 export interface SegmentJob {
   readonly kind: 'segment';
+  /** Of the temporary file. */
   readonly path: string;
+  /** The file's own, from the root. */
+  readonly file: string;
   readonly position: number;
   readonly sparse: boolean;
   readonly blocks: readonly BlockRef[];
@@ -142,7 +145,7 @@ export function writeSegment(disk: Disk, source: BlockSource, job: SegmentJob): 
     }
     return { written: position - job.position };
   } catch (error) {
-    throw fromSystemError(error, 'writing', job.path);
+    throw fromSystemError(error, 'writing', job.file);
   } finally {
     disk.close(fd);
   }
