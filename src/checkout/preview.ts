@@ -56,6 +56,10 @@ export async function preview(
   const inWay = new Map<number, Step>();
   const removed = new Set<string>();
   await planCheckout({ ...base, relink }, (step) => {
+    if (step.kind === 'remove-folder' && holdsMore(target, step.path, removed)) {
+      steps.push({ kind: 'keep', path: step.path, before: step.before });
+      return undefined;
+    }
     steps.push(step);
     if (step.kind === 'remove' || step.kind === 'remove-folder') removed.add(step.path);
     if (isPlace(step) && removed.has(step.path) && holdsOther(target, step.path, removed)) {
@@ -120,6 +124,12 @@ async function leaveRightOnes(
 
 function isPlace(step: Step): step is PlaceStep {
   return step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special';
+}
+
+/** True if the folder at `path`, whose removal comes after that of what is in it, will not be empty by then. */
+function holdsMore(target: Target, path: string, removed: ReadonlySet<string>): boolean {
+  if (target.look(path)?.isDirectory() !== true) return false;
+  return target.names(path).some((name) => !removed.has(`${path}/${name}`));
 }
 
 /** True if in the folder at `path` there is something that the plan does not remove: ignored files. */
