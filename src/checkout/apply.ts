@@ -2,17 +2,20 @@
  * Carries out the steps of a checkout. What a person could lose is looked at once more just before it is changed: an
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
-import { clampInt64 } from '../bytes/int64.ts';
-import { fromSystemError } from '../errors.ts';
+import type { FileStat } from '../disk/disk.ts';
+import { errnoOf, fromSystemError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { linkGroup, sameMetadata, sameTime } from '../object/tree-entry.ts';
+import { sameTime } from '../object/tree-entry.ts';
 import type { Expected } from '../work/write-files.ts';
-import { demandExpected } from '../work/write-files.ts';
+import { demandExpected, expectedOf } from '../work/write-files.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { FailedPath } from './file-writer.ts';
 import { FileWriter, failedPath } from './file-writer.ts';
+import type { LinkedFile } from './linked-files.ts';
+import { LinkedFiles } from './linked-files.ts';
 import { NewFolders } from './new-folders.ts';
-import type { Step, TakeStep } from './plan.ts';
+import type { PlaceStep, Step, TakeStep } from './plan.ts';
+import { placeStep } from './plan.ts';
 
 const COMPARED_AT_ONCE_MAX = 2048;
 
@@ -23,6 +26,8 @@ export interface ApplyResult {
   readonly links: number;
   readonly bytesWritten: number;
   readonly removed: number;
+  /** False if no file, link or folder is other than before. */
+  readonly changed: boolean;
   readonly alreadyRight: number;
   readonly kept: readonly string[];
   /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
@@ -32,15 +37,6 @@ export interface ApplyResult {
   readonly stats: ReadonlyMap<string, BigInt64Array>;
   readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
 }
-
-/** A file with several names. Others with its key and its bytes, but another mode, owner or time, are not it. */
-interface LinkedFile {
-  readonly entry: TreeEntry;
-  readonly first: string;
-  readonly others: string[];
-}
-
-export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
 
 /** `steps` gives each step to what it is called with, one after the other. */
 export async function applySteps(
@@ -64,7 +60,7 @@ class Apply {
   readonly #options: ApplyOptions;
   readonly #writer: FileWriter;
   readonly #folders: Extract<Step, { kind: 'folder' }>[] = [];
-  readonly #links = new Map<string, LinkedFile[]>();
+  readonly #links = new LinkedFiles();
   readonly #failures: FailedPath[] = [];
   readonly #kept: string[] = [];
   readonly #notMade: string[] = [];
@@ -76,6 +72,7 @@ class Apply {
   #linked = 0;
   #bytes = 0;
   #removed = 0;
+  #changed = false;
   #right = 0;
 
   constructor(options: ApplyOptions) {
@@ -125,14 +122,15 @@ class Apply {
     await this.#writer.finish();
     const { target } = this.#options;
     const failed = new Map([...this.#failures, ...this.#writer.failures].map((failure) => [failure.path, failure]));
-    for (const { first, others } of [...this.#links.values()].flat()) {
-      const failure = failed.get(first);
-      for (const path of others) {
+    for (const file of this.#links.all()) {
+      const failure = failed.get(file.first);
+      for (const path of file.others) {
         // What stands at the first name is then not the file of the snapshot.
         if (failure !== undefined) this.#failures.push({ ...failure, path });
-        else this.#attempt(path, () => this.#link(first, path));
+        else await this.#link(file, path).catch((error: unknown) => this.#note(path, error));
       }
     }
+    await this.#writer.finish();
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
       if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
     }
@@ -141,6 +139,7 @@ class Apply {
       links: this.#linked,
       bytesWritten: this.#bytes,
       removed: this.#removed,
+      changed: this.#changed || this.#written > 0,
       alreadyRight: this.#right,
       kept: this.#kept,
       notMade: this.#notMade,
@@ -160,10 +159,13 @@ class Apply {
         if (target.look(path) === undefined || !this.#mayChange(path)) return undefined;
         target.remove(path);
         this.#removed++;
+        this.#changed = true;
         return undefined;
       case 'remove-folder':
         this.#unlock(path);
-        if (target.look(path)?.isDirectory() === true && !target.removeFolder(path)) this.#kept.push(path);
+        if (target.look(path)?.isDirectory() !== true) return undefined;
+        if (target.removeFolder(path)) this.#changed = true;
+        else this.#kept.push(path);
         return undefined;
       case 'keep':
         this.#kept.push(path);
@@ -172,12 +174,13 @@ class Apply {
         if (!vacant && target.look(path)?.isDirectory() === true) this.#unlock(path);
         else {
           target.makeFolder(path);
+          this.#changed = true;
           this.#new.enter(path);
         }
         return undefined;
       case 'metadata':
-        if (step.before === undefined || this.#mayChange(path)) target.setMetadata(path, step.entry);
-        return undefined;
+        if (step.before !== undefined && !this.#mayChange(path)) return undefined;
+        return this.#setMetadata(placeStep(path, step.entry, step.before), target.look(path));
       default:
         return vacant && this.#options.empty ? this.#write(step, undefined) : this.#place(step);
     }
@@ -190,24 +193,31 @@ class Apply {
     if (there === undefined) return this.#write(step, this.#options.expected(path));
     if (existing !== undefined && step.kind === 'symlink' && target.leadsTo(path, step.entry.target)) {
       this.#right++;
-      if (!sameTime(there.mtimeNs, entry.mtime)) target.setMetadata(path, entry);
-      return undefined;
+      return sameTime(there.mtimeNs, entry.mtime) ? undefined : this.#setMetadata(step, there);
     }
     const linked = step.kind === 'write' && step.entry.linkKey !== undefined;
     if (existing === undefined || step.kind !== 'write' || (linked && !goingOn) || !there.isFile())
       return this.#replace(step, there.mtimeNs);
     const compared = existing.isRight(path, entry).then(async (right) => {
       if (!right) return this.#replace(step, there.mtimeNs);
-      if (linked) return this.#write(step, [there.size, clampInt64(there.mtimeNs), there.ino]);
+      if (linked) return this.#write(step, expectedOf(there));
       this.#right++;
       if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
-        target.setMetadata(path, entry);
+        return this.#setMetadata(step, there);
     });
     const done = compared
       .catch((error: unknown) => this.#note(path, error))
       .finally(() => this.#comparing.delete(done));
     this.#comparing.add(done);
     return this.#comparing.size >= COMPARED_AT_ONCE_MAX ? Promise.race(this.#comparing) : undefined;
+  }
+
+  /** Of a file with several names, which others may use elsewhere, the one at the path becomes a file of its own. */
+  #setMetadata(step: PlaceStep, there: FileStat | undefined): Promise<void> | undefined {
+    if (there !== undefined && there.nlink > 1n) return this.#write(step, expectedOf(there));
+    this.#options.target.setMetadata(step.path, step.entry);
+    this.#changed = true;
+    return undefined;
   }
 
   #replace(step: PlaceStep, mtime: bigint): Promise<void> | undefined {
@@ -224,15 +234,7 @@ class Apply {
   #write(step: PlaceStep, expected: Expected): Promise<void> | undefined {
     const { path } = step;
     if (step.kind === 'write') {
-      const key = linkGroup(step.entry);
-      if (key === undefined) return this.#writer.write(path, step.entry, expected);
-      const files = this.#links.get(key) ?? [];
-      const same = files.find((file) => sameMetadata(file.entry, step.entry));
-      if (same === undefined) {
-        this.#links.set(key, [...files, { entry: step.entry, first: path, others: [] }]);
-        return this.#writer.write(path, step.entry, expected);
-      }
-      same.others.push(path);
+      if (this.#links.isFirst(path, step.entry)) return this.#writer.write(path, step.entry, expected);
     } else if (step.kind === 'symlink') {
       this.#options.target.symlink(path, step.entry);
       this.#written++;
@@ -242,11 +244,17 @@ class Apply {
     return undefined;
   }
 
-  #link(first: string, path: string): void {
+  async #link({ first, entry }: LinkedFile, path: string): Promise<void> {
     if (!this.#mayChange(path)) return;
-    this.#options.target.link(first, path);
-    this.#written++;
-    this.#linked++;
+    try {
+      this.#options.target.link(first, path);
+      this.#written++;
+      this.#linked++;
+    } catch (error) {
+      // On another file system it can only be a file of its own.
+      if (errnoOf(error) !== 'EXDEV') throw error;
+      await this.#writer.write(path, entry, this.#options.expected(path));
+    }
   }
 
   #mayOverwrite(path: string, entry: TreeEntry, mtime: bigint): boolean {

@@ -7,7 +7,7 @@ import { ensureFolder } from '../disk/files.ts';
 import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { isStore } from '../repo/is-store.ts';
+import { whySnapsOwn } from '../repo/is-store.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession, liveSessions } from '../repo/session.ts';
@@ -37,6 +37,7 @@ export async function checkoutInPlace(
   const session = beginSession(repository.environment, repository.backend);
   const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
+    target.removeLeftBeside();
     const plan = await preview(repository, workers, repository.trees, options, target);
     if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
     await begin(plan.steps.length > 0);
@@ -171,8 +172,9 @@ export async function checkoutTo(
 function temporariesIn(repository: Repository, folder: string, mark: Buffer, force: boolean): string[] {
   const { environment, backend } = repository;
   const { disk } = environment;
-  if (isStore(disk, (name) => `${folder}/${name}`))
-    throw new SnapError('refused', `${folder} is a store of snap`, { hint: 'Name another folder.' });
+  const own = whySnapsOwn(disk, repository.folder, (name) => `${folder}/${name}`);
+  if (own !== undefined)
+    throw new SnapError('refused', `nothing is written into ${folder}: ${own}`, { hint: 'Name another folder.' });
   const names = disk.list(folder);
   const alone = liveSessions(environment, backend).length === 0;
   const left = alone ? names.filter((name) => holdsOnlyTemporaries(disk, folder, name)) : [];

@@ -14,7 +14,7 @@ import type { Expected, SegmentJob, WriteFile, WriteReply } from '../work/write-
 import { demandExpected } from '../work/write-files.ts';
 import type { Blocks, Place } from './block-places.ts';
 import { blockRefs, fetchPlaces, knownPlaces, movedChunks, writeChunks } from './block-places.ts';
-import type { Target } from './target.ts';
+import type { Target, Temporary } from './target.ts';
 
 export interface FailedPath {
   readonly path: string;
@@ -208,10 +208,10 @@ export class FileWriter {
   }
 
   async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
-    let temporary: string | undefined;
+    let temporary: Temporary | undefined;
     const segments: Promise<unknown>[] = [];
     try {
-      temporary = this.#target.createTemporary(entry.size);
+      temporary = this.#target.createTemporary(entry.size, path);
       let position = 0;
       let start = 0;
       let bytes = 0;
@@ -221,7 +221,7 @@ export class FileWriter {
         while (segments.length >= this.#workers.capacity) await segments.shift();
         if (this.#stopped || this.#report.signal?.aborted === true)
           throw new SnapError('interrupted', 'the checkout was given up');
-        const job = await this.#segment(temporary, entry, position, chunks.slice(start, i + 1));
+        const job = await this.#segment(temporary.path, path, entry, position, chunks.slice(start, i + 1));
         const running = this.#runSegment(job);
         running.catch(() => undefined);
         segments.push(running);
@@ -254,12 +254,19 @@ export class FileWriter {
     }
   }
 
-  async #segment(path: string, entry: FileEntry, position: number, chunks: readonly ChunkRef[]): Promise<SegmentJob> {
+  async #segment(
+    temporary: string,
+    file: string,
+    entry: FileEntry,
+    position: number,
+    chunks: readonly ChunkRef[],
+  ): Promise<SegmentJob> {
     const blocks: Blocks = new Map();
     const refs = writeChunks(blocks, chunks, await fetchPlaces(this.#repository, chunks, blocks));
     return {
       kind: 'segment',
-      path,
+      path: temporary,
+      file,
       position,
       sparse: entry.sparse,
       blocks: blockRefs(blocks),

@@ -41,6 +41,9 @@ export type Step =
   /** A folder that differs somewhere inside or in itself; `entry` undefined is the root. */
   | { readonly kind: 'folder'; readonly path: string; readonly entry: FolderEntry | undefined; readonly tree: BlobId };
 
+/** What puts something new in its place. */
+export type PlaceStep = Extract<Step, { kind: 'write' | 'symlink' | 'special' }>;
+
 export interface PlanOptions {
   readonly before: { readonly trees: TreeReader; readonly tree: BlobId | undefined };
   readonly after: { readonly trees: TreeReader; readonly tree: BlobId };
@@ -53,8 +56,8 @@ export interface PlanOptions {
   readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
-  /** True for a folder in which a store lies now: nothing in it is touched. */
-  readonly isStore?: ((path: string) => boolean) | undefined;
+  /** True for a folder that is a store now, or the workspace's `.snap` mounted there: nothing in it is touched. */
+  readonly isSnapsOwn?: ((path: string) => boolean) | undefined;
   /**
    * Told of a folder of `after` that is damaged, or of a part of a large one and what it held; the rest is then planned
    * all the same. Without it that is an error: where something could be removed, nothing may be while something is missing.
@@ -139,9 +142,18 @@ function planEntry(
   const sameLink = before?.kind !== ENTRY_KIND.file || now.kind !== ENTRY_KIND.file || before.linkKey === now.linkKey;
   if (before !== undefined && sameContent(before, now) && sameLink && !relinked)
     return sameMetadata(before, now) ? undefined : take({ kind: 'metadata', path, entry: now, before });
-  if (now.kind === ENTRY_KIND.file) return take({ kind: 'write', path, entry: now, before });
-  if (now.kind === ENTRY_KIND.symlink) return take({ kind: 'symlink', path, entry: now, before });
-  return take({ kind: 'special', path, entry: now, before });
+  return take(placeStep(path, now, before));
+}
+
+/** The step that puts `entry` at `path`. */
+export function placeStep(
+  path: string,
+  entry: FileEntry | SymlinkEntry | SpecialEntry,
+  before: TreeEntry | undefined,
+): PlaceStep {
+  if (entry.kind === ENTRY_KIND.file) return { kind: 'write', path, entry, before };
+  if (entry.kind === ENTRY_KIND.symlink) return { kind: 'symlink', path, entry, before };
+  return { kind: 'special', path, entry, before };
 }
 
 async function planSubfolder(
@@ -150,7 +162,7 @@ async function planSubfolder(
   before: TreeEntry | undefined,
   now: FolderEntry,
 ): Promise<void> {
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await planning.take({ kind: 'keep', path, before: now });
     return;
   }
@@ -181,7 +193,7 @@ async function removeUnlessIgnored(planning: Planning, path: string, before: Tre
     return;
   }
   if (await planning.ignoredAfter(path, true)) return;
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await planning.take({ kind: 'keep', path, before });
     return;
   }
@@ -196,7 +208,7 @@ async function removeEntry(planning: Planning, path: string, before: TreeEntry):
     if (selection.has(path)) await take({ kind: 'remove', path, before });
     return;
   }
-  if (planning.isStore?.(path) === true) {
+  if (planning.isSnapsOwn?.(path) === true) {
     await take({ kind: 'keep', path, before });
     return;
   }

@@ -16,9 +16,8 @@ import { FileReader } from '../scan/file-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { PlaceStep } from './apply.ts';
 import type { ExistingFiles, OverwritePolicy } from './apply-options.ts';
-import type { PlanOptions, Step } from './plan.ts';
+import type { PlaceStep, PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { rulesAfter } from './rules-after.ts';
 import type { Target } from './target.ts';
@@ -57,6 +56,10 @@ export async function preview(
   const inWay = new Map<number, Step>();
   const removed = new Set<string>();
   await planCheckout({ ...base, relink }, (step) => {
+    if (step.kind === 'remove-folder' && holdsMore(target, step.path, removed)) {
+      steps.push({ kind: 'keep', path: step.path, before: step.before });
+      return undefined;
+    }
     steps.push(step);
     if (step.kind === 'remove' || step.kind === 'remove-folder') removed.add(step.path);
     if (isPlace(step) && removed.has(step.path) && holdsOther(target, step.path, removed)) {
@@ -123,6 +126,12 @@ function isPlace(step: Step): step is PlaceStep {
   return step.kind === 'write' || step.kind === 'symlink' || step.kind === 'special';
 }
 
+/** True if the folder at `path`, whose removal comes after that of what is in it, will not be empty by then. */
+function holdsMore(target: Target, path: string, removed: ReadonlySet<string>): boolean {
+  if (target.look(path)?.isDirectory() !== true) return false;
+  return target.names(path).some((name) => !removed.has(`${path}/${name}`));
+}
+
 /** True if in the folder at `path` there is something that the plan does not remove: ignored files. */
 function holdsOther(target: Target, path: string, removed: ReadonlySet<string>): boolean {
   if (target.look(path)?.isDirectory() !== true) return false;
@@ -157,7 +166,7 @@ export function planOptions(
     keepKinds: options.overwrite !== 'always',
     ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
-    isStore: (path) => target?.isStore(path) ?? false,
+    isSnapsOwn: (path) => target?.isSnapsOwn(path, repository.folder) ?? false,
   };
 }
 

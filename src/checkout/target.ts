@@ -5,14 +5,27 @@
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat, SpecialNode } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
+import { folderOf, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import { errnoOf, hasCode } from '../errors.ts';
 import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
-import { isStore } from '../repo/is-store.ts';
+import { whySnapsOwn } from '../repo/is-store.ts';
+import { removeMadeBeside, Staging } from '../work/staging.ts';
 import type { WriteRoot } from '../work/write-files.ts';
-import { isOwnTemporary, markName, temporaryFolder, tokenOf } from './interrupted.ts';
+import { cannotRead } from './cannot-read.ts';
+import { markName, removeTemporaries, temporaryFolder } from './interrupted.ts';
+import type { Metadata } from './metadata.ts';
+import { nodeOf, setMetadata } from './metadata.ts';
+
+/** What a large file is written into. */
+export interface Temporary {
+  readonly path: string;
+  /** Keeps the path good. */
+  readonly folder: AnchoredFolder;
+}
+
+/** A FIFO or device that the system does not let this user make. */
+class NotMade extends Error {}
 
 export class Target {
   readonly path: string;
@@ -23,6 +36,9 @@ export class Target {
   /** Name of the folder for temporary files, if it is one of its own. */
   readonly #ownTemporary: string | undefined;
   readonly #temporaries: string;
+  readonly #staging: Staging;
+  /** Keeps the folder of a new name entered while another is looked up. */
+  readonly #linkAnchor: AnchoredFolder;
   readonly #uid: number;
   readonly #gid: number;
 
@@ -36,6 +52,7 @@ export class Target {
     const token = environment.uniqueName();
     const fd = this.#disk.open(path, OPEN.folderThroughLink);
     this.#anchor = new AnchoredFolder(this.#disk, fd, path);
+    this.#linkAnchor = new AnchoredFolder(this.#disk, fd, path);
     this.#ownTemporary = typeof temporary === 'string' ? undefined : temporaryFolder(token);
     const temporaryPath = typeof temporary === 'string' ? temporary : `${path}/${temporaryFolder(token)}`;
     if (this.#ownTemporary !== undefined) this.#disk.makeFolder(this.at(this.#ownTemporary), 0o700);
@@ -45,6 +62,7 @@ export class Target {
     );
     // As the folder itself: who swaps the path of it for a link leads nothing elsewhere.
     this.#temporaries = new AnchoredFolder(this.#disk, temporaryFd, temporaryPath).enter('');
+    this.#staging = new Staging(this.#disk, this.#temporaries, token, 'm');
     this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
     if (typeof temporary !== 'string') writeMarker(this.#disk, `${this.#temporaries}/${markName(token)}`, temporary);
   }
@@ -54,7 +72,10 @@ export class Target {
     return this.names('').every((name) => name === this.#ownTemporary);
   }
 
-  /** What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. */
+  /**
+   * What is at a path now, not following links; undefined for nothing, also where a folder on the way is missing. Throws
+   * `permission` or `io`, as `names` does, for what cannot be looked at.
+   */
   look(path: string): FileStat | undefined {
     try {
       return this.#disk.lstat(this.at(path));
@@ -63,19 +84,23 @@ export class Target {
       const errno = errnoOf(error);
       if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ENAMETOOLONG' || hasCode(error, 'refused'))
         return undefined;
-      throw error;
+      throw cannotRead(error, this.path, path);
     }
   }
 
-  /** True if a store lies in the folder at a path. */
-  isStore(path: string): boolean {
+  /** True if the folder at a path is a store, or `own`, the workspace's `.snap`, under another name. */
+  isSnapsOwn(path: string, own: string): boolean {
     if (this.look(path)?.isDirectory() !== true) return false;
-    return isStore(this.#disk, (name) => this.at(`${path}/${name}`));
+    return whySnapsOwn(this.#disk, own, (name) => this.at(`${path}/${name}`)) !== undefined;
   }
 
   /** Names in the folder at a path. */
   names(path: string): string[] {
-    return this.#disk.list(`${this.#anchor.enter(path)}/.`);
+    try {
+      return this.#disk.list(`${this.#anchor.enter(path)}/.`);
+    } catch (error) {
+      throw cannotRead(error, this.path, path);
+    }
   }
 
   /** True if at the path there is a link with this very target. */
@@ -86,23 +111,21 @@ export class Target {
 
   /** A path for system calls; good until the next call. */
   at(path: string): string {
-    if (path === '') return `${this.#anchor.enter('')}/.`;
-    const slash = path.lastIndexOf('/');
-    return `${this.#anchor.enter(slash < 0 ? '' : path.slice(0, slash))}/${path.slice(slash + 1)}`;
+    return path === '' ? `${this.#anchor.enter('')}/.` : this.#anchor.at(path);
   }
 
   remove(path: string): void {
     this.#disk.unlink(this.at(path));
   }
 
-  /** Removes a folder if it is empty; returns whether it was. */
+  /** Removes a folder if it is empty and nothing is mounted there; returns whether it was so. */
   removeFolder(path: string): boolean {
     try {
       this.#disk.removeFolder(this.at(path));
       return true;
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'ENOTEMPTY' || errno === 'EEXIST') return false;
+      if (errno === 'ENOTEMPTY' || errno === 'EEXIST' || errno === 'EBUSY') return false;
       throw error;
     }
   }
@@ -124,56 +147,42 @@ export class Target {
   }
 
   symlink(path: string, entry: Extract<TreeEntry, { kind: 3 }>): void {
-    const temporary = this.temporaryName();
-    this.#disk.symlink(entry.target, temporary);
-    if (this.#mayOwn) this.#disk.setLinkOwner(temporary, entry.uid, entry.gid);
-    this.#disk.setLinkTimes(temporary, entry.mtime);
-    this.#disk.rename(temporary, this.at(path));
+    this.#put(this.#anchor, path, (temporary) => {
+      this.#disk.symlink(entry.target, temporary);
+      setMetadata(this.#disk, temporary, entry, this.#mayOwn);
+    });
   }
 
   /** Puts a FIFO or a device in place; false if that cannot be made: a socket, or a device by another than root. */
   special(path: string, entry: SpecialEntry): boolean {
     const node = nodeOf(entry);
     if (node === undefined || (node !== 'fifo' && !this.#mayOwn)) return false;
-    const temporary = this.temporaryName();
     try {
-      this.#disk.makeNode(this.#temporaries, temporary.slice(this.#temporaries.length + 1), node);
-    } catch {
-      return false;
+      this.#put(this.#anchor, path, (temporary) => {
+        this.#makeNode(temporary, node);
+        setMetadata(this.#disk, temporary, entry, this.#mayOwn);
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof NotMade) return false;
+      throw error;
     }
-    this.#setNodeMetadata(temporary, entry);
-    this.#disk.rename(temporary, this.at(path));
-    return true;
   }
 
-  /** Gives a file that is there another name. */
+  /** Gives a file that is there another name. Throws EXDEV if that would lie on another file system. */
   link(from: string, path: string): void {
-    const temporary = this.temporaryName();
-    this.#disk.link(this.at(from), temporary);
-    this.#disk.rename(temporary, this.at(path));
+    let last = '';
+    this.#put(this.#linkAnchor, path, (temporary) => {
+      this.#disk.link(this.at(from), temporary);
+      last = temporary;
+    });
     // Renaming one name of a file over another name of it does nothing and leaves both.
-    if (this.#disk.lstat(temporary) !== undefined) this.#disk.unlink(temporary);
+    if (this.#disk.lstat(last) !== undefined) this.#disk.unlink(last);
   }
 
   /** Sets mode, owner and time of what is there. */
-  setMetadata(path: string, entry: Pick<TreeEntry, 'kind' | 'mode' | 'uid' | 'gid' | 'mtime'>): void {
-    if (entry.kind === ENTRY_KIND.symlink) {
-      if (this.#mayOwn) this.#disk.setLinkOwner(this.at(path), entry.uid, entry.gid);
-      this.#disk.setLinkTimes(this.at(path), entry.mtime);
-      return;
-    }
-    if (entry.kind !== ENTRY_KIND.folder && entry.kind !== ENTRY_KIND.file) {
-      this.#setNodeMetadata(this.at(path), entry);
-      return;
-    }
-    const fd = this.#disk.open(this.at(path), entry.kind === ENTRY_KIND.folder ? OPEN.folder : OPEN.source);
-    try {
-      if (this.#mayOwn) this.#disk.setOwner(fd, entry.uid, entry.gid);
-      this.#disk.setMode(fd, entry.mode);
-      this.#disk.setTimes(fd, entry.mtime);
-    } finally {
-      this.#disk.close(fd);
-    }
+  setMetadata(path: string, entry: Metadata): void {
+    setMetadata(this.#disk, this.at(path), entry, this.#mayOwn);
   }
 
   /** The owner to give a new file; undefined if it has it by itself, or if this user cannot give files away. */
@@ -182,21 +191,30 @@ export class Target {
     return { uid: entry.uid, gid: entry.gid };
   }
 
-  /** Creates an empty temporary file of `size` bytes; returns its path. */
-  createTemporary(size: number): string {
-    const path = this.temporaryName();
-    const fd = this.#disk.open(path, OPEN.create, 0o600);
+  /** Creates an empty temporary file of `size` bytes for what comes to `path`; good until it is finished or discarded. */
+  createTemporary(size: number, path: string): Temporary {
+    const folder = new AnchoredFolder(this.#disk, this.writeRoot.fd, this.path);
+    const [parent] = splitPath(path);
+    let made: Temporary | undefined;
     try {
-      this.#disk.truncate(fd, size);
-    } finally {
-      this.#disk.close(fd);
+      made = { path: this.#staging.pathFor(parent, folder.enter(parent)), folder };
+      const fd = this.#disk.open(made.path, OPEN.create, 0o600);
+      try {
+        this.#disk.truncate(fd, size);
+      } finally {
+        this.#disk.close(fd);
+      }
+      return made;
+    } catch (error) {
+      if (made !== undefined) removeQuietly(this.#disk, made.path);
+      folder.close();
+      throw error;
     }
-    return path;
   }
 
   /** Gives a temporary file its metadata and its place. */
-  finish(temporary: string, path: string, entry: TreeEntry): void {
-    const fd = this.#disk.open(temporary, OPEN.readWrite);
+  finish(temporary: Temporary, path: string, entry: TreeEntry): void {
+    const fd = this.#disk.open(temporary.path, OPEN.readWrite);
     try {
       const owner = this.owner(entry);
       if (owner !== undefined) this.#disk.setOwner(fd, owner.uid, owner.gid);
@@ -205,31 +223,26 @@ export class Target {
     } finally {
       this.#disk.close(fd);
     }
-    this.#disk.rename(temporary, this.at(path));
+    this.#disk.rename(temporary.path, this.at(path));
+    temporary.folder.close();
   }
 
-  discard(temporary: string): void {
-    removeIfThere(this.#disk, temporary);
+  discard(temporary: Temporary): void {
+    try {
+      removeIfThere(this.#disk, temporary.path);
+    } finally {
+      temporary.folder.close();
+    }
   }
 
-  temporaryName(): string {
-    return `${this.#temporaries}/${this.writeRoot.token}-m${this.#serial++}`;
+  /** Removes what checkouts that were killed left beside places; for a folder of temporary files that is nobody else's. */
+  removeLeftBeside(): void {
+    removeMadeBeside(this.#disk, this.writeRoot, this.#temporaries);
   }
 
   /** Removes what a checkout that was cut short left. What has another name is somebody else's, and stays. */
   removeTemporaries(folder: string, kept?: string): void {
-    const token = tokenOf(folder);
-    const prefix = this.#enterIfThere(folder);
-    if (prefix === undefined || token === undefined) return;
-    for (const name of this.#disk.list(`${prefix}/.`))
-      if (isOwnTemporary(token, name) && name !== kept) removeQuietly(this.#disk, `${prefix}/${name}`);
-    if (kept !== undefined) return;
-    try {
-      this.#disk.removeFolder(this.at(folder));
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ENOTEMPTY') throw error;
-    }
+    removeTemporaries(this.#disk, this.writeRoot, this.#anchor, folder, kept);
   }
 
   /** The time of the folder itself; its mode and owner are its user's: no commit sees that they changed. */
@@ -238,7 +251,7 @@ export class Target {
   }
 
   /** Nothing more is to be written: gives the folder itself its metadata, which its temporary files would change. */
-  finishRoot(entry: Parameters<Target['setMetadata']>[1]): void {
+  finishRoot(entry: Metadata): void {
     this.#removeOwnTemporaries();
     this.setMetadata('', entry);
   }
@@ -251,7 +264,9 @@ export class Target {
 
   /** No job of a worker may use the root's descriptors any more. */
   close(): void {
+    this.#staging.close();
     this.#anchor.close();
+    this.#linkAnchor.close();
     this.#disk.close(this.writeRoot.fd);
     this.#disk.close(this.writeRoot.temporaryFd);
   }
@@ -260,27 +275,22 @@ export class Target {
     if (this.#ownTemporary !== undefined) this.removeTemporaries(this.#ownTemporary);
   }
 
-  #setNodeMetadata(at: string, entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'>): void {
-    if (this.#mayOwn) this.#disk.setLinkOwner(at, entry.uid, entry.gid);
-    this.#disk.setNodeMode(at, entry.mode);
-    this.#disk.setLinkTimes(at, entry.mtime);
+  #put(anchor: AnchoredFolder, path: string, make: (temporary: string) => void): void {
+    const [folder, name] = splitPath(path);
+    this.#staging.put(folder, anchor.enter(folder), name, make);
   }
 
-  #enterIfThere(folder: string): string | undefined {
+  #makeNode(path: string, node: SpecialNode): void {
+    const folder = folderOf(path);
     try {
-      return this.#anchor.enter(folder);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' && !hasCode(error, 'refused')) throw error;
-      return undefined;
+      this.#disk.makeNode(folder, path.slice(folder.length + 1), node);
+    } catch {
+      throw new NotMade();
     }
   }
-
-  #serial = 0;
 }
 
-/** Undefined for a socket: only a program that listens at it makes one. */
-function nodeOf({ kind, major, minor }: SpecialEntry): SpecialNode | undefined {
-  if (kind === ENTRY_KIND.fifo) return 'fifo';
-  if (kind === ENTRY_KIND.socket) return undefined;
-  return { kind: kind === ENTRY_KIND.charDevice ? 'char' : 'block', major, minor };
+function splitPath(path: string): [folder: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return [path.slice(0, Math.max(0, slash)), path.slice(slash + 1)];
 }

@@ -39,7 +39,7 @@ export class AnchoredFolder {
 
   /**
    * A prefix for the names in the folder at `path` ('' is the root): `${prefix}/${name}`. Good until the next call.
-   * Throws `refused` if a component is not a folder, or is a link.
+   * Throws `refused` if a component is not a folder, or is a link, and the system's errors, with the path of the component.
    */
   enter(path: string): string {
     if (path === this.#lastPath) return this.#lastPrefix;
@@ -71,7 +71,7 @@ export class AnchoredFolder {
       const start = length === 0 ? 0 : length + 1;
       const slash = path.indexOf('/', start);
       length = slash < 0 ? path.length : slash;
-      parent = this.#openFolder(`/proc/self/fd/${parent}/${path.slice(start, length)}`, path);
+      parent = this.#openFolder(`/proc/self/fd/${parent}/${path.slice(start, length)}`, path, length);
       this.#steps.push({ length, fd: parent });
       this.#steppedTo = path.slice(0, length);
       this.#forget(this.#steps.length - 1 - OPEN_LEVELS);
@@ -92,13 +92,15 @@ export class AnchoredFolder {
     step.fd = undefined;
   }
 
-  #openFolder(at: string, path: string): number {
+  #openFolder(at: string, path: string, length: number): number {
     try {
       return this.#disk.open(at, OPEN.folder);
     } catch (error) {
       this.#lastPath = '\0';
       const errno = errnoOf(error);
       if (errno === 'ELOOP' || errno === 'ENOTDIR') throw notFolder(path);
+      // The path that a person knows.
+      if (error instanceof Error && 'path' in error) error.path = `${this.#rootPath}/${path.slice(0, length)}`;
       throw error;
     }
   }

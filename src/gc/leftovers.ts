@@ -4,6 +4,7 @@
  * promise, so a pack without an entry gets one that sweeps it before its file goes; a commit finds that by its number.
  */
 import { createHash } from 'node:crypto';
+import { OPEN } from '../disk/disk.ts';
 import { folderOf, removeIfThere } from '../disk/files.ts';
 import { fromSystemError, hasCode } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
@@ -15,6 +16,7 @@ import { GC_LOCK, PACKS, WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { liveSessions } from '../repo/session.ts';
 import type { StoredObject } from '../storage/backend.ts';
+import { removeMadeBeside } from '../work/staging.ts';
 import { Raced } from './raced.ts';
 import type { StoreView } from './store-view.ts';
 
@@ -62,6 +64,7 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
     bytes += object.size;
   }
   if (alone) {
+    removeBeside(repository);
     for (const { path, size } of staged) {
       try {
         removeIfThere(environment.disk, path);
@@ -73,6 +76,18 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
     }
   }
   return { files, bytes };
+}
+
+/** What checkouts had not put into places that cannot be reached from the folder for temporary files. */
+function removeBeside({ environment: { disk }, root, folder }: Repository): void {
+  const temporaries = `${folder}/${WORKSPACE.temporary}`;
+  if (disk.lstat(temporaries)?.isDirectory() !== true) return;
+  const fd = disk.open(root, OPEN.folderThroughLink);
+  try {
+    removeMadeBeside(disk, { fd, path: root }, temporaries);
+  } finally {
+    disk.close(fd);
+  }
 }
 
 /**

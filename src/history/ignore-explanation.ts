@@ -4,12 +4,13 @@
  */
 import { errnoOf } from '../errors.ts';
 import { entryNameFault } from '../object/entry-name.ts';
-import { isStore, STORE_REASON } from '../repo/is-store.ts';
+import { whySnapsOwn } from '../repo/is-store.ts';
 import { IGNORE_FILE, storeInside } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textsSetting } from '../repo/settings.ts';
 import type { IgnoreRules } from '../scan/ignore-rules.ts';
 import { rootRules } from '../scan/ignore-rules.ts';
+import { isMadeBeside } from '../work/staging.ts';
 
 export interface IgnoreExplanation {
   readonly path: string;
@@ -56,8 +57,11 @@ export function ignoreExplainer(
     return rules;
   };
 
-  const storeAt = (at: string): string | undefined =>
-    isStore(disk, (name) => `${repository.root}/${at}/${name}`) ? STORE_REASON : undefined;
+  const ownAt = (at: string): string | undefined =>
+    whySnapsOwn(disk, repository.folder, (name) => `${repository.root}/${at}/${name}`);
+
+  const temporary = (name: string): string | undefined =>
+    isMadeBeside(name) ? 'a temporary file of a checkout' : undefined;
 
   return (asked) => {
     const isFolder = asked.endsWith('/');
@@ -66,7 +70,8 @@ export function ignoreExplainer(
     for (const [depth, name] of names.entries()) {
       const at = names.slice(0, depth + 1).join('/');
       const above = at === path ? undefined : at;
-      const fault = at === ownStore ? 'the store of this workspace' : (entryNameFault(name) ?? storeAt(at));
+      const fault =
+        at === ownStore ? 'the store of this workspace' : (entryNameFault(name) ?? temporary(name) ?? ownAt(at));
       if (fault !== undefined) return { path: asked, ignored: true, rule: `snap itself: ${fault}`, folder: above };
       const decision = rulesIn(names.slice(0, depth)).explain(at, above !== undefined || isFolder);
       if (decision.ignored || above === undefined) return { path: asked, ...decision, folder: above };

@@ -10,8 +10,9 @@ import type { BlobId } from '../object/blob-id.ts';
 import { entryNameFault, WORKSPACE_FOLDER_NAME } from '../object/entry-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { isStore, STORE_REASON } from '../repo/is-store.ts';
-import { IGNORE_FILE, JOURNAL } from '../repo/layout.ts';
+import { whySnapsOwn } from '../repo/is-store.ts';
+import { IGNORE_FILE, JOURNAL, WORKSPACE } from '../repo/layout.ts';
+import { isMadeBeside } from '../work/staging.ts';
 import type { WalkedFolder } from './folder-trees.ts';
 import { FolderTrees } from './folder-trees.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
@@ -45,8 +46,8 @@ export class FolderWalk {
   readonly #context: ScanContext;
   readonly #leaves: LeafEntries;
   readonly #trees: FolderTrees;
-  /** Folders that turned out to be stores. */
-  readonly #stores = new Set<string>();
+  /** Folders that turned out to be stores, or the workspace's `.snap`. */
+  readonly #snapsOwn = new Set<string>();
   /** What no snapshot can hold: a folder may be looked at twice. */
   readonly #told = new Set<string>();
   #lastYield = 0;
@@ -73,9 +74,12 @@ export class FolderWalk {
       if (path === '') throw fromSystemError(error, 'reading', context.root);
       return this.#leaveOut(path, base, replaced || errno === 'ENOENT' ? undefined : errno, replaced);
     }
-    if (path !== '' && view.listing.names.includes(JOURNAL) && this.#isStore(path)) {
-      this.#stores.add(path);
-      return this.#leaveOut(path, base, STORE_REASON);
+    const { names } = view.listing;
+    const mayBeOwn = path !== '' && (names.includes(JOURNAL) || names.includes(WORKSPACE.config));
+    const own = mayBeOwn ? this.#whySnapsOwn(path) : undefined;
+    if (own !== undefined) {
+      this.#snapsOwn.add(path);
+      return this.#leaveOut(path, base, own);
     }
     const { listing, rules, isRemembered } = view;
     for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
@@ -129,9 +133,9 @@ export class FolderWalk {
     return { done: Promise.resolve(undefined), replaced };
   }
 
-  #isStore(path: string): boolean {
-    const { root, environment } = this.#context;
-    return isStore(environment.disk, (name) => `${root}/${path}/${name}`);
+  #whySnapsOwn(path: string): string | undefined {
+    const { root, environment, ownFolder } = this.#context;
+    return whySnapsOwn(environment.disk, ownFolder, (name) => `${root}/${path}/${name}`);
   }
 
   /** Only subfolders may differ. */
@@ -206,7 +210,7 @@ export class FolderWalk {
       child.done
         .then((walked) => {
           if (walked !== undefined) results.set(name, walked);
-          else if (this.#stores.has(join(path, name))) markIgnored(listing.stats, position);
+          else if (this.#snapsOwn.has(join(path, name))) markIgnored(listing.stats, position);
           entries.fill(place, walked === undefined ? undefined : this.#folderEntry(folder, position, walked, base));
         })
         .catch((error: unknown) => entries.fail(error));
@@ -243,15 +247,16 @@ export class FolderWalk {
       const kind = kindAt(listing.stats, position);
       const at = join(path, name);
       const byRules = (): boolean =>
-        entryNameFault(name) !== undefined || rules.ignores(at, kind === ENTRY_KIND.folder);
+        entryNameFault(name) !== undefined || isMadeBeside(name) || rules.ignores(at, kind === ENTRY_KIND.folder);
       const remembered = decided !== undefined && kindAt(decided.stats, position) === kind;
       let ignored = at === this.#context.ownStore || (remembered ? isIgnoredAt(decided.stats, position) : byRules());
       // A store is remembered as ignored, and may be none by now.
       if (ignored && remembered && kind === ENTRY_KIND.folder && at !== this.#context.ownStore && !byRules()) {
-        ignored = this.#isStore(at);
+        const own = this.#whySnapsOwn(at);
+        ignored = own !== undefined;
         // A folder may be looked at twice.
-        if (ignored && !this.#stores.has(at)) this.#context.skipped.push({ path: at, reason: STORE_REASON });
-        if (ignored) this.#stores.add(at);
+        if (own !== undefined && !this.#snapsOwn.has(at)) this.#context.skipped.push({ path: at, reason: own });
+        if (ignored) this.#snapsOwn.add(at);
       }
       if (!ignored) continue;
       markIgnored(listing.stats, position);

@@ -71,6 +71,8 @@ export interface ScanContext {
   readonly anchor: AnchoredFolder;
   /** Where the store lies in the workspace, if it does: never taken in. */
   readonly ownStore: string | undefined;
+  /** The workspace's `.snap`, as an absolute path. */
+  readonly ownFolder: string;
   readonly index: BlobIndex;
   readonly trees: TreeReader;
   readonly reader: FileReader;
@@ -123,6 +125,7 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
     root,
     anchor,
     ownStore: storeInside(root, repository.backend.location),
+    ownFolder: repository.folder,
     index: repository.index,
     trees: repository.trees,
     reader,

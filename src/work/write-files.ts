@@ -1,6 +1,6 @@
 /**
  * Writing files in a worker. Every chunk is hashed before a byte of it is written; a file is written under a temporary
- * name in a folder of snap's own, and renamed into its place when it is whole. Large files are written by several jobs,
+ * name (staging.ts), and renamed into its place when it is whole. Large files are written by several jobs,
  * segment by segment, into a temporary file that the main thread creates and renames.
  */
 
@@ -9,7 +9,7 @@ import { clampInt64 } from '../bytes/int64.ts';
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { removeQuietly, writeFully } from '../disk/files.ts';
+import { writeFully } from '../disk/files.ts';
 import type { ErrorCode } from '../errors.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -17,6 +17,7 @@ import { blobIn } from '../pack/block.ts';
 import type { BlockRef, BlockSource } from './block-source.ts';
 import { STAT_NUMBERS } from './jobs.ts';
 import { numbersOf } from './read-files.ts';
+import { Staging } from './staging.ts';
 
 /** A chunk to write: its block (by number in the job) and its bytes in the decoded block. */
 export interface WriteChunk {
@@ -45,6 +46,11 @@ export interface WriteFile {
  * undefined for anything. Something else is somebody's work of the last moments, and stays.
  */
 export type Expected = readonly [size: bigint, mtime: bigint, inode: bigint] | null | undefined;
+
+/** Expects just what is there now. */
+export function expectedOf({ size, mtimeNs, ino }: FileStat): Expected {
+  return [size, clampInt64(mtimeNs), ino];
+}
 
 /** Throws `refused` if what is at `path` now (`there`) is not what may be replaced. */
 export function demandExpected(there: FileStat | undefined, expected: Expected, path: string): void {
@@ -83,7 +89,10 @@ export interface WriteReply {
 
 export interface SegmentJob {
   readonly kind: 'segment';
+  /** Of the temporary file. */
   readonly path: string;
+  /** The file's own, from the root. */
+  readonly file: string;
   readonly position: number;
   readonly sparse: boolean;
   readonly blocks: readonly BlockRef[];
@@ -94,32 +103,32 @@ export interface SegmentReply {
   readonly written: number;
 }
 
-let serial = 0;
-
 export function writeFiles(disk: Disk, source: BlockSource, job: WriteJob): WriteReply {
   const root = new AnchoredFolder(disk, job.root.fd, job.root.path);
   const temporaries = new AnchoredFolder(disk, job.root.temporaryFd, job.root.temporaryPath).enter('');
+  const staging = new Staging(disk, temporaries, job.root.token, `${threadId}-`);
   const failures: Record<number, { code: ErrorCode; message: string }> = {};
   const stats = new BigInt64Array(job.files.length * STAT_NUMBERS);
   try {
     for (const [i, file] of job.files.entries()) {
-      const temporary = `${temporaries}/${job.root.token}-${threadId}-${serial++}`;
+      const shown = `${file.folder === '' ? '' : `${file.folder}/`}${file.name}`;
       try {
-        writeOne(disk, source, job, file, temporary);
-        const path = `${root.enter(file.folder)}/${file.name}`;
-        if (file.expected !== undefined)
-          demandExpected(disk.lstat(path), file.expected, `${file.folder === '' ? '' : `${file.folder}/`}${file.name}`);
-        disk.rename(temporary, path);
+        const at = root.enter(file.folder);
+        const path = `${at}/${file.name}`;
+        staging.put(file.folder, at, file.name, (temporary) => {
+          writeOne(disk, source, job, file, temporary);
+          if (file.expected !== undefined) demandExpected(disk.lstat(path), file.expected, shown);
+        });
         const stat = job.wantStats ? disk.lstat(path) : undefined;
         if (stat !== undefined) stats.set(numbersOf(stat), i * STAT_NUMBERS);
       } catch (error) {
-        removeQuietly(disk, temporary);
-        const failure = fromSystemError(error, 'writing', `${file.folder === '' ? '' : `${file.folder}/`}${file.name}`);
+        const failure = fromSystemError(error, 'writing', shown);
         failures[i] = { code: failure.code, message: failure.message };
         if (failure.code === 'no-space') throw failure;
       }
     }
   } finally {
+    staging.close();
     root.close();
   }
   return { failures, stats };
@@ -136,7 +145,7 @@ export function writeSegment(disk: Disk, source: BlockSource, job: SegmentJob): 
     }
     return { written: position - job.position };
   } catch (error) {
-    throw fromSystemError(error, 'writing', job.path);
+    throw fromSystemError(error, 'writing', job.file);
   } finally {
     disk.close(fd);
   }

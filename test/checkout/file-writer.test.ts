@@ -1,5 +1,5 @@
 /** Writing files: from a store that is no local folder, of chunks that are not what they should be, and when it fails. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
@@ -121,6 +121,18 @@ describe('a large file that cannot be written', () => {
       ['other', 'io'],
     ]);
     expect(written()).toEqual(['.snapignore', 'small']);
+  });
+
+  test('is named by its own path, not by that of a temporary file', async () => {
+    const write: typeof realDisk.write = (fd, ...rest) => {
+      if (/-m\d+$/.test(readlinkSync(`/proc/self/fd/${fd}`))) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      return realDisk.write(fd, ...rest);
+    };
+    await made.reopen({ disk: { ...realDisk, write } });
+    const { failures } = await checkout(made.workspace, { revision: 'HEAD', to });
+    expect(failures.map(({ reason }) => reason)).toEqual(
+      ['large', 'other'].map((name) => `writing ${name} failed (EIO)`),
+    );
   });
 
   test.each([

@@ -97,3 +97,52 @@ test('names with the same key and other modes or times are files of their own, e
     expect(Number(d?.mtimeMs)).toBe(3_200_000_000_000);
   }
 });
+
+test('a name elsewhere of a file that is there keeps its mode and time: what differs is written anew', () => {
+  const at = (name: string): string => `${folder.path}/${name}`;
+  const outside = (name: string): string => `${other.path}/${name}`;
+  const old = 1_000_000_000;
+  fs.writeFileSync(at('f'), 'data', { mode: 0o644 });
+  fs.writeFileSync(at('same'), 'same', { mode: 0o644 });
+  fs.symlinkSync('f', at('link'));
+  ok(['-C', folder.path, 'init']);
+  ok(['-C', folder.path, 'commit', '-m', '1']);
+  fs.mkdirSync(outside('o'));
+  fs.writeFileSync(outside('f'), 'data', { mode: 0o600 });
+  fs.utimesSync(outside('f'), old, old);
+  fs.symlinkSync('f', outside('link'));
+  fs.lutimesSync(outside('link'), old, old);
+  for (const name of ['f', 'link']) fs.linkSync(outside(name), outside(`o/${name}`));
+  ok(['-C', folder.path, 'checkout', 'HEAD', '--to', outside('o'), '--force']);
+  for (const [name, mode] of [
+    ['f', 0o600],
+    ['link', 0o777],
+  ] as const) {
+    const { mode: found, mtimeMs, nlink } = fs.lstatSync(outside(name));
+    expect([found & 0o777, mtimeMs, nlink], name).toEqual([mode, old * 1000, 1]);
+    expect(fs.lstatSync(outside(`o/${name}`)).mtimeMs, name).toBeCloseTo(fs.lstatSync(at(name)).mtimeMs, 1);
+  }
+  expect(fs.statSync(outside('o/f')).mode & 0o777).toBe(0o644);
+});
+
+test('in place too, where both snapshots have the file as one of several names, or it was ignored', () => {
+  const at = (name: string): string => `${folder.path}/${name}`;
+  const outside = (name: string): string => `${other.path}/${name}`;
+  ok(['-C', folder.path, 'init']);
+  fs.writeFileSync(outside('f'), 'data', { mode: 0o644 });
+  fs.linkSync(outside('f'), at('f'));
+  fs.writeFileSync(at('late'), 'late', { mode: 0o644 });
+  ok(['-C', folder.path, 'commit', '-m', '1']);
+  fs.chmodSync(outside('f'), 0o600);
+  fs.writeFileSync(at('.snapignore'), 'late\n');
+  fs.unlinkSync(at('late'));
+  fs.writeFileSync(outside('late'), 'late', { mode: 0o600 });
+  fs.linkSync(outside('late'), at('late'));
+  ok(['-C', folder.path, 'commit', '-m', '2']);
+  ok(['-C', folder.path, 'checkout', 'HEAD~1']);
+  for (const name of ['f', 'late'])
+    expect(
+      [outside(name), at(name)].map((path) => fs.statSync(path).mode & 0o777),
+      name,
+    ).toEqual([0o600, 0o644]);
+});

@@ -262,3 +262,20 @@ describe('the rules of the snapshot to come', () => {
     expect(readdirSync(made.root).sort()).toEqual(['.snap', '.snapignore']);
   });
 });
+
+test('a dry run names the folders that stay since something is in them that no snapshot has', async () => {
+  made.write('stays', '');
+  const first = await made.commit('first');
+  for (const name of ['notes/deep/f', 'ignored/f', 'goes/deep/f']) made.write(name, '');
+  made.write('.snapignore', '*.log\n');
+  await made.commit('second');
+  made.write('notes/deep/.SNAP', 'a name that no snapshot can hold');
+  made.write('ignored/x.log', '');
+  const { steps } = await planCheckout(made.workspace, { revision: first });
+  const folders = (kind: string): string[] => steps.filter((step) => step.kind === kind).map(({ path }) => path);
+  expect(folders('keep')).toEqual(['ignored', 'notes/deep', 'notes']);
+  expect(folders('remove-folder')).toEqual(['goes/deep', 'goes']);
+  const { kept } = await checkout(made.workspace, { revision: first });
+  expect(kept).toEqual(folders('keep'));
+  expect(readdirSync(at('')).sort()).toEqual(['.snap', '.snapignore', 'ignored', 'notes', 'stays']);
+});

@@ -202,7 +202,7 @@ test('a folder that cannot be removed is reported, and the rest goes on', async 
   made.write('stays', 'two');
   made.write('busy/f', 'f');
   await made.commit('second');
-  await made.reopen({ disk: failingDisk('removeFolder', /\/busy$/, 'EBUSY') });
+  await made.reopen({ disk: failingDisk('removeFolder', /\/busy$/, 'EIO') });
   const { failures } = await checkout(made.workspace, { revision: first });
   expect(failures).toMatchObject([{ path: 'busy', code: 'io' }]);
   expect(readFileSync(at('stays'), 'utf8')).toBe('one');

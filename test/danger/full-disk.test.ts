@@ -250,6 +250,33 @@ describe.runIf(mayBeNobody)('another user', () => {
     }
   });
 
+  test('with a folder of somebody else in the way of a checkout: its path, as status says it, and nothing is changed', () => {
+    fs.mkdirSync(root());
+    fs.chownSync(root(), 65534, 65534);
+    expect(asNobody(['init']).code).toBe(0);
+    fs.mkdirSync(join(root(), 'in/d'), { recursive: true });
+    for (const name of ['in', 'in/d']) fs.chownSync(join(root(), name), 65534, 65534);
+    for (const text of ['one', 'two']) {
+      for (const name of ['a', 'in/d/f']) fs.writeFileSync(join(root(), name), text);
+      expect(asNobody(['commit', '-m', text]).code).toBe(0);
+    }
+    fs.chownSync(join(root(), 'in/d'), 0, 0);
+    fs.chmodSync(join(root(), 'in/d'), 0);
+    for (const args of [
+      ['checkout', 'HEAD~1', '-n'],
+      ['checkout', 'HEAD~1'],
+    ]) {
+      const { code, stderr } = asNobody(args);
+      expect({ args, code, stderr }).toEqual({
+        args,
+        code: 1,
+        stderr: expect.stringContaining('in/d cannot be read (EACCES)'),
+      });
+      expect(stderr).not.toContain('/proc/');
+    }
+    expect(fs.readFileSync(join(root(), 'a'), 'utf8')).toBe('two');
+  });
+
   test('whose own folder has files and folders without permission: named, exit code 3, and the rest is stored', () => {
     fs.mkdirSync(root());
     fs.chownSync(root(), 65534, 65534);

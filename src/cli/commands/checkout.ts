@@ -148,7 +148,12 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
   );
   warnLeftOut(face, result);
   for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
-  for (const { path, reason } of result.failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
-  if (result.failures.some((failure) => failure.code === 'corrupt-data')) face.exitCode = EXIT.damaged;
-  else if (result.failures.length > 0) face.exitCode = EXIT.failed;
+  warnFailures(face, result);
+}
+
+/** What failed, each by its path; the exit code tells whether anything was done all the same. */
+export function warnFailures(face: Face, { failures, changed }: Pick<Outcome, 'failures' | 'changed'>): void {
+  for (const { path, reason } of failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
+  if (failures.some(({ code }) => code === 'corrupt-data')) face.exitCode = EXIT.damaged;
+  else if (failures.length > 0) face.exitCode = changed ? EXIT.partial : EXIT.failed;
 }

@@ -1,16 +1,15 @@
 /** `snap undo` */
 import { Command } from 'commander';
 import type { Workspace } from '../../api/workspace.ts';
-import { formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
 import { snapshotOfRef } from '../../object/ref-name.ts';
 import { refInWords } from '../../repo/ref-changes.ts';
 import { tagsById } from '../../repo/snapshot-list.ts';
 import type { UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
-import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
-import { warnLeftOut } from './checkout.ts';
+import { warnFailures, warnLeftOut } from './checkout.ts';
 
 const REFS_SHOWN_MAX = 5;
 
@@ -61,11 +60,13 @@ export const undoCommand: DefineCommand = (action) =>
             if (checkout !== undefined) {
               if (checkout.saved !== undefined)
                 face.say(` saved your uncommitted changes as ${face.style('id', shortId(checkout.saved))}`);
-              face.say(` the folder is as it was before${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`);
+              const left = checkout.failures.length + checkout.notMade.length;
+              const but = left === 0 ? '' : `, but for ${counted(left, 'path')}`;
+              face.say(
+                ` the folder is as it was before${but}${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`,
+              );
               warnLeftOut(face, checkout);
-              if (checkout.failures.length > 0) face.exitCode = EXIT.partial;
-              for (const { path, reason } of checkout.failures)
-                face.warn(`${face.safe(path)} could not be restored (${face.safe(reason)})`);
+              warnFailures(face, checkout);
             }
             face.say(face.style('dim', ` \`snap undo ${result.id}\` does it again`));
           } finally {

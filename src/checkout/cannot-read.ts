@@ -1,0 +1,15 @@
+/** What keeps a checkout from looking at something, in words: system calls name paths that go through descriptors. */
+import { errnoOf, SnapError } from '../errors.ts';
+
+/** The error to throw for `error`, which came of looking at `path` in the folder `root`. Only the system's are others. */
+export function cannotRead(error: unknown, root: string, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined || error instanceof SnapError) return error;
+  // Of a folder on the way, if it was that.
+  const at = String((error as NodeJS.ErrnoException).path);
+  const shown = at.startsWith(`${root}/`) ? at.slice(root.length + 1) : path || root;
+  return new SnapError(errno === 'EACCES' ? 'permission' : 'io', `${shown} cannot be read (${errno})`, {
+    hint: 'Change its owner or its mode, or name the paths to check out.',
+    cause: error,
+  });
+}
