@@ -204,7 +204,7 @@ function waitingFor(
 
 /** Undefined on a store elsewhere: there two gcs only do double work. */
 function lockGc({ environment, backend }: Repository): LockFile | undefined {
-  const path = backend.localPath(GC_LOCK);
+  const path = backend.changeablePath(GC_LOCK);
   if (path === undefined) return undefined;
   ensureOwnFolder(environment.disk, folderOf(path));
   const lock = tryLock(environment.disk, path, environment.holder);

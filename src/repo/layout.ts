@@ -15,6 +15,10 @@ export const QUARANTINE = 'quarantine';
 export const SESSIONS = 'locks/sessions';
 export const GC_LOCK = 'locks/gc';
 
+export function sessionName(id: string): string {
+  return `${SESSIONS}/${id}.json`;
+}
+
 export function packName(id: PackId): string {
   return `${PACKS}/${id.slice(0, 2)}/${id}.pack`;
 }

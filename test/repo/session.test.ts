@@ -83,7 +83,7 @@ describe('on a store that', () => {
   });
 
   test('is no local folder, there are none', () => {
-    const remote: Backend = { ...backend, localPath: () => undefined };
+    const remote: Backend = { ...backend, localPath: () => undefined, changeablePath: () => undefined };
     beginSession(me, remote).end();
     expect(liveSessions(me, remote)).toEqual([]);
     expect(existsSync(folder)).toBe(false);
