@@ -39,21 +39,27 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   return { end: () => removeQuietly(disk, path) };
 }
 
+/** Who has a session, and its file. */
+export interface LiveSession extends Holder {
+  readonly path: string;
+}
+
 /** Sessions of other living processes. Removes those of dead ones. Throws `refused` where a link leads to them. */
-export function liveSessions(environment: Environment, backend: Backend): Holder[] {
+export function liveSessions(environment: Environment, backend: Backend): LiveSession[] {
   const folder = backend.localPath(SESSIONS);
   const { disk } = environment;
   if (folder === undefined) return [];
   return describing('reading', folder, () => {
-    const alive: Holder[] = [];
+    const alive: LiveSession[] = [];
     // What a link leads to is nobody's session, and would be removed as that of a dead one.
     backend.changeablePath(sessionName(environment.holder.id));
     for (const name of disk.lstat(folder)?.isDirectory() === true ? disk.list(folder) : []) {
       if (!name.endsWith('.json') || disk.lstat(`${folder}/${name}`)?.isFile() !== true) continue;
-      const holder = readHolder(disk, `${folder}/${name}`);
+      const path = `${folder}/${name}`;
+      const holder = readHolder(disk, path);
       if (holder === undefined || holder.id === environment.holder.id) continue;
-      if (isAlive(disk, holder, environment.holder)) alive.push(holder);
-      else removeIfThere(disk, `${folder}/${name}`);
+      if (isAlive(disk, holder, environment.holder)) alive.push({ ...holder, path });
+      else removeIfThere(disk, path);
     }
     return alive;
   });
