@@ -106,6 +106,7 @@ export async function previewGc(
 /** Throws `locked` if another gc runs, `usage` or `refused` for rules, `corrupt-data` before it removes anything. */
 export async function gc(repository: Repository, workers: Workers, options: GcOptions): Promise<GcResult> {
   const { environment, backend } = repository;
+  if (repository.copyOf !== undefined) throw repository.copyOf;
   const started = environment.elapsed();
   const lock = lockGc(repository);
   const session = beginSession(environment, backend);

@@ -50,6 +50,8 @@ export const WORKSPACE = {
   indexInUse: 'index-in-use',
   lock: 'lock',
   operations: 'operations.jsonl',
+  /** Where the workspace was last, if its store lies elsewhere. */
+  place: 'place',
   store: 'store',
   /** A copy of the store's `config.json`. */
   storeConfig: 'store-config.json',
