@@ -26,7 +26,7 @@ export { operationLog, previewUndo, undo } from './api/undo.ts';
 export type { VerifySettings } from './api/verify.ts';
 export { verify } from './api/verify.ts';
 export type { InitWorkspaceOptions, OpenOptions, Workspace } from './api/workspace.ts';
-export { initWorkspace, openWorkspace } from './api/workspace.ts';
+export { initWorkspace, openWorkspace, separateWorkspace } from './api/workspace.ts';
 export type { CommitResult } from './commit/commit.ts';
 export type { ErrorCode } from './errors.ts';
 export { SnapError } from './errors.ts';

@@ -6,7 +6,7 @@ import { availableParallelism, hostname, userInfo } from 'node:os';
 import { decodeName } from './bytes/names.ts';
 import { realDisk } from './disk/disk.ts';
 import { readFully } from './disk/files.ts';
-import { bootId, processStartTime } from './disk/lock-file.ts';
+import { bootId, pidNamespace, processStartTime } from './disk/lock-file.ts';
 import type { Environment } from './repo/environment.ts';
 import { PROGRAM } from './version.ts';
 
@@ -19,6 +19,7 @@ export function processEnvironment(command: string): Environment {
     pid: process.pid,
     host,
     bootId: bootId(realDisk),
+    pidNamespace: pidNamespace(realDisk),
     startTime: processStartTime(realDisk, process.pid),
     command,
   };

@@ -9,6 +9,7 @@ import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { parseTiers } from '../gc/rules.ts';
 import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
+import { lockedBy } from '../repo/lock-holder.ts';
 import { ownedEnvironment } from '../repo/owned-environment.ts';
 import { findWorkspace } from '../repo/repository.ts';
 import type { SettingKey, Settings } from '../repo/settings.ts';
@@ -228,10 +229,12 @@ async function withLock<T>(environment: Environment, path: string, work: () => T
       }
     }
     if (environment.elapsed() >= deadline)
-      throw new SnapError(
-        'locked',
-        `the settings are in use by \`${lock.command}\` (process ${lock.pid} on ${lock.host})`,
-        { hint: 'Wait until it is done and try again.' },
+      throw lockedBy(
+        environment,
+        `${path}.lock`,
+        lock,
+        'the settings are in use by',
+        'Wait until it is done and try again.',
       );
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }

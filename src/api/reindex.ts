@@ -1,19 +1,18 @@
 /** Rebuilding the index from outside. */
 
 import { removeTree } from '../disk/files.ts';
-import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
-import { hasCode, SnapError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
 import { readState } from '../repo/journal-base.ts';
 import { damageOf } from '../repo/known-state.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';
+import { lockWorkspace } from '../repo/workspace-lock.ts';
 import type { ReindexResult } from '../verify/reindex.ts';
 import { discardIndex, refillIndex, requireUnusedIndex } from '../verify/reindex.ts';
 import type { OpenOptions } from './workspace.ts';
 
-const LOCK_POLL_MS = 50;
 const LOCK_TIMEOUT_MS = 10_000;
 
 export interface ReindexOptions extends OpenOptions {
@@ -38,18 +37,7 @@ export async function reindexIn(
   const started = environment.elapsed();
   const root = findWorkspace(environment, folder);
   const own = root === '/' ? '/.snap' : `${root}/.snap`;
-  const deadline = started + (options.lockTimeoutMs ?? LOCK_TIMEOUT_MS);
-  let lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);
-  for (let told = false; !('release' in lock); told = true) {
-    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
-    if (environment.elapsed() >= deadline)
-      throw new SnapError('locked', `the workspace is in use by ${who}`, {
-        hint: 'Wait until it is done, or give more time with --lock-timeout.',
-      });
-    if (!told) options.onWaiting?.(who);
-    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-    lock = tryLock(environment.disk, `${own}/${WORKSPACE.lock}`, environment.holder);
-  }
+  const lock = await lockWorkspace(environment, own, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
   try {
     requireUnusedIndex(environment, own);
     await requireSoundJournal(environment, root, options.acceptStore ?? false);

@@ -5,7 +5,7 @@ import type { BlobId } from '../object/blob-id.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import type { OperationId, PastOperation } from '../repo/operation-history.ts';
 import { isOfThisWorkspace, parseOperationId, pastOperations } from '../repo/operation-history.ts';
-import { appendOperation } from '../repo/operation-log.ts';
+import { appendOperation, damageOfOperations } from '../repo/operation-log.ts';
 import { refsThatMoved } from '../repo/ref-changes.ts';
 import type { CheckoutUndo, JournalUndo, UndoPlan } from '../repo/undo-plan.ts';
 import { planUndo } from '../repo/undo-plan.ts';
@@ -40,6 +40,11 @@ export async function* operationLog(
   const { repository } = workspace;
   for await (const operation of pastOperations(repository))
     if (settings.all === true || isOfThisWorkspace(repository, operation)) yield operation;
+}
+
+/** What is wrong with the list of what this workspace did to its folder: checkouts that `undo` does not know of. */
+export function damagedOperations(workspace: Workspace): readonly string[] {
+  return damageOfOperations(workspace.repository);
 }
 
 /** What `undo` would do; nothing is changed. Throws as `undo`. */

@@ -10,6 +10,8 @@ import type { InitResult } from '../repo/init.ts';
 import { initWorkspace as initIn } from '../repo/init.ts';
 import type { Repository } from '../repo/repository.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';
+import type { Separated } from '../repo/separate.ts';
+import { separate } from '../repo/separate.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { startWorkers } from '../work/start-workers.ts';
 
@@ -112,4 +114,22 @@ export async function initWorkspace(folder: string, options: InitWorkspaceOption
     name: options.name,
     nested: options.nested ?? false,
   });
+}
+
+/**
+ * Gives the workspace that the absolute path `folder` lies in, a copy of another one of its store, an id of its own. It
+ * must not be open in this process. Throws `no-workspace`, `locked`, and `refused` if its store lies in it.
+ */
+export async function separateWorkspace(
+  folder: string,
+  options: Pick<InitWorkspaceOptions, 'name'> & Pick<OpenOptions, 'lockTimeoutMs'> = {},
+): Promise<Separated & { readonly root: string }> {
+  const environment = processEnvironment('snap init');
+  const root = findWorkspace(environment, folder);
+  const repository = await openRepository(environment, root);
+  try {
+    return { root, ...(await separate(repository, options.name, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS)) };
+  } finally {
+    await repository.close();
+  }
 }

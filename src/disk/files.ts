@@ -154,14 +154,29 @@ export function requireFolder(disk: Disk, path: string): void {
   if (stat === undefined && folderOf(path) !== path) requireFolder(disk, folderOf(path));
   if (stat === undefined || stat.isDirectory()) return;
   if (!stat.isSymbolicLink()) throw notOurs(path, 'no folder');
+  if (!leadsToFolder(disk, path)) throw notOurs(path, 'a link that leads to no folder');
+}
+
+function leadsToFolder(disk: Disk, path: string): boolean {
   try {
     disk.close(disk.open(path, OPEN.folderThroughLink));
+    return true;
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP')
-      throw notOurs(path, 'a link that leads to no folder');
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP') return false;
     throw error;
   }
+}
+
+/** Throws `refused` if a link stands at `path` and leads to a folder: what lies there is somebody else's. */
+export function refuseLinkedFolder(disk: Disk, path: string): void {
+  if (disk.lstat(path)?.isSymbolicLink() !== true || !leadsToFolder(disk, path)) return;
+  throw new SnapError('refused', `${path} is a link: nothing is changed through it`, {
+    hint:
+      'The folders in a store are real ones. Put the folder itself in the place of the link; to have a store elsewhere, ' +
+      'move all of it and set store.path.',
+    context: { path },
+  });
 }
 
 /** Writes a small file that need not survive a crash of the machine. */

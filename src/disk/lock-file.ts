@@ -1,6 +1,6 @@
 /**
  * A lock between processes of one machine: a file created once that names its holder. It is stale only if its holder
- * ran on this machine and is gone. Who removes a stale one holds a lock on doing so, named after the dead holder, and
+ * ran on this machine and is gone; the machine is known by its boot, for host names change. Who removes a stale one holds a lock on doing so, named after the dead holder, and
  * looks again first: else it might remove the lock that somebody has taken meanwhile.
  * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
  */
@@ -8,12 +8,14 @@ import { errnoOf, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
 
-/** Who holds a lock. `bootId` and `startTime` tell a living process from another with the same pid. */
+/** Who holds a lock. `bootId`, `pidNamespace` and `startTime` tell a living process from another with the same pid. */
 export interface Holder {
   readonly id: string;
   readonly pid: number;
   readonly host: string;
   readonly bootId: string;
+  /** Of what pids are numbers of; undefined in older records, and where the system has none. */
+  readonly pidNamespace?: string | undefined;
   readonly startTime: string;
   readonly command: string;
 }
@@ -67,12 +69,27 @@ export function readHolder(disk: Disk, path: string): Holder | undefined {
   return { id: '?', pid: 0, host: '?', bootId: '?', startTime: '?', command: '?' };
 }
 
+/** What of this process says which others it can see. */
+export type Standpoint = Pick<Holder, 'host' | 'bootId' | 'pidNamespace'>;
+
 /** False only if the holder certainly runs no more: same machine, and another boot or no such process. */
-export function isAlive(disk: Disk, holder: Holder, self: Pick<Holder, 'host' | 'bootId'>): boolean {
+export function isAlive(disk: Disk, holder: Holder, self: Standpoint): boolean {
   if (holder.id === '?') return false;
-  if (holder.host !== self.host) return true;
-  if (holder.bootId !== self.bootId) return false;
-  return processStartTime(disk, holder.pid) === holder.startTime;
+  const where = whereIs(holder, self);
+  return where === 'elsewhere' || (where === 'here' && processStartTime(disk, holder.pid) === holder.startTime);
+}
+
+/** True if nobody here can tell whether the holder still runs: on another machine, or in another container. */
+export function isElsewhere(holder: Holder, self: Standpoint): boolean {
+  return whereIs(holder, self) === 'elsewhere';
+}
+
+function whereIs(holder: Holder, self: Standpoint): 'here' | 'elsewhere' | 'gone' {
+  const tellsNamespace = holder.pidNamespace !== undefined && self.pidNamespace !== undefined;
+  if (tellsNamespace && holder.bootId === self.bootId)
+    return holder.pidNamespace === self.pidNamespace ? 'here' : 'elsewhere';
+  if (holder.host !== self.host) return 'elsewhere';
+  return holder.bootId === self.bootId ? 'here' : 'gone';
 }
 
 /** Identifies a running process beyond its pid; '' if there is none. */
@@ -87,6 +104,16 @@ export function processStartTime(disk: Disk, pid: number): string {
 /** The id of this boot of this machine, or 'unknown' where the system has none. */
 export function bootId(disk: Disk): string {
   return readProc(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+}
+
+/** Names the PID namespace of this process; undefined where the system has none. */
+export function pidNamespace(disk: Disk): string | undefined {
+  try {
+    return disk.readLink('/proc/self/ns/pid');
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
 }
 
 function isRunning(pid: number): boolean {
@@ -124,6 +151,7 @@ function isHolder(value: unknown): value is Holder {
     typeof holder.pid === 'number' &&
     typeof holder.host === 'string' &&
     typeof holder.bootId === 'string' &&
+    (holder.pidNamespace === undefined || typeof holder.pidNamespace === 'string') &&
     typeof holder.startTime === 'string' &&
     typeof holder.command === 'string'
   );

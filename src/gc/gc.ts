@@ -5,12 +5,13 @@
  */
 
 import { ensureOwnFolder, folderOf } from '../disk/files.ts';
-import type { Holder, LockFile } from '../disk/lock-file.ts';
-import { tryLock } from '../disk/lock-file.ts';
-import { SnapError } from '../errors.ts';
+import type { LockFile } from '../disk/lock-file.ts';
+import { isElsewhere, tryLock } from '../disk/lock-file.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { GC_LOCK } from '../repo/layout.ts';
+import { lockedBy, nameHolder } from '../repo/lock-holder.ts';
 import type { Repository } from '../repo/repository.ts';
+import type { LiveSession } from '../repo/session.ts';
 import { beginSession, liveSessions } from '../repo/session.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { condemn, extendTable } from './condemn.ts';
@@ -65,6 +66,8 @@ export interface GcResult extends PruneDecision {
         readonly packs: number;
         readonly bytes: number;
         readonly sessions: readonly string[];
+        /** Of those, the ones of which nobody here can tell whether they still run: where, and their files. */
+        readonly elsewhere: readonly { readonly host: string; readonly path: string }[];
       }
     | undefined;
   /** Packs that could not be read: left as they are. */
@@ -103,6 +106,7 @@ export async function previewGc(
 /** Throws `locked` if another gc runs, `usage` or `refused` for rules, `corrupt-data` before it removes anything. */
 export async function gc(repository: Repository, workers: Workers, options: GcOptions): Promise<GcResult> {
   const { environment, backend } = repository;
+  if (repository.copyOf !== undefined) throw repository.copyOf;
   const started = environment.elapsed();
   const lock = lockGc(repository);
   const session = beginSession(environment, backend);
@@ -168,7 +172,11 @@ async function reclaim(
   };
   const sessions = options.now ? [] : liveSessions(repository.environment, repository.backend);
   if (sessions.length > 0)
-    return { ...counts, sweptPacks: 0, waiting: waitingFor('sessions', view, [...view.state.condemned], sessions) };
+    return {
+      ...counts,
+      sweptPacks: 0,
+      waiting: waitingFor(repository, 'sessions', view, [...view.state.condemned], sessions),
+    };
   options.progress('sweep', 0, 0);
   const grace = graceOfSettings(repository.settings);
   const hasGrace = !options.now && (grace.months > 0 || grace.milliseconds > 0);
@@ -177,7 +185,11 @@ async function reclaim(
     now: options.now,
     signal: options.signal,
   });
-  return { ...counts, sweptPacks: swept.packs.length, waiting: waitingFor('grace', view, swept.inGrace, []) };
+  return {
+    ...counts,
+    sweptPacks: swept.packs.length,
+    waiting: waitingFor(repository, 'grace', view, swept.inGrace, []),
+  };
 }
 
 function planFor(repository: Repository, view: StoreView, reach: Reach, rules: RetentionRules): CondemnPlan {
@@ -188,29 +200,30 @@ function planFor(repository: Repository, view: StoreView, reach: Reach, rules: R
 }
 
 function waitingFor(
+  { environment }: Repository,
   reason: 'grace' | 'sessions',
   view: StoreView,
   packs: readonly PackId[],
-  sessions: readonly Holder[],
+  sessions: readonly LiveSession[],
 ): GcResult['waiting'] {
   if (packs.length === 0) return undefined;
   return {
     reason,
     packs: packs.length,
     bytes: packBytesOf(view.state, packs),
-    sessions: sessions.map((holder) => `\`${holder.command}\` (process ${holder.pid} on ${holder.host})`),
+    sessions: sessions.map(nameHolder),
+    elsewhere: sessions
+      .filter((session) => isElsewhere(session, environment.holder))
+      .map(({ host, path }) => ({ host, path })),
   };
 }
 
 /** Undefined on a store elsewhere: there two gcs only do double work. */
 function lockGc({ environment, backend }: Repository): LockFile | undefined {
-  const path = backend.localPath(GC_LOCK);
+  const path = backend.changeablePath(GC_LOCK);
   if (path === undefined) return undefined;
   ensureOwnFolder(environment.disk, folderOf(path));
   const lock = tryLock(environment.disk, path, environment.holder);
   if ('release' in lock) return lock;
-  throw new SnapError('locked', `another gc is at work: \`${lock.command}\` (process ${lock.pid} on ${lock.host})`, {
-    hint: 'Wait until it is done, and run `snap gc` again.',
-    context: { pid: lock.pid, host: lock.host },
-  });
+  throw lockedBy(environment, path, lock, 'another gc is at work:', 'Wait until it is done, and run `snap gc` again.');
 }

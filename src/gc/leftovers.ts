@@ -153,7 +153,7 @@ function listStaged({ environment, backend, folder }: Repository): { path: strin
   const { disk } = environment;
   const limit = environment.now().getTime() - STAGED_AGE_MS_MIN;
   const staged: { path: string; size: number }[] = [];
-  const locks = [`${folder}/${WORKSPACE.lock}`, backend.localPath(GC_LOCK)].filter((path) => path !== undefined);
+  const locks = [`${folder}/${WORKSPACE.lock}`, backend.changeablePath(GC_LOCK)].filter((path) => path !== undefined);
   const places = [
     ...[backend.stagingFolder(), `${folder}/${WORKSPACE.temporary}`].map((where) => ({ where, prefix: '' })),
     ...locks.map((path) => ({ where: folderOf(path), prefix: `${path.slice(folderOf(path).length + 1)}.` })),

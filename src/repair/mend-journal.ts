@@ -256,8 +256,8 @@ function isFolder({ backend, environment }: Repository, name: string): boolean {
 /** A folder has no second name. */
 function moveFolder({ backend, environment: { disk, uniqueName } }: Repository, name: string): string {
   const to = `${QUARANTINE}/${uniqueName()}-${name.slice(name.lastIndexOf('/') + 1)}`;
-  const path = backend.localPath(name) ?? name;
-  const target = backend.localPath(to) ?? to;
+  const path = backend.changeablePath(name) ?? name;
+  const target = backend.changeablePath(to) ?? to;
   describing('quarantining', path, () => {
     ensureFolder(disk, folderOf(target));
     disk.rename(path, target);

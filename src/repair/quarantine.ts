@@ -13,7 +13,7 @@ export function quarantine(
   { backend, environment }: Pick<Repository, 'backend' | 'environment'>,
   name: string,
 ): string | undefined {
-  const path = backend.localPath(name);
+  const path = backend.changeablePath(name);
   if (path === undefined) return undefined;
   const { disk } = environment;
   return describing('quarantining', path, () => {
@@ -21,7 +21,7 @@ export function quarantine(
     if (stat === undefined) return undefined;
     const base = name.slice(name.lastIndexOf('/') + 1);
     for (const second of [`${QUARANTINE}/${base}`, `${QUARANTINE}/${environment.uniqueName()}-${base}`]) {
-      const to = backend.localPath(second) ?? path;
+      const to = backend.changeablePath(second) ?? path;
       const there = disk.lstat(to);
       // A repair that was cut short may have done it.
       if (there !== undefined && there.ino === stat.ino && there.dev === stat.dev) return second;
@@ -37,7 +37,7 @@ export function quarantine(
 
 /** Takes the first name away. */
 export function removeFirstName({ backend, environment }: Repository, name: string): void {
-  const path = backend.localPath(name);
+  const path = backend.changeablePath(name);
   if (path === undefined) return;
   describing('removing', path, () => {
     removeIfThere(environment.disk, path);

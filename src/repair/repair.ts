@@ -26,6 +26,8 @@ import type { Dropped } from './drop-damaged.ts';
 import { planDrop } from './drop-damaged.ts';
 import type { JournalMend } from './mend-journal.ts';
 import { describeMend, mendJournal, planMend, replacedEntries, takeAway } from './mend-journal.ts';
+import type { OperationsMend } from './mend-operations.ts';
+import { mendOperations } from './mend-operations.ts';
 import { Output, Overtaken, publishRepair, requireSameState } from './publish.ts';
 import { TableReader } from './source.ts';
 
@@ -57,6 +59,8 @@ export interface RepairResult {
   /** What was wrong with the journal, and what is done for it; without that nothing else was looked at or changed. */
   readonly journal: readonly Fault[];
   readonly mend: JournalMend | undefined;
+  /** What was wrong with the workspace's list of operations. */
+  readonly operations: OperationsMend | undefined;
   readonly packs: readonly RepairedPack[];
   /** The first of what was found outside of the damaged packs, and how much there is. */
   readonly recovered: readonly Recovered[];
@@ -91,7 +95,15 @@ export async function repair(repository: Repository, workers: Workers, options: 
     for (let attempt = 1; ; attempt++) {
       try {
         const result = await attemptRepair(repository, workers, options);
-        return { ...result, dryRun: options.dryRun, milliseconds: environment.elapsed() - started };
+        const operations = mendOperations(repository, options.dryRun);
+        const remains = result.remains || (options.dryRun && operations !== undefined);
+        return {
+          ...result,
+          operations,
+          remains,
+          dryRun: options.dryRun,
+          milliseconds: environment.elapsed() - started,
+        };
       } catch (error) {
         if (!(error instanceof Overtaken)) throw error;
         if (attempt >= ATTEMPTS_MAX)
@@ -103,7 +115,7 @@ export async function repair(repository: Repository, workers: Workers, options: 
   }
 }
 
-type Attempted = Omit<RepairResult, 'dryRun' | 'milliseconds'>;
+type Attempted = Omit<RepairResult, 'dryRun' | 'milliseconds' | 'operations'>;
 
 async function attemptRepair(repository: Repository, workers: Workers, options: RepairOptions): Promise<Attempted> {
   const { dryRun } = options;

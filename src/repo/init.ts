@@ -11,6 +11,7 @@ import { appendEntry, readEntryIfWhole } from './journal.ts';
 import { readState } from './journal-base.ts';
 import { IGNORE_FILE, isWithin, STORE_CONFIG, storeInside, WORKSPACE } from './layout.ts';
 import { ownedEnvironment } from './owned-environment.ts';
+import { notePlace } from './place.ts';
 import { findWorkspace } from './repository.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
 
@@ -71,6 +72,7 @@ export async function initWorkspace(outside: Environment, options: InitOptions):
         hint: 'Run `snap status` or `snap commit` there.',
       });
     }
+    if (options.store !== undefined) notePlace(environment, root);
     return { root, store, joined, ignored };
   } catch (error) {
     throw fromSystemError(error, 'creating', folder);

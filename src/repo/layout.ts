@@ -15,6 +15,10 @@ export const QUARANTINE = 'quarantine';
 export const SESSIONS = 'locks/sessions';
 export const GC_LOCK = 'locks/gc';
 
+export function sessionName(id: string): string {
+  return `${SESSIONS}/${id}.json`;
+}
+
 export function packName(id: PackId): string {
   return `${PACKS}/${id.slice(0, 2)}/${id}.pack`;
 }
@@ -46,6 +50,8 @@ export const WORKSPACE = {
   indexInUse: 'index-in-use',
   lock: 'lock',
   operations: 'operations.jsonl',
+  /** Where the workspace was last, if its store lies elsewhere. */
+  place: 'place',
   store: 'store',
   /** A copy of the store's `config.json`. */
   storeConfig: 'store-config.json',

@@ -34,10 +34,10 @@ export async function openIndex(environment: Environment, folder: string, storeI
   }
 }
 
-/** True for the errors of a read-only file system or of somebody else's folder. */
+/** True for the errors of a read-only file system, of somebody else's folder, and of a link in the place of our own. */
 export function isReadOnly(error: unknown): boolean {
   const errno = errnoOf(error);
-  return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM' || errno === 'permission';
+  return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM' || errno === 'permission' || errno === 'refused';
 }
 
 async function openOnDisk(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {

@@ -1,7 +1,8 @@
 /**
  * What this workspace did to its folder and the journal does not know of: checkouts and their undoing. One canonical
  * JSON line each in `.snap/operations.jsonl`, synced before `appendOperation` returns. A last line without its newline
- * was never acknowledged: it is ignored, and cut off by the next append. SPEC.md "Operations".
+ * was never acknowledged: it is ignored, and cut off by the next append. A line that is damaged costs its own operation
+ * its undo, and nothing else. SPEC.md "Operations".
  */
 import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-json.ts';
 import { Fields } from '../bytes/fields.ts';
@@ -43,16 +44,34 @@ export interface OperationRecord {
 export type OperationDraft = Pick<OperationRecord, 'operation' | 'from' | 'saved' | 'to' | 'paths'> &
   Partial<Pick<OperationRecord, 'head' | 'undoes'>>;
 
-/** Appends a record, durably. The caller holds the workspace's lock. Throws `corrupt-data`, `no-space`, `permission`, `io`. */
+/** What the file holds. */
+export interface OperationLines {
+  readonly path: string;
+  readonly records: readonly OperationRecord[];
+  /** The lines that are right, with their newlines: of these records, and of those that a newer version wrote. */
+  readonly right: Buffer;
+  /** What is wrong with the others, naming file and line. */
+  readonly damage: readonly string[];
+  /** The error for a record of a newer version. */
+  readonly newer: SnapError | undefined;
+  readonly lines: number;
+  /** Where the last newline ends. */
+  readonly wholeBytes: number;
+}
+
+/**
+ * Appends a record, durably, whatever is in the file. The caller holds the workspace's lock. Throws `no-space`,
+ * `permission`, `io`, and `corrupt-data` where the file is none.
+ */
 export async function appendOperation(repository: Repository, draft: OperationDraft): Promise<OperationRecord> {
   const { environment } = repository;
-  const path = operationsPath(repository);
-  const { records, wholeBytes } = readFile(environment.disk, path);
+  const { path, records, lines, wholeBytes } = examineOperations(repository);
   const record: OperationRecord = {
     undoes: null,
     head: draft.paths === null ? draft.to : draft.from,
     ...draft,
-    n: (records.at(-1)?.n ?? 0) + 1,
+    // No number is used again, be its line damaged.
+    n: Math.max(records.at(-1)?.n ?? 0, lines) + 1,
     time: zonedTime(environment, environment.now()),
     journal: repository.state().number,
   };
@@ -64,32 +83,83 @@ export async function appendOperation(repository: Repository, draft: OperationDr
   return record;
 }
 
-/** All records, oldest first. Throws `corrupt-data` naming file and line. */
+/** The records that can be read, oldest first. Throws `unsupported-format` for one of a newer version. */
 export async function readOperations(repository: Repository): Promise<OperationRecord[]> {
-  return readFile(repository.environment.disk, operationsPath(repository)).records;
+  const { records, newer } = examineOperations(repository);
+  if (newer !== undefined) throw newer;
+  return [...records];
 }
 
-function operationsPath(repository: Repository): string {
-  return `${repository.folder}/${WORKSPACE.operations}`;
+/** What is wrong with the file, naming file and line: those operations cannot be undone. */
+export function damageOfOperations(repository: Repository): readonly string[] {
+  try {
+    return examineOperations(repository).damage;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+    return [error.message];
+  }
 }
 
-function readFile(disk: Disk, path: string): { records: OperationRecord[]; wholeBytes: number } {
+/** Reads the whole file. Throws `corrupt-data` where it is no file, `permission`, `io`. */
+export function examineOperations({ environment, folder }: Repository): OperationLines {
+  const path = `${folder}/${WORKSPACE.operations}`;
   let bytes: Buffer;
   try {
-    bytes = readWhole(disk, path) ?? Buffer.alloc(0);
+    bytes = readWhole(environment.disk, path) ?? Buffer.alloc(0);
   } catch (error) {
     throw fromSystemError(error, 'reading', path);
   }
-  const records: OperationRecord[] = [];
+  const lines: Line[] = [];
   let start = 0;
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-    const where = `${path}:${records.length + 1}`;
-    const record = decode(bytes.subarray(start, end), where);
-    if (record.n !== records.length + 1) throw damaged(where, `it has number ${record.n}`);
-    records.push(record);
+    lines.push(readLine(bytes.subarray(start, end + 1), `${path}:${lines.length + 1}`));
     start = end + 1;
   }
-  return { records, wholeBytes: start };
+  let last = 0;
+  const damage: string[] = [];
+  const right: Line[] = [];
+  for (const [i, line] of lines.entries()) {
+    const { found, where } = line;
+    const isRecord = typeof found === 'object' && 'n' in found;
+    if (typeof found === 'string') damage.push(found);
+    else if (isRecord && !fits(found.n, last, lines[i + 1]))
+      damage.push(`${where} is damaged: it has number ${found.n}`);
+    else right.push(line);
+    if (isRecord && right.at(-1) === line) last = found.n;
+  }
+  return {
+    path,
+    records: right.flatMap(({ found }) => (typeof found === 'object' && 'n' in found ? [found] : [])),
+    right: Buffer.concat(right.map(({ bytes: own }) => own)),
+    damage,
+    newer: right.flatMap(({ found }) => (found instanceof SnapError ? [found] : []))[0],
+    lines: lines.length,
+    wholeBytes: start,
+  };
+}
+
+/** False for the number of a line that is there twice, or that was altered: of two, the one that leaves no gap is right. */
+function fits(n: number, last: number, next: Line | undefined): boolean {
+  if (n <= last) return false;
+  if (typeof next?.found !== 'object' || !('n' in next.found) || next.found.n <= last) return true;
+  return next.found.n > n || (next.found.n === n && n === last + 1);
+}
+
+interface Line {
+  readonly bytes: Buffer;
+  readonly where: string;
+  /** A record, the error for one of a newer version, or what is wrong. */
+  readonly found: OperationRecord | SnapError | string;
+}
+
+function readLine(bytes: Buffer, where: string): Line {
+  try {
+    return { bytes, where, found: decode(bytes.subarray(0, -1), where) };
+  } catch (error) {
+    if (hasCode(error, 'unsupported-format')) return { bytes, where, found: error };
+    if (hasCode(error, 'corrupt-data')) return { bytes, where, found: `${where} is damaged: ${error.message}` };
+    throw error;
+  }
 }
 
 /** Writes after the last whole line; whatever a torn write left behind it goes first. */
@@ -118,44 +188,31 @@ function encode(record: OperationRecord): Buffer {
 }
 
 function decode(line: Uint8Array, where: string): OperationRecord {
-  try {
-    const fields = new Fields(decodeCanonicalJson(line, where), where);
-    const format = fields.count('format');
-    if (format !== FORMAT)
-      throw new SnapError('unsupported-format', `${where} has the unknown format ${format}`, {
-        hint: 'It was written by a newer version of snap; update this one.',
-      });
-    const operation = fields.text('operation');
-    const record: OperationRecord = {
-      n: fields.count('n'),
-      time: fields.text('time'),
-      journal: fields.count('journal'),
-      operation: operation === 'checkout' || operation === 'undo' ? operation : fields.fail('operation'),
-      from: idOrNull(fields, 'from', where),
-      saved: idOrNull(fields, 'saved', where),
-      to: parseBlobId(fields.text('to'), where),
-      head: idOrNull(fields, 'head', where),
-      paths: fields.isNull('paths') ? null : fields.texts('paths'),
-      undoes: fields.isNull('undoes') ? null : fields.count('undoes'),
-    };
-    fields.done();
-    if (!Number.isFinite(Date.parse(record.time))) fields.fail('time');
-    return record;
-  } catch (error) {
-    if (!hasCode(error, 'corrupt-data')) throw error;
-    throw damaged(where, error.message, error);
-  }
+  const fields = new Fields(decodeCanonicalJson(line, where), where);
+  const format = fields.count('format');
+  if (format !== FORMAT)
+    throw new SnapError('unsupported-format', `${where} has the unknown format ${format}`, {
+      hint: 'It was written by a newer version of snap; update this one.',
+    });
+  const operation = fields.text('operation');
+  const record: OperationRecord = {
+    n: fields.count('n'),
+    time: fields.text('time'),
+    journal: fields.count('journal'),
+    operation: operation === 'checkout' || operation === 'undo' ? operation : fields.fail('operation'),
+    from: idOrNull(fields, 'from', where),
+    saved: idOrNull(fields, 'saved', where),
+    to: parseBlobId(fields.text('to'), where),
+    head: idOrNull(fields, 'head', where),
+    paths: fields.isNull('paths') ? null : fields.texts('paths'),
+    undoes: fields.isNull('undoes') ? null : fields.count('undoes'),
+  };
+  fields.done();
+  if (!Number.isFinite(Date.parse(record.time))) fields.fail('time');
+  return record;
 }
 
 function idOrNull(fields: Fields, name: string, what: string): BlobId | null {
   const text = fields.textOrNull(name);
   return text === null ? null : parseBlobId(text, what);
-}
-
-function damaged(where: string, reason: string, cause?: unknown): SnapError {
-  return new SnapError('corrupt-data', `${where} is damaged: ${reason}`, {
-    hint: 'Move that file away: only the undo of past checkouts depends on it.',
-    context: { where },
-    cause,
-  });
 }

@@ -26,6 +26,7 @@ import { openIndex } from './open-index.ts';
 import { openStoreConfig } from './open-store-config.ts';
 import { ownedEnvironment } from './owned-environment.ts';
 import { indexFromFooters } from './pack-footers.ts';
+import { noteOrRefuse, snapFolder, storePathOf } from './place.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -50,6 +51,8 @@ export interface Repository {
   readonly notices: readonly string[];
   /** What is wrong with the journal: the repository can be read, as far as it is known, and not changed. */
   readonly damage: SnapError | undefined;
+  /** The error for changes, if this is a copy of another workspace of the store: it can be read. */
+  readonly copyOf: SnapError | undefined;
   /** A repair has brought the journal to this state: there is no damage any more. */
   recover(mended: StoreState): Promise<void>;
   /** The store's state as far as this process knows. */
@@ -67,7 +70,7 @@ export interface Repository {
     indexChanges: IndexChanges,
     check: (others: readonly NumberedEntry[]) => EntryDraft,
   ): Promise<NumberedEntry>;
-  /** Takes the lock of commands that change the workspace. Throws `locked` naming its holder after `waitMs`. */
+  /** Takes the lock of commands that change the workspace. Throws `locked` naming its holder after `waitMs`, `refused` in a copy. */
   lock(waitMs: number, waiting?: (who: string) => void): Promise<LockFile>;
   close(): Promise<void>;
 }
@@ -104,10 +107,10 @@ export interface Located {
 
 /** Finds the store of the workspace at `root`, unless `storage` is it. Throws `no-workspace`, `usage` for bad settings. */
 export function locate(outside: Environment, root: string, storage?: Backend): Located {
-  const folder = root === '/' ? '/.snap' : `${root}/.snap`;
+  const folder = snapFolder(root);
   const configPath = `${folder}/${WORKSPACE.config}`;
   const settings = parseSettings(readText(outside, configPath), configPath);
-  const storePath = resolvePath(root, textSetting(settings, 'store.path') ?? '.snap/store');
+  const storePath = storePathOf(root, settings);
   const environment = ownedEnvironment(outside, [folder, storePath]);
   const { disk, uniqueName } = environment;
   const temporary = `${folder}/${WORKSPACE.temporary}`;
@@ -128,9 +131,10 @@ export async function openRepository(
   const located = locate(outside, root, storage);
   const { environment, folder } = located;
   const config = await openStoreConfig(environment, folder, located.backend);
+  const copyOf = storage === undefined ? noteOrRefuse(environment, root, located.settings) : undefined;
   const opened = await openIndex(environment, folder, config.id);
   try {
-    return await assemble(located, root, config, opened, signal);
+    return await assemble(located, root, config, opened, copyOf, signal);
   } catch (error) {
     await opened.close();
     throw error;
@@ -142,13 +146,14 @@ async function assemble(
   root: string,
   config: StoreConfig,
   opened: Awaited<ReturnType<typeof openIndex>>,
+  copyOf: SnapError | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Repository> {
   const { environment, folder, settings, backend } = located;
-  const notices = opened.notice === undefined ? [] : [opened.notice];
+  const notices = [opened.notice, copyOf?.message].filter((notice) => notice !== undefined);
   const workspaceId = workspaceIdOf(settings, `${folder}/${WORKSPACE.config}`);
   const stored = opened.index === 'locked' ? undefined : opened.index;
-  const moving = await followStore(located, workspaceId, stored, notices);
+  const moving = await followStore(located, workspaceId, stored, notices, copyOf);
   const { index } = moving;
   const blobs = new BlobReader(backend, index, moving.state, new Breath(environment.elapsed, signal));
   return {
@@ -168,7 +173,11 @@ async function assemble(
     blobs,
     trees: treeReader(blobs),
     notices,
-    lock: (waitMs, waiting) => lockWorkspace(environment, folder, waitMs, waiting),
+    copyOf,
+    lock: async (waitMs, waiting) => {
+      if (copyOf !== undefined) throw copyOf;
+      return lockWorkspace(environment, folder, waitMs, waiting);
+    },
     close: () => opened.close(),
   };
 }
@@ -181,6 +190,7 @@ async function followStore(
   workspaceId: string,
   stored: BlobIndex | undefined,
   notices: string[],
+  copyOf: SnapError | undefined,
 ): Promise<Moving> {
   let head = readHead(environment.disk, folder);
   if (head.isDamaged) notices.push('HEAD was damaged: where the workspace is was found again from the journal');
@@ -194,6 +204,8 @@ async function followStore(
     state = to;
   };
   const followHead = async (): Promise<void> => {
+    // The entries with its id are those of the other one.
+    if (copyOf !== undefined) return;
     head = await catchUpHead(environment, folder, workspaceId, backend, state);
   };
   const setHead = (snapshot: BlobId | null): void => {
@@ -227,6 +239,7 @@ async function followStore(
       return read.entries;
     },
     publish: async (draft, indexChanges, check) => {
+      if (copyOf !== undefined) throw copyOf;
       if (damage !== undefined) throw damage;
       for (let attempt = draft; ; ) {
         const result = await appendEntry(backend, environment, state, attempt);
@@ -252,8 +265,4 @@ function readText(environment: Environment, path: string): string {
   throw new SnapError('no-workspace', `${path} is missing`, {
     hint: 'Run `snap init` in the folder you want snapshots of.',
   });
-}
-
-function resolvePath(root: string, path: string): string {
-  return path.startsWith('/') ? path : `${root}/${path}`;
 }

@@ -3,13 +3,13 @@
  * machine a surprise: gc sweeps, and removes packs that no journal entry names, only when no session is alive. No
  * promise about data rests on them: the journal's numbers decide (SPEC.md "Garbage collection").
  */
-import { ensureOwnFolder, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
+import { ensureOwnFolder, folderOf, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
 import { describing } from '../errors.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
-import { SESSIONS } from './layout.ts';
+import { SESSIONS, sessionName } from './layout.ts';
 import { isReadOnly } from './open-index.ts';
 
 export interface Session {
@@ -18,13 +18,14 @@ export interface Session {
 
 /** Begins a session on a local store; on stores elsewhere there is none. */
 export function beginSession(environment: Environment, backend: Backend): Session {
-  const folder = backend.localPath(SESSIONS);
-  if (folder === undefined) return { end: () => undefined };
+  const name = sessionName(environment.uniqueName());
+  const path = backend.localPath(name);
+  if (path === undefined) return { end: () => undefined };
   const { disk } = environment;
-  const path = `${folder}/${environment.uniqueName()}.json`;
   try {
     describing('writing', path, () => {
-      ensureOwnFolder(disk, folder);
+      backend.changeablePath(name);
+      ensureOwnFolder(disk, folderOf(path));
       // Whole at once: one that cannot be read is taken for a dead one.
       const temporary = `${backend.stagingFolder()}/${environment.uniqueName()}`;
       writeMarker(disk, temporary, Buffer.from(JSON.stringify(environment.holder)));
@@ -38,20 +39,27 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   return { end: () => removeQuietly(disk, path) };
 }
 
-/** Sessions of other living processes. Removes those of dead ones. */
-export function liveSessions(environment: Environment, backend: Backend): Holder[] {
+/** Who has a session, and its file. */
+export interface LiveSession extends Holder {
+  readonly path: string;
+}
+
+/** Sessions of other living processes. Removes those of dead ones. Throws `refused` where a link leads to them. */
+export function liveSessions(environment: Environment, backend: Backend): LiveSession[] {
   const folder = backend.localPath(SESSIONS);
   const { disk } = environment;
   if (folder === undefined) return [];
   return describing('reading', folder, () => {
-    const alive: Holder[] = [];
-    // Never through a link: what it leads to is nobody's session, and would be removed as that of a dead one.
+    const alive: LiveSession[] = [];
+    // What a link leads to is nobody's session, and would be removed as that of a dead one.
+    backend.changeablePath(sessionName(environment.holder.id));
     for (const name of disk.lstat(folder)?.isDirectory() === true ? disk.list(folder) : []) {
       if (!name.endsWith('.json') || disk.lstat(`${folder}/${name}`)?.isFile() !== true) continue;
-      const holder = readHolder(disk, `${folder}/${name}`);
+      const path = `${folder}/${name}`;
+      const holder = readHolder(disk, path);
       if (holder === undefined || holder.id === environment.holder.id) continue;
-      if (isAlive(disk, holder, environment.holder)) alive.push(holder);
-      else removeIfThere(disk, `${folder}/${name}`);
+      if (isAlive(disk, holder, environment.holder)) alive.push({ ...holder, path });
+      else removeIfThere(disk, path);
     }
     return alive;
   });

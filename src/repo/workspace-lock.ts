@@ -2,9 +2,10 @@
 import { requireFolder } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import { fromSystemError } from '../errors.ts';
 import type { Environment } from './environment.ts';
 import { WORKSPACE } from './layout.ts';
+import { lockedBy, nameHolder } from './lock-holder.ts';
 
 const LOCK_POLL_MS = 50;
 
@@ -17,18 +18,20 @@ export async function lockWorkspace(
 ): Promise<LockFile> {
   // What a command that changes anything needs; without it, it would stop halfway.
   requireFolder(environment.disk, `${folder}/${WORKSPACE.temporary}`);
+  const path = `${folder}/${WORKSPACE.lock}`;
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {
-    const lock = takeLock(environment, `${folder}/${WORKSPACE.lock}`);
+    const lock = takeLock(environment, path);
     if ('release' in lock) return lock;
-    const who = `\`${lock.command}\` (process ${lock.pid} on ${lock.host})`;
-    if (environment.elapsed() >= deadline) {
-      throw new SnapError('locked', `the workspace is in use by ${who}`, {
-        hint: 'Wait until it is done, or give more time with --lock-timeout.',
-        context: { pid: lock.pid, host: lock.host },
-      });
-    }
-    if (!told) waiting?.(who);
+    if (environment.elapsed() >= deadline)
+      throw lockedBy(
+        environment,
+        path,
+        lock,
+        'the workspace is in use by',
+        'Wait until it is done, or give more time with --lock-timeout.',
+      );
+    if (!told) waiting?.(nameHolder(lock));
     told = true;
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }

@@ -29,6 +29,8 @@ export interface Backend {
   stagingFolder(): string;
   /** The local path of an object where it is a file of this machine: readers in worker threads open it themselves. */
   localPath(name: string): string | undefined;
+  /** As `localPath`, for who changes what lies there beside these calls. Throws `refused` if a folder on the way is a link. */
+  changeablePath(name: string): string | undefined;
   /** Free bytes for new objects, if known. */
   freeBytes(): number | undefined;
 }

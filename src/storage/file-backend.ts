@@ -1,6 +1,7 @@
 /**
  * Storage in a folder of a local file system. `putIfAbsent` is link(2) of a synced temporary file; publishing is
- * rename(2) after a look, which is safe because pack names are random and never reused.
+ * rename(2) after a look, which is safe because pack names are random and never reused. Nothing is changed through a
+ * link in the place of a folder below the root: it may lead into another store.
  */
 import type { Disk } from '../disk/disk.ts';
 import {
@@ -10,7 +11,9 @@ import {
   openForReading,
   readFully,
   readWhole,
+  refuseLinkedFolder,
   removeIfThere,
+  requireFolder,
   syncFolder,
 } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
@@ -21,8 +24,10 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
   const pathOf = (name: string): string => `${root}/${name}`;
   const staging = `${root}/tmp`;
   const synced = new Set<string>();
+  const own = ownFolders(disk, root);
   /** A folder that is there may have been made by a process that died before it was durable. */
   const ensureDurable = (folder: string): void => {
+    own(folder);
     ensureOwnFolder(disk, folder);
     for (let path = folder; path === root || path.startsWith(`${root}/`); path = folderOf(path)) {
       if (synced.has(path)) return;
@@ -44,6 +49,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
       }),
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
+        own(staging);
         ensureOwnFolder(disk, staging);
         ensureDurable(folderOf(pathOf(name)));
         return createOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
@@ -57,13 +63,46 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
         syncFolder(disk, folderOf(path));
       }),
     list: (folder) => listObjects(disk, root, folder),
-    remove: async (name) => guard('removing', pathOf(name), () => removeIfThere(disk, pathOf(name))),
+    remove: async (name) =>
+      guard('removing', pathOf(name), () => {
+        own(folderOf(pathOf(name)));
+        removeIfThere(disk, pathOf(name));
+      }),
     stagingFolder: () => {
-      guard('creating', staging, () => ensureOwnFolder(disk, staging));
+      guard('creating', staging, () => {
+        own(staging);
+        ensureOwnFolder(disk, staging);
+      });
       return staging;
     },
     localPath: pathOf,
+    changeablePath: (name) => {
+      guard('looking at', pathOf(name), () => own(folderOf(pathOf(name))));
+      return pathOf(name);
+    },
     freeBytes: () => guard('reading', root, () => disk.freeBytes(root)),
+  };
+}
+
+/**
+ * A check before each change: throws `refused` if `folder`, or one between it and the root, is a link. All folders in the
+ * root are looked at first, so that nothing is begun that another of them would stop. A real folder is looked at once.
+ */
+function ownFolders(disk: Disk, root: string): (folder: string) => void {
+  const real = new Set<string>();
+  const look = (path: string): void => {
+    if (real.has(path)) return;
+    refuseLinkedFolder(disk, path);
+    if (disk.lstat(path)?.isDirectory() === true) real.add(path);
+  };
+  return (folder) => {
+    if (!real.has(root)) {
+      requireFolder(disk, root);
+      if (disk.lstat(root) === undefined) return;
+      for (const name of disk.list(root)) look(`${root}/${name}`);
+      real.add(root);
+    }
+    for (let path = folder; path !== root; path = folderOf(path)) look(path);
   };
 }
 

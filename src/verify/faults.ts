@@ -5,7 +5,7 @@ import type { PackId } from '../object/pack-id.ts';
 
 /** Something that is not as it must be. `offset` is where the block begins in the pack. */
 export interface Fault {
-  readonly what: 'journal' | 'checkpoint' | 'pack' | 'blob' | 'index';
+  readonly what: 'journal' | 'checkpoint' | 'pack' | 'blob' | 'index' | 'workspace';
   readonly reason: string;
   readonly entry?: number;
   readonly pack?: PackId;

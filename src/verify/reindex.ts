@@ -10,6 +10,7 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { Environment } from '../repo/environment.ts';
 import { WORKSPACE } from '../repo/layout.ts';
+import { lockedBy } from '../repo/lock-holder.ts';
 import { Marker } from '../repo/mark.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -33,10 +34,12 @@ export function requireUnusedIndex(environment: Environment, folder: string): vo
   const marker = `${folder}/${WORKSPACE.indexInUse}`;
   const holder = readHolder(disk, marker);
   if (holder !== undefined && isAlive(disk, holder, environment.holder)) {
-    throw new SnapError(
-      'locked',
-      `the index is in use by \`${holder.command}\` (process ${holder.pid} on ${holder.host})`,
-      { hint: 'Wait until it is done, and run `snap reindex` again.', context: { pid: holder.pid, host: holder.host } },
+    throw lockedBy(
+      environment,
+      marker,
+      holder,
+      'the index is in use by',
+      'Wait until it is done, and run `snap reindex` again.',
     );
   }
 }

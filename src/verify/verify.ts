@@ -8,6 +8,7 @@ import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
+import { damageOfOperations } from '../repo/operation-log.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
 import type { Workers } from '../work/start-workers.ts';
@@ -57,6 +58,7 @@ export async function verify(repository: Repository, workers: Workers, options: 
   const session = beginSession(environment, backend);
   try {
     const { journal, structure, data, state, faults } = await checkInPeace(repository, workers, options);
+    for (const reason of damageOfOperations(repository)) faults.add({ what: 'workspace', reason });
     const lost = await withoutGoodCopy(repository, faults.blobs);
     const isHarmless = lost.size === 0 && faults.packs.size === 0;
     const found = isHarmless

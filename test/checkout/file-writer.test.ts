@@ -42,6 +42,7 @@ describe('from a store whose packs are no files of this machine', () => {
       ...backend,
       get: async (name, range) => (get(name) ? backend.get(name, range) : undefined),
       localPath: () => undefined,
+      changeablePath: () => undefined,
     };
     await made.workspace.close();
     return openRepository(processEnvironment('snap test'), made.root, far);

@@ -245,6 +245,7 @@ async function openReader(step: () => Promise<void>): Promise<{ repository: Repo
     remove: (name) => store.remove(name),
     stagingFolder: () => store.stagingFolder(),
     localPath: (name) => store.localPath(name),
+    changeablePath: (name) => store.changeablePath(name),
     freeBytes: () => store.freeBytes(),
   };
   const inner = inlineWorkers(realDisk);

@@ -24,7 +24,7 @@ const close = async (): Promise<void> => {
   failing.hook = undefined;
 };
 const DEAD = { ...environmentWith().holder, id: 'dead', startTime: 'before', command: 'snap gc' };
-const ELSEWHERE = { ...DEAD, id: 'elsewhere', host: 'another machine' };
+const ELSEWHERE = { ...DEAD, id: 'elsewhere', host: 'another machine', bootId: 'another boot' };
 const leaveMarker = (holder: typeof DEAD): void => writeFileSync(at('index-in-use'), encodeHolder(holder));
 /** What the index must answer whatever happened to it: the blobs of the one snapshot, and that snapshot. */
 const works = async ({ repository }: Workspace): Promise<void> => {

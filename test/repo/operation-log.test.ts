@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseBlobId } from '../../src/object/blob-id.ts';
 import type { OperationRecord } from '../../src/repo/operation-log.ts';
-import { appendOperation, readOperations } from '../../src/repo/operation-log.ts';
+import { appendOperation, damageOfOperations, readOperations } from '../../src/repo/operation-log.ts';
 import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
 import { FailingDisk } from './failing-disk.ts';
 
@@ -50,24 +50,42 @@ test('a last line torn at any byte is ignored, and the next append goes in its p
   expect((await append()).n).toBe(1);
 });
 
-test('a damaged line is damage, named by file and line', async () => {
+test('a damaged line is named by file and line, costs its own record, and stops nobody', async () => {
+  const one = await append();
   await append();
-  await append();
-  await append();
+  const three = await append();
   const lines = readFileSync(file, 'utf8').split('\n');
   const changes: ((line: string) => string)[] = [
     (line) => line.replace('checkout', 'checkin'),
     (line) => line.slice(0, -1),
     () => '',
     (line) => line.replace('"n":2', '"n":3'),
+    (line) => line.replace('"n":2', '"n":77'),
+    (line) => line.replace('"n":2', '"n":1'),
     (line) => line.replace('bbb', 'xbb'),
     (line) => line.replace(/"time":"[^"]*"/, '"time":"yesterday"'),
     (line) => `\0${line.slice(1)}`,
   ];
   for (const change of changes) {
     writeFileSync(file, [lines[0], change(lines[1] ?? ''), ...lines.slice(2)].join('\n'));
-    await expect(read()).rejects.toMatchObject({ code: 'corrupt-data', message: expect.stringContaining(`${file}:2`) });
-    await expect(append()).rejects.toMatchObject({ code: 'corrupt-data' });
+    expect(await read()).toEqual([one, three]);
+    expect(damageOfOperations(made.workspace.repository)).toEqual([expect.stringContaining(`${file}:2 is damaged`)]);
+    expect(await append()).toMatchObject({ n: 4 });
+  }
+  writeFileSync(file, [lines[0], lines[1], (lines[2] ?? '').replace('checkout', 'checkin'), ''].join('\n'));
+  expect(await append(), 'no number is used again').toMatchObject({ n: 4 });
+});
+
+test('a line that is there twice counts once, one that is missing is missed by nobody', async () => {
+  const records = [await append(), await append(), await append()];
+  const lines = readFileSync(file, 'utf8').split('\n');
+  for (const i of [0, 1, 2]) {
+    writeFileSync(file, [...lines.slice(0, i), lines[i], ...lines.slice(i)].join('\n'));
+    expect(await read()).toEqual(records);
+    expect(damageOfOperations(made.workspace.repository)).toHaveLength(1);
+    writeFileSync(file, lines.filter((_line, other) => other !== i).join('\n'));
+    expect(await read()).toEqual(records.filter((_record, other) => other !== i));
+    expect(damageOfOperations(made.workspace.repository)).toEqual([]);
   }
 });
 
@@ -80,6 +98,8 @@ test('a record of a newer version is not damage', async () => {
   ]) {
     writeFileSync(file, newer);
     await expect(read()).rejects.toMatchObject({ code: 'unsupported-format' });
+    expect(damageOfOperations(made.workspace.repository)).toEqual([]);
+    expect((await append()).n, 'what it does not know does not keep it from working').toBe(2);
   }
 });
 

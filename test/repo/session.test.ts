@@ -48,8 +48,11 @@ test('those of dead processes are removed, those of other machines and of living
   writeFileSync(join(folder, 'other.json'), '{"id":"x","pid":"1"}');
   writeFileSync(join(folder, 'far.json'), encodeHolder({ ...holder, id: 'far', host: 'elsewhere', bootId: 'x' }));
   writeFileSync(join(folder, 'near.json'), encodeHolder({ ...holder, id: 'near' }));
-  expect(alive().sort()).toEqual(['far', 'near']);
-  expect(readdirSync(folder).sort()).toEqual(['far.json', 'near.json']);
+  const renamed = { ...holder, host: 'as this machine was called' };
+  writeFileSync(join(folder, 'renamed.json'), encodeHolder({ ...renamed, id: 'renamed' }));
+  writeFileSync(join(folder, 'left.json'), encodeHolder({ ...renamed, id: 'left', startTime: 'then' }));
+  expect(alive().sort()).toEqual(['far', 'near', 'renamed']);
+  expect(readdirSync(folder).sort()).toEqual(['far.json', 'near.json', 'renamed.json']);
 });
 
 test('one that ends while others are looked through is none', () => {
@@ -83,7 +86,7 @@ describe('on a store that', () => {
   });
 
   test('is no local folder, there are none', () => {
-    const remote: Backend = { ...backend, localPath: () => undefined };
+    const remote: Backend = { ...backend, localPath: () => undefined, changeablePath: () => undefined };
     beginSession(me, remote).end();
     expect(liveSessions(me, remote)).toEqual([]);
     expect(existsSync(folder)).toBe(false);

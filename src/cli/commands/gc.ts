@@ -150,15 +150,7 @@ function sayResult(face: Face, result: GcResult): void {
   face.say(
     ` freed ${formatSize(freedBytes)} of ${formatSize(storeBytes)}        ${formatDurationMs(result.milliseconds)}`,
   );
-  if (waiting !== undefined) {
-    const why =
-      waiting.reason === 'grace'
-        ? 'gc.grace has not passed'
-        : `${waiting.sessions.map((who) => face.safe(who)).join(', ')} may be reading`;
-    face.say(
-      ` ${formatSize(waiting.bytes)} more in ${formatCount(waiting.packs)} packs wait: ${why}; the next gc frees them, or --now does`,
-    );
-  }
+  if (waiting !== undefined) sayWaiting(face, waiting);
   if (result.pruned.length > 0 && sweptPacks > 0)
     face.say(face.style('dim', ' what was pruned cannot come back; with gc.grace 7d, `snap undo` could bring it back'));
   sayOver(face, overBytes);
@@ -167,6 +159,24 @@ function sayResult(face: Face, result: GcResult): void {
     face.note('Run `snap verify` to see what is affected.');
     face.exitCode = EXIT.damaged;
   }
+}
+
+function sayWaiting(face: Face, waiting: NonNullable<GcResult['waiting']>): void {
+  const { reason, packs, bytes, sessions, elsewhere } = waiting;
+  const what = `${formatSize(bytes)} more in ${formatCount(packs)} packs wait`;
+  const why =
+    reason === 'grace'
+      ? 'gc.grace has not passed'
+      : `${sessions.map((who) => face.safe(who)).join(', ')} may be reading`;
+  if (elsewhere.length === 0) {
+    face.say(` ${what}: ${why}; the next gc frees them, or --now does`);
+    return;
+  }
+  const hosts = [...new Set(elsewhere.map(({ host }) => face.safe(host)))].join(', ');
+  face.say(
+    ` ${what}: ${why}; whether that still runs on ${hosts} cannot be told from here, and --now does not wait for it`,
+  );
+  for (const { path } of elsewhere) face.note(`If nothing runs there any more, remove ${face.safe(path)}.`);
 }
 
 /** Aligned: keep or prune, id, when, why; on a narrow terminal the reasons come below. */

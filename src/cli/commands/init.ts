@@ -1,12 +1,13 @@
 /** `snap init` */
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { DefineCommand } from '../commands.ts';
 
 interface Options {
   readonly store?: string;
   readonly name?: string;
   readonly nested?: boolean;
+  readonly separate?: boolean;
 }
 
 export const initCommand: DefineCommand = (action) =>
@@ -19,11 +20,23 @@ export const initCommand: DefineCommand = (action) =>
     .option('--store <path>', 'keep snapshots in this store, which several workspaces may share')
     .option('--name <name>', 'name of the workspace in snapshots (default: the name of the folder)')
     .option('--nested', 'allow a workspace, or its store, inside another one')
+    .addOption(
+      new Option('--separate', 'make a copied folder, whose store is the same, a workspace of its own').conflicts([
+        'store',
+        'nested',
+      ]),
+    )
     .addHelpText('after', '\nExamples:\n  snap init\n  snap init ~/data/models --store /mnt/big/snapshots')
     .action(
       action('init', async (face, [dir]: [string], options: Options) => {
-        const { initWorkspace } = await import('../../api/workspace.ts');
+        const { initWorkspace, separateWorkspace } = await import('../../api/workspace.ts');
         const root = resolve(face.folder, dir);
+        if (options.separate === true) {
+          const separated = await separateWorkspace(root, { name: options.name });
+          face.data({ schema: 1, type: 'init', separate: true, ...separated });
+          face.say(`${face.safe(separated.root)} is a workspace of its own now`);
+          return;
+        }
         const result = await initWorkspace(root, {
           name: options.name,
           nested: options.nested,

@@ -7,6 +7,7 @@ import { refInWords } from '../../repo/ref-changes.ts';
 import type { Action, DefineCommand } from '../commands.ts';
 import type { Face } from '../face.ts';
 import { helpLayout } from '../help.ts';
+import { warnDamaged } from './undo.ts';
 
 interface Options {
   readonly number?: number;
@@ -31,7 +32,8 @@ function logCommand(action: Action): Command {
     .action(
       action('op log', (face, _args: [], options: Options) =>
         face.withWorkspace(async (workspace) => {
-          const { operationLog } = await import('../../api/undo.ts');
+          const { damagedOperations, operationLog } = await import('../../api/undo.ts');
+          warnDamaged(face, damagedOperations(workspace));
           let left = options.number ?? Number.POSITIVE_INFINITY;
           if (left === 0) return;
           for await (const operation of operationLog(workspace, { all: options.all })) {

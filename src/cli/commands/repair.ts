@@ -26,6 +26,7 @@ const SOURCES: Readonly<Record<JournalMend['source'], string>> = {
   base: 'what a repair that was cut short had found',
   journal: 'the entries that can be read and the packs that are there',
 };
+const OPERATIONS_SHOWN_MAX = 5;
 const PACKS_SHOWN_MAX = 20;
 const PATHS_SHOWN_MAX = 20;
 
@@ -33,7 +34,7 @@ export const repairCommand: DefineCommand = (action) =>
   new Command('repair')
     .summary('mend a damaged store')
     .description(
-      'Reads every byte of the store and mends what can be mended: what is readable of damaged packs is written anew, what is lost is fetched from the index and from your folder if a file there still has it; the state that a damaged journal leads to is put together from the index, checkpoints, entries and packs. Damaged files are kept in the folder quarantine of the store. A store that is whole is not changed. Exit code 20 if something is still damaged afterwards.',
+      'Reads every byte of the store and mends what can be mended: what is readable of damaged packs is written anew, what is lost is fetched from the index and from your folder if a file there still has it; the state that a damaged journal leads to is put together from the index, checkpoints, entries and packs. Damaged files are kept in the folder quarantine of the store. A damaged list of checkouts (.snap/operations.jsonl) keeps what is right of it. A store that is whole is not changed. Exit code 20 if something is still damaged afterwards.',
     )
     .option('-n, --dry-run', 'say what would be done, do nothing')
     .option('--drop-damaged', 'write snapshots anew without the files that are lost')
@@ -95,10 +96,15 @@ function report(face: Face, result: RepairResult, options: Options, config: Conf
     })),
     config: config === undefined ? null : { ...config, quarantined: config.quarantined ?? null },
     mend: result.mend ?? null,
+    operations:
+      result.operations === undefined
+        ? null
+        : { ...result.operations, secondName: result.operations.secondName ?? null },
     hits: result.hits ?? null,
     entry: result.entry ?? null,
     milliseconds: Math.round(result.milliseconds),
   });
+  sayOperations(face, result);
   if (!sayJournal(face, result)) return;
   sayPacks(face, result);
   sayRecovered(face, result);
@@ -108,6 +114,18 @@ function report(face: Face, result: RepairResult, options: Options, config: Conf
     face.say(` index     told of ${counted(result.indexBlobs, 'blob')} that it lacked or misplaced`);
   sayLost(face, result, options);
   sayEnd(face, result, config !== undefined);
+}
+
+function sayOperations(face: Face, { operations, dryRun }: RepairResult): void {
+  if (operations === undefined) return;
+  const { damage, kept, secondName } = operations;
+  for (const reason of damage.slice(0, OPERATIONS_SHOWN_MAX))
+    face.say(` ${face.style('bad', 'damaged')}  ${face.safe(reason)}`);
+  if (damage.length > OPERATIONS_SHOWN_MAX)
+    face.say(` and ${formatCount(damage.length - OPERATIONS_SHOWN_MAX)} more lines`);
+  face.say(
+    `   ${counted(kept, 'record')} of checkouts ${dryRun ? 'would be' : 'are'} left; the others can no longer be undone by \`snap undo\`${secondName === undefined ? '' : `; the file is .snap/${secondName}`}`,
+  );
 }
 
 /** False if nothing else was looked at. */
@@ -200,6 +218,7 @@ function sayEnd(face: Face, result: RepairResult, hadConfig: boolean): void {
   const { packs, checkpoints, recoveredCount, entry, dryRun, remains, dropped } = result;
   const isWhole =
     !hadConfig &&
+    result.operations === undefined &&
     result.journal.length === 0 &&
     packs.length === 0 &&
     checkpoints.length === 0 &&

@@ -29,7 +29,8 @@ export const undoCommand: DefineCommand = (action) =>
     .action(
       action('undo', (face, [operation]: [string | undefined], options: Options) =>
         face.withWorkspace(async (workspace) => {
-          const { previewUndo, undo } = await import('../../api/undo.ts');
+          const { damagedOperations, previewUndo, undo } = await import('../../api/undo.ts');
+          warnDamaged(face, damagedOperations(workspace));
           if (options.dryRun === true) {
             const plan = await previewUndo(workspace, { operation });
             face.data({ schema: 1, type: 'undo', dryRun: true, id: null, ...describe(plan) });
@@ -75,6 +76,16 @@ export const undoCommand: DefineCommand = (action) =>
         }),
       ),
     );
+
+/** An operation that cannot be read is passed over: whoever takes back the newest one must know. */
+export function warnDamaged(face: Face, damage: readonly string[]): void {
+  const [first, ...others] = damage;
+  if (first === undefined) return;
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'more line')}`;
+  face.warn(
+    `${face.safe(first)}${more}: checkouts are missing here, and cannot be undone; \`snap repair\` keeps the others`,
+  );
+}
 
 function sayPlan(face: Face, { repository }: Workspace, plan: UndoPlan, verb: string): void {
   const what =

@@ -145,6 +145,10 @@ function sayAdvice(face: Face, { faults, hits, formerPacks, missingBlobs }: Veri
     face.say(' Run `snap reindex`: the index is wrong, and is built again from the packs.');
   if (packs || faults.some(({ what }) => what === 'checkpoint'))
     face.say(' `snap repair --dry-run` says what can be mended, and `snap repair` mends it.');
+  if (faults.some(({ what }) => what === 'workspace'))
+    face.say(
+      ' Only the undo of checkouts of this workspace depends on that file; `snap repair` keeps what is right of it.',
+    );
   if (faults.some(({ what }) => what === 'journal'))
     face.say(
       ' Put the journal entries named above back if you have a copy of the store; else `snap repair --dry-run` says what is known without them.',
@@ -170,6 +174,8 @@ function inWords(fault: Fault): string {
       return placed(place, fault.reason);
     case 'index':
       return `index: ${fault.reason} (${place})`;
+    case 'workspace':
+      return fault.reason;
     case 'blob':
       return `${fault.blob === undefined ? 'blob' : `${blobKindName(fault.blob.kind)} ${shortId(fault.blob.id)}`}${place === '' ? '' : ` in ${place}`}: ${fault.reason}`;
   }

@@ -209,6 +209,7 @@ export function memoryBackend(
     },
     stagingFolder: () => staging,
     localPath: () => undefined,
+    changeablePath: () => undefined,
     freeBytes: () => undefined,
   };
 }

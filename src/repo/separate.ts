@@ -1,0 +1,64 @@
+/** Gives a copied workspace an id of its own. */
+import { readWhole, replaceFile } from '../disk/files.ts';
+import { describing, SnapError } from '../errors.ts';
+import type { BlobId } from '../object/blob-id.ts';
+import { writeHead } from './head.ts';
+import { appendEntry } from './journal.ts';
+import { WORKSPACE } from './layout.ts';
+import { isStoreElsewhere, notePlace } from './place.ts';
+import type { Repository } from './repository.ts';
+import { editSetting } from './settings-text.ts';
+import { livingParent } from './snapshot-list.ts';
+import { lockWorkspace } from './workspace-lock.ts';
+
+export interface Separated {
+  readonly workspaceId: string;
+  /** As before, or what is left of its line if that was pruned. */
+  readonly head: BlobId | null;
+}
+
+/**
+ * The store is told of its HEAD first, so that gc keeps it; then the id is written. Cut off in between, an id is left in
+ * the journal that nobody has, and the copy is one as before. Throws `refused` if the store lies in the workspace,
+ * `locked` after `waitMs`, `corrupt-data`.
+ */
+export async function separate(repository: Repository, name: string | undefined, waitMs: number): Promise<Separated> {
+  const { environment, root, folder, backend, settings } = repository;
+  if (!isStoreElsewhere(environment.disk, root, settings))
+    throw new SnapError('refused', `the store of ${root} lies in it: no other workspace has it`, {
+      hint: 'Nothing is to be done: a copy of such a folder is a workspace of its own.',
+    });
+  const lock = await lockWorkspace(environment, folder, waitMs);
+  try {
+    const workspaceId = environment.uniqueName();
+    let head: BlobId | null;
+    for (;;) {
+      await repository.refresh();
+      head = livingParent(repository, repository.head().snapshot) ?? null;
+      const draft = {
+        operation: 'checkout',
+        note: '',
+        workspace: workspaceId,
+        head: { from: null, to: head },
+      } as const;
+      const result = await appendEntry(backend, environment, repository.state(), draft);
+      if ('conflict' in result) continue;
+      const { number, hash } = result.state;
+      const now = { snapshot: head, journalNumber: number, journalHash: hash ?? undefined };
+      writeHead(environment.disk, folder, now, environment.uniqueName());
+      break;
+    }
+    const path = `${folder}/${WORKSPACE.config}`;
+    describing('writing', path, () => {
+      const before = readWhole(environment.disk, path)?.toString('utf8') ?? '';
+      const withId = editSetting(before, 'workspace.id', workspaceId);
+      const text = name === undefined ? withId : editSetting(withId, 'workspace.name', name);
+      const temporary = `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`;
+      replaceFile(environment.disk, path, Buffer.from(text), temporary);
+      notePlace(environment, root);
+    });
+    return { workspaceId, head };
+  } finally {
+    lock.release();
+  }
+}
