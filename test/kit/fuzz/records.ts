@@ -8,7 +8,7 @@ import { encodeCanonicalJson } from '../../../src/bytes/canonical-json.ts';
 import { decodeName } from '../../../src/bytes/names.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import { isAlive, readHolder } from '../../../src/disk/lock-file.ts';
-import { hasCode } from '../../../src/errors.ts';
+import { hasCode, SnapError } from '../../../src/errors.ts';
 import { decodeFolderRecord, encodeFolderRecord, STAT_BYTES } from '../../../src/index/folder-record.ts';
 import { decodeLocation, encodeLocation, openValue, sealValue } from '../../../src/index/index-keys.ts';
 import type { BlobKind } from '../../../src/object/blob-id.ts';
@@ -240,7 +240,9 @@ const heads: Target = {
   words: ['-', ' ', '\n', '0', '999999999999', '9'.repeat(400)],
   codes: DAMAGED,
   run: (input) => {
-    const { snapshot, journalNumber, journalHash } = readHead(realDisk, file('HEAD', input));
+    const { snapshot, journalNumber, journalHash, isDamaged } = readHead(realDisk, file('HEAD', input));
+    // A damaged one is found again, not refused: that it says nothing is the refusal.
+    if (isDamaged) throw new SnapError('corrupt-data', 'damaged HEAD');
     const seen = journalHash === undefined ? '' : ` ${journalHash}`;
     return Buffer.from(`${snapshot ?? '-'} ${journalNumber}${seen}\n`);
   },
