@@ -118,7 +118,17 @@ describe('opening', () => {
 
   test('a HEAD that is damaged or gone is found again from the journal, and written', async () => {
     const [, second] = await commits(2);
-    for (const bytes of ['', 'x', `${'a'.repeat(64)} 3`, `${'a'.repeat(64)} 03\n`, `${'A'.repeat(64)} 3\n`]) {
+    const id = 'a'.repeat(64);
+    for (const bytes of [
+      '',
+      'x',
+      `${id} 3`,
+      `${id} 03\n`,
+      `${'A'.repeat(64)} 3\n`,
+      `x${id} 3\n`,
+      `${id} 3\nx`,
+      `${id}\n`,
+    ]) {
       writeFileSync(at('.snap/HEAD'), bytes);
       const workspace = await open();
       expect(headOf(workspace), JSON.stringify(bytes)).toBe(second);
