@@ -4,10 +4,10 @@
  */
 import type { Walk } from '../async/deep-walk.ts';
 import { Deeper, valuesOf } from '../async/deep-walk.ts';
+import type { BlobId } from '../object/blob-id.ts';
 import type { FolderEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND, entrySize } from '../object/tree-entry.ts';
 import type { TreeDifference } from '../repo/tree-diff.ts';
-import { walkTree } from '../repo/tree-diff.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import type { Change, Contained } from './change.ts';
@@ -46,16 +46,57 @@ export async function* changesBetween(before: Side, after: Side, options: Change
   for await (const difference of differences) yield* expand(expansion, difference);
 }
 
+/** Folders of the same content are counted once, as long as there are not too many different ones. */
+const COUNTED_MAX = 65_536;
+
+interface CountedFolder {
+  readonly tree: BlobId;
+  files: number;
+  bytes: number;
+  /** Trees of folders in it that are still to be added. */
+  readonly below: BlobId[];
+}
+
 /** How much a folder holds. */
 export async function containedIn(trees: TreeReader, folder: FolderEntry): Promise<Contained> {
-  let files = 0;
-  let bytes = 0;
-  for await (const { entry } of walkTree(trees, folder.tree)) {
-    if (entry.kind === ENTRY_KIND.folder) continue;
-    files++;
-    bytes += entrySize(entry);
+  const counted = new Map<BlobId, Contained>();
+  const open: CountedFolder[] = [];
+  for (let current = await countHere(trees, folder.tree); ; ) {
+    const tree = current.below.pop();
+    const known = tree === undefined ? undefined : counted.get(tree);
+    if (known !== undefined) add(current, known);
+    else if (tree !== undefined) {
+      open.push(current);
+      current = await countHere(trees, tree);
+    } else {
+      const above = open.pop();
+      if (above === undefined) return { files: current.files, bytes: current.bytes };
+      if (counted.size < COUNTED_MAX) counted.set(current.tree, current);
+      add(above, current);
+      current = above;
+    }
   }
-  return { files, bytes };
+}
+
+function add(to: CountedFolder, { files, bytes }: Contained): void {
+  to.files += files;
+  to.bytes += bytes;
+}
+
+/** What lies directly in a folder. */
+async function countHere(trees: TreeReader, tree: BlobId): Promise<CountedFolder> {
+  const here: CountedFolder = { tree, files: 0, bytes: 0, below: [] };
+  for await (const part of trees.folderParts(tree)) {
+    for (const entry of part) {
+      if (entry.kind === ENTRY_KIND.folder) {
+        here.below.push(entry.tree);
+        continue;
+      }
+      here.files++;
+      here.bytes += entrySize(entry);
+    }
+  }
+  return here;
 }
 
 interface Expansion {

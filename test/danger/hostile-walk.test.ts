@@ -60,6 +60,17 @@ test.each(WALKS)('%s', async (_what, walk) => {
   expect(performance.now() - stopped).toBeLessThan(1500);
 });
 
+test('what folders hold is counted without going through each path', async () => {
+  const workspace = await made.reopen();
+  const { changes } = await diff(workspace, { from: 'HEAD', to: revision, foldFolders: true });
+  const contained = new Map<string, unknown>();
+  for await (const change of changes) if (change.contained !== undefined) contained.set(change.path, change.contained);
+  expect([...contained]).toEqual([
+    ['a', { files: 0, bytes: 0 }],
+    ['b', { files: 0, bytes: 0 }],
+  ]);
+});
+
 test('the command ends with 143', async () => {
   await made.workspace.close();
   const bin = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
