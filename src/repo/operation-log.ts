@@ -1,6 +1,6 @@
 /**
  * What this workspace did to its folder and the journal does not know of: checkouts and their undoing. One canonical
- * JSON line each in `.snap/operations.jsonl`, synced before `appendOperation` returns. A last line without its newline
+ * JSON line each in `.snap/operations.jsonl`, synced before `appendOperation` returns. What a torn write left at the end
  * was never acknowledged: it is ignored, and cut off by the next append. A line that is damaged costs its own operation
  * its undo, and nothing else. SPEC.md "Operations".
  */
@@ -18,6 +18,8 @@ import type { Repository } from './repository.ts';
 
 const FORMAT = 1;
 const NEWLINE = 0x0a;
+/** After so many damaged lines it is another file. */
+const DAMAGED_MAX = 1000;
 
 export interface OperationRecord {
   /** 1, 2, 3, … */
@@ -111,9 +113,19 @@ export function examineOperations({ environment, folder }: Repository): Operatio
   }
   const lines: Line[] = [];
   let start = 0;
+  let damaged = 0;
+  let torn = { start: 0, lines: 0 };
   for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-    lines.push(readLine(bytes.subarray(start, end + 1), `${path}:${lines.length + 1}`));
+    const line = readLine(bytes.subarray(start, end + 1), `${path}:${lines.length + 1}`, damaged < DAMAGED_MAX);
+    lines.push(line);
     start = end + 1;
+    if (typeof line.found === 'string') damaged++;
+    else torn = { start, lines: lines.length };
+  }
+  const lineCount = lines.length;
+  if (isTorn(bytes.subarray(torn.start))) {
+    lines.length = torn.lines;
+    start = torn.start;
   }
   let last = 0;
   const damage: string[] = [];
@@ -133,9 +145,14 @@ export function examineOperations({ environment, folder }: Repository): Operatio
     right: Buffer.concat(right.map(({ bytes: own }) => own)),
     damage,
     newer: right.flatMap(({ found }) => (found instanceof SnapError ? [found] : []))[0],
-    lines: lines.length,
+    lines: lineCount,
     wholeBytes: start,
   };
+}
+
+/** True for what a power loss may leave of a write that was not acknowledged: no end, or bytes that no record has. */
+function isTorn(tail: Buffer): boolean {
+  return tail.length > 0 && (tail.at(-1) !== NEWLINE || tail.some((byte) => byte < 0x20 && byte !== NEWLINE));
 }
 
 /** False for the number of a line that is there twice, or that was altered: of two, the one that leaves no gap is right. */
@@ -152,7 +169,8 @@ interface Line {
   readonly found: OperationRecord | SnapError | string;
 }
 
-function readLine(bytes: Buffer, where: string): Line {
+function readLine(bytes: Buffer, where: string, isLookedAt: boolean): Line {
+  if (!isLookedAt) return { bytes, where, found: `${where} comes after ${DAMAGED_MAX} damaged lines` };
   try {
     return { bytes, where, found: decode(bytes.subarray(0, -1), where) };
   } catch (error) {

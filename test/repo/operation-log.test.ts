@@ -138,6 +138,23 @@ test('a file that cannot be read is an error of its kind', async () => {
   await expect(readOperations({ ...repository, environment })).rejects.toMatchObject({ code: 'io' });
 });
 
+test.each([
+  ['no newline', '{"format":1,'],
+  ['zeros before the newline', `${'\0'.repeat(300)}"undoes":null}\n`],
+  ['garbage with newlines in it', '\n\u0003x\n\u0011\u0012 y'],
+  ['garbage that ends with a newline', 'a\nb\u0007\n'],
+])('what a torn write left at the end, %s, is ignored and goes with the next one', async (_what, tail) => {
+  const one = await append();
+  const whole = readFileSync(file);
+  appendFileSync(file, tail);
+  expect(damageOfOperations(made.workspace.repository)).toEqual([]);
+  expect(await read()).toEqual([one]);
+  const next = await append();
+  expect(next.n).toBeGreaterThan(1);
+  expect(await read()).toEqual([one, next]);
+  expect(readFileSync(file).subarray(0, whole.length)).toEqual(whole);
+});
+
 test('the first record is durable with the name of its file', async () => {
   const synced: string[] = [];
   const failing = new FailingDisk((name, path) => {
