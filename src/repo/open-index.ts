@@ -88,11 +88,17 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   return { index: opened, notice, close };
 }
 
-/** True if `path` is a folder with nothing but files, or not there. */
+/** True if `path` is a folder with nothing but files, or not there: another command may take it away at any moment. */
 function holdsFilesOnly(disk: Disk, path: string): boolean {
   const stat = disk.lstat(path);
   if (stat === undefined) return true;
-  return stat.isDirectory() && disk.list(path).every((name) => disk.lstat(`${path}/${name}`)?.isFile() !== false);
+  if (!stat.isDirectory()) return false;
+  try {
+    return disk.list(path).every((name) => disk.lstat(`${path}/${name}`)?.isFile() !== false);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return true;
+  }
 }
 
 async function openLevel(path: string, storeId: string): Promise<LevelIndex | 'locked'> {

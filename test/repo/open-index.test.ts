@@ -175,6 +175,15 @@ describe('that is no index of this store', () => {
 });
 
 describe('at the end', () => {
+  test('one that another command takes away while it is looked at is made anew', async () => {
+    failing.hook = (call, path) => {
+      if (call === 'list' && path === at('index')) rmSync(path, { recursive: true, force: true });
+      return undefined;
+    };
+    await works(await open());
+    expect(isMarked()).toBe(false);
+  });
+
   test('one that showed a fault is removed, and the next command builds it again', async () => {
     const level = new Level<Uint8Array, Uint8Array>(at('index'), { keyEncoding: 'view', valueEncoding: 'view' });
     const spoiled: Uint8Array[] = [];
