@@ -8,7 +8,7 @@ import { processEnvironment } from '../environment.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import { parseTiers } from '../gc/rules.ts';
 import type { Environment } from '../repo/environment.ts';
-import { WORKSPACE } from '../repo/layout.ts';
+import { snapFolder, WORKSPACE } from '../repo/layout.ts';
 import { lockedBy } from '../repo/lock-holder.ts';
 import { ownedEnvironment } from '../repo/owned-environment.ts';
 import { findWorkspace } from '../repo/repository.ts';
@@ -52,9 +52,9 @@ export interface Config {
 export function openConfig(folder: string): Config {
   const outside = processEnvironment('snap config');
   const root = findWorkspace(outside, folder);
-  const snapFolder = root === '/' ? '/.snap' : `${root}/.snap`;
-  const environment = ownedEnvironment(outside, [snapFolder]);
-  const path = `${snapFolder}/${WORKSPACE.config}`;
+  const own = snapFolder(root);
+  const environment = ownedEnvironment(outside, [own]);
+  const path = `${own}/${WORKSPACE.config}`;
   const read = (): string => readText(environment, path);
   const list = (): ListedSetting[] => listed(read(), path, root);
   return {
@@ -70,18 +70,18 @@ export function openConfig(folder: string): Config {
       const known = changeableKey(key);
       const value = parseSettingTexts(known, texts);
       if (settingKind(known).type === 'tiers' && typeof value === 'string') checkTiers(value, known);
-      await withLock(environment, path, () => replaceSetting(environment, snapFolder, path, read(), known, value));
+      await withLock(environment, path, () => replaceSetting(environment, own, path, read(), known, value));
       return value;
     },
     unset: async (key) => {
       const known = changeableKey(key);
       return withLock(environment, path, () => {
         const before = read();
-        replaceSetting(environment, snapFolder, path, before, known, null);
+        replaceSetting(environment, own, path, before, known, null);
         return read() !== before;
       });
     },
-    edit: (change) => editFile(environment, snapFolder, path, change),
+    edit: (change) => editFile(environment, own, path, change),
   };
 }
 
@@ -138,7 +138,7 @@ function changeableKey(key: string): SettingKey {
 /** Changes one key and checks that the file then says what was asked, and nothing else than before. */
 function replaceSetting(
   environment: Environment,
-  snapFolder: string,
+  folder: string,
   path: string,
   before: string,
   key: SettingKey,
@@ -154,17 +154,17 @@ function replaceSetting(
       { hint: 'Use `snap config edit`, and please report this.' },
     );
   }
-  replaceText(environment, snapFolder, path, after);
+  replaceText(environment, folder, path, after);
 }
 
 async function editFile(
   environment: Environment,
-  snapFolder: string,
+  folder: string,
   path: string,
   change: (copy: string) => Promise<void>,
 ): Promise<boolean> {
   const before = readText(environment, path);
-  const copy = `${snapFolder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
+  const copy = `${folder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
   replaceFile(environment.disk, copy, Buffer.from(before), `${copy}.new`);
   try {
     await change(copy);
@@ -174,7 +174,7 @@ async function editFile(
       await withLock(environment, path, () => {
         if (readText(environment, path) !== before)
           throw new SnapError('conflict', `${path} was changed by somebody else meanwhile`);
-        replaceText(environment, snapFolder, path, after);
+        replaceText(environment, folder, path, after);
       });
     }
     removeIfThere(environment.disk, copy);
@@ -192,13 +192,13 @@ async function editFile(
   }
 }
 
-function replaceText(environment: Environment, snapFolder: string, path: string, text: string): void {
+function replaceText(environment: Environment, folder: string, path: string, text: string): void {
   try {
     replaceFile(
       environment.disk,
       path,
       Buffer.from(text),
-      `${snapFolder}/${WORKSPACE.temporary}/${environment.uniqueName()}`,
+      `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`,
     );
   } catch (error) {
     throw fromSystemError(error, 'writing', path);

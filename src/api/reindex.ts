@@ -6,7 +6,7 @@ import { hasCode } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
 import { readState } from '../repo/journal-base.ts';
 import { damageOf } from '../repo/known-state.ts';
-import { WORKSPACE } from '../repo/layout.ts';
+import { snapFolder, WORKSPACE } from '../repo/layout.ts';
 import { findWorkspace, openRepository } from '../repo/repository.ts';
 import { lockWorkspace } from '../repo/workspace-lock.ts';
 import type { ReindexResult } from '../verify/reindex.ts';
@@ -36,7 +36,7 @@ export async function reindexIn(
 ): Promise<ReindexResult> {
   const started = environment.elapsed();
   const root = findWorkspace(environment, folder);
-  const own = root === '/' ? '/.snap' : `${root}/.snap`;
+  const own = snapFolder(root);
   const lock = await lockWorkspace(environment, own, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
   try {
     requireUnusedIndex(environment, own);

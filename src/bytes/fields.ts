@@ -32,6 +32,11 @@ export class Fields {
     return pattern.test(text) ? text : this.fail(name);
   }
 
+  /** 16 random bytes as 32 digits. */
+  randomId(name: string): string {
+    return this.matching(name, /^[0-9a-f]{32}$/);
+  }
+
   /** Years of more digits come from a clock that was far off: what they stamp is as good as anything else. */
   time(name: string): string {
     const time = this.matching(name, /^(?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/);

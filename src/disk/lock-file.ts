@@ -1,7 +1,8 @@
 /**
  * A lock between processes of one machine: a file created once that names its holder. It is stale only if its holder
- * ran on this machine and is gone; the machine is known by its boot, for host names change. Who removes a stale one holds a lock on doing so, named after the dead holder, and
- * looks again first: else it might remove the lock that somebody has taken meanwhile.
+ * ran on this machine and is gone; the machine is known by its boot, for host names change. Who removes a stale one
+ * holds a lock on doing so, named after the dead holder, and looks again first: else it might remove the lock that
+ * somebody has taken meanwhile.
  * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
  */
 import { errnoOf, SnapError } from '../errors.ts';

@@ -87,8 +87,6 @@ export function journalEntryHash(bytes: Uint8Array): string {
   return blobIdOf(bytes);
 }
 
-const HEX32 = /^[0-9a-f]{32}$/;
-
 /** Decodes entry `number`. Throws `corrupt-data` or `unsupported-format`. */
 export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEntry {
   const what = `journal entry ${number}`;
@@ -110,11 +108,11 @@ export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEn
     previous: idOrNull(fields.textOrNull('previous'), what),
     operation,
     note: fields.text('note'),
-    writer: fields.matching('writer', HEX32),
+    writer: fields.randomId('writer'),
     time: fields.time('time'),
     host: fields.text('host'),
     user: fields.text('user'),
-    workspace: fields.isNull('workspace') ? null : fields.matching('workspace', HEX32),
+    workspace: fields.isNull('workspace') ? null : fields.randomId('workspace'),
     head: fields.isNull('head') ? null : readHead(fields.fields('head'), what),
     refs: fields.list('refs').map((value) => readRefChange(value, what)),
     grafts: readGrafts(fields, what),

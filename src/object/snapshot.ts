@@ -108,7 +108,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
 }
 
 function readWorkspace(fields: Fields): Snapshot['workspace'] {
-  const workspace = { id: fields.matching('id', /^[0-9a-f]{32}$/), name: fields.text('name') };
+  const workspace = { id: fields.randomId('id'), name: fields.text('name') };
   fields.done();
   return workspace;
 }

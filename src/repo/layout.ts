@@ -60,6 +60,11 @@ export const WORKSPACE = {
 
 export const IGNORE_FILE = '.snapignore';
 
+/** The `.snap` folder of the workspace at `root`. */
+export function snapFolder(root: string): string {
+  return root === '/' ? '/.snap' : `${root}/.snap`;
+}
+
 /** True if the absolute path `path` is `folder` or lies in it. */
 export function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);

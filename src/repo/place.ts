@@ -10,14 +10,9 @@ import { readRegular, replaceFile } from '../disk/files.ts';
 import { realPath } from '../disk/real-path.ts';
 import { errnoOf, SnapError } from '../errors.ts';
 import type { Environment } from './environment.ts';
-import { isWithin, WORKSPACE } from './layout.ts';
+import { isWithin, snapFolder, WORKSPACE } from './layout.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting } from './settings.ts';
-
-/** The `.snap` folder of the workspace at `root`. */
-export function snapFolder(root: string): string {
-  return root === '/' ? '/.snap' : `${root}/.snap`;
-}
 
 /** The absolute path that `store.path` names. */
 export function storePathOf(root: string, settings: Settings): string {

@@ -65,8 +65,7 @@ function decode(bytes: Uint8Array, what: string): StoreConfig {
       `the store uses features this program does not know: ${features.join(', ')}`,
       hint,
     );
-  const id = fields.text('id');
-  if (!/^[0-9a-f]{32}$/.test(id)) fields.fail('id');
+  const id = fields.randomId('id');
   const chunker = fields.fields('chunker');
   if (chunker.text('kind') !== 'gear-1')
     throw new SnapError('unsupported-format', 'the store uses an unknown chunker', hint);

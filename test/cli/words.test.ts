@@ -31,7 +31,7 @@ test('status of very many changes shows the first of each kind and says how many
   expect(lines).toContain(' modified    a');
   expect(lines).toContain(' new file    … and 3 more (--all shows them)');
   for (const option of ['--all', '--verbose', '--short', '--json'])
-    expect(run('status', option).stdout.match(/\bf\d+\b/g)).toHaveLength(203);
+    expect(run('status', option).stdout.match(/\bf\d{1,3}\b/g)).toHaveLength(203);
 });
 
 test('a dry run of a checkout that would be refused ends as the checkout does', async () => {
@@ -64,15 +64,17 @@ test('a quiet verify says that there is damage, and how much', async () => {
   expect(run('verify', '-q')).toMatchObject({ code: 20, stdout: '', stderr: expect.stringMatching(/\d faults? in/) });
 });
 
-test('an output that cannot be written is told apart from a command that failed', async () => {
-  if (!existsSync('/dev/full')) return;
-  made.write('a', 'two');
-  const script = `exec '${process.execPath}' '${bin}' -C "$1" commit -m second >/dev/full`;
-  const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', made.root], { encoding: 'utf8' });
-  expect(status).toBe(1);
-  expect(stderr).toContain('What was done before is done');
-  expect(run('log').stdout).toContain('second');
-});
+test.skipIf(!existsSync('/dev/full'))(
+  'an output that cannot be written is told apart from a command that failed',
+  () => {
+    made.write('a', 'two');
+    const script = `exec '${process.execPath}' '${bin}' -C "$1" commit -m second >/dev/full`;
+    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', made.root], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toContain('What was done before is done');
+    expect(run('log').stdout).toContain('second');
+  },
+);
 
 test('a workspace whose settings were lost is made again with its history', async () => {
   await made.commit('first');

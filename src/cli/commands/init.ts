@@ -1,6 +1,7 @@
 /** `snap init` */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { isWithin, snapFolder } from '../../repo/layout.ts';
 import type { DefineCommand } from '../commands.ts';
 
 interface Options {
@@ -44,7 +45,7 @@ export const initCommand: DefineCommand = (action) =>
         });
         face.data({ schema: 1, type: 'init', ...result, ignored: result.ignored ?? null });
         face.say(`${face.safe(root)} is a workspace now`);
-        const ownStore = result.store.startsWith(root === '/' ? '/.snap/' : `${root}/.snap/`);
+        const ownStore = isWithin(result.store, snapFolder(root));
         const joined = ownStore ? ' (its history is here again)' : ' (it was there already and is shared now)';
         face.say(` store    ${face.safe(result.store)}${result.joined ? joined : ''}`);
         if (result.ignored === undefined) face.say(' ignored  as your .snapignore says');
