@@ -1,8 +1,15 @@
 import { existsSync, statfsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
 export default defineConfig({
+  resolve: {
+    alias: [{ find: /^(\.\.\/)+(src\/)?work\/start-workers\.ts$/, replacement: here('test/kit/start-workers.ts') }],
+  },
   test: {
+    globalSetup: here('test/kit/bundle.ts'),
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
