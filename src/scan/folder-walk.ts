@@ -72,6 +72,7 @@ export class FolderWalk {
       const replaced = hasCode(error, 'refused');
       if (errno === undefined || (error instanceof SnapError && !replaced)) throw error;
       if (path === '') throw fromSystemError(error, 'reading', context.root);
+      if (errno === 'ENOENT') context.vanished.push(path);
       return this.#leaveOut(path, base, replaced || errno === 'ENOENT' ? undefined : errno, replaced);
     }
     const { names } = view.listing;

@@ -126,6 +126,7 @@ export class LeafEntries {
     if (reading.kind !== 'read') {
       smudge(stats, position);
       if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
+      else context.vanished.push(path);
       if (base !== undefined) context.noteChange(path, 'removed', base);
       return undefined;
     }

@@ -133,13 +133,26 @@ describe.each(amount({ sample: WAS.filter((_, i) => i === 0), ordinary: WAS, lon
   });
 });
 
-test('what vanishes before it is read is gone, and nothing is left out', async () => {
+test.each(['a', 'folder'])('%s that vanishes before it is read is gone, told, and not left out', async (name) => {
   made.write('folder/inside', 'inside');
-  for (const name of ['a', 'folder']) {
-    const result = await commitWhile(name, () => made.remove(name));
-    expect(await entryOf(result, name)).toBeUndefined();
-    expect(result.snapshot?.skipped).toEqual([]);
-  }
+  const result = await commitWhile(name, () => made.remove(name));
+  expect(await entryOf(result, name)).toBeUndefined();
+  expect(result.snapshot?.skipped).toEqual([]);
+  expect(result.scan.vanished).toEqual([name]);
+});
+
+test('files of a folder that is moved where the walk has been are told, and the next commit has them', async () => {
+  made.write('folder/one', 'one');
+  made.write('folder/sub/two', 'two');
+  fs.mkdirSync(at('before'));
+  const result = await commitWhile('folder/sub', () => fs.renameSync(at('folder'), at('before/moved')));
+  expect(result.scan.vanished).toEqual(['folder/one', 'folder/sub/two']);
+  expect(
+    (await made.workspace.repository.trees.folder(result.snapshot?.tree as never)).map(({ name }) => name),
+  ).toEqual(['.snapignore', 'a', 'before', 'folder']);
+  const next = await commit(made.workspace, { message: 'next' });
+  expect(await entryOf(next, 'before/moved/sub/two')).toBeDefined();
+  expect(next.scan.vanished).toEqual([]);
 });
 
 test('a .snapignore that becomes a FIFO or a link before it is read is waited for by nobody and followed nowhere', async () => {
