@@ -14,7 +14,7 @@ import type { Repository } from '../repo/repository.ts';
 import { onNewestState, Raced } from './raced.ts';
 import type { Reach } from './reach.ts';
 import { markNeeded, rootsOf } from './reach.ts';
-import { decideRetention } from './retention.ts';
+import { decideRetention, FRESH_AUTOSAVE } from './retention.ts';
 import type { RetentionRules } from './rules.ts';
 import { describeRules } from './rules.ts';
 import type { StoreView } from './store-view.ts';
@@ -189,6 +189,7 @@ async function fitUnder(
       verdict.tags.length === 0 &&
       !verdict.isHead &&
       !verdict.reasons.includes('time in the future') &&
+      !verdict.reasons.includes(FRESH_AUTOSAVE) &&
       !newest.has(verdict),
   );
   const pruned = verdicts.filter((verdict) => !verdict.keep);
@@ -210,14 +211,17 @@ async function fitUnder(
   };
 }
 
-/** The first verdict of each workspace: they come newest first. */
+/** The newest commit of each workspace, or what is newest where there is none: they come newest first. */
 function newestOfEach(verdicts: readonly SnapshotVerdict[]): SnapshotVerdict[] {
-  const seen = new Set<string>();
-  return verdicts.filter(({ keep, snapshot }) => {
-    if (!keep || seen.has(snapshot.workspace.id)) return false;
-    seen.add(snapshot.workspace.id);
-    return true;
-  });
+  const newest = new Map<string, SnapshotVerdict>();
+  for (const verdict of verdicts) {
+    if (!verdict.keep) continue;
+    const { workspace, origin } = verdict.snapshot;
+    const found = newest.get(workspace.id);
+    if (found === undefined || (found.snapshot.origin === 'autosave' && origin !== 'autosave'))
+      newest.set(workspace.id, verdict);
+  }
+  return [...newest.values()];
 }
 
 /** Minutes east of Greenwich of a time such as "…+01:00", the only form that a snapshot may have. */

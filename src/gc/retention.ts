@@ -3,7 +3,7 @@
  * HEAD, tagged snapshots and those from the future (a wrong clock) are kept whatever the rules say. Buckets are hours,
  * days, ISO weeks, months and years in the zone of each snapshot; the newest of a bucket stands for it. As in restic,
  * a rule with buckets left over also keeps the oldest snapshot, so that history can grow to the length asked for.
- * Autosaves are not counted: they take no commit's place, and are kept for a week, or by rules of age.
+ * Autosaves are not counted: they take no commit's place, and are kept for a week, or by rules of age and size.
  * Times are claims: where the journal contradicts them, what any reading of the clocks keeps is kept.
  */
 import type { Duration } from '../bytes/quantity.ts';
@@ -43,6 +43,9 @@ const CLOCK_AHEAD_MS_MAX = DAY_MS;
 /** As long as this, what a checkout saved is there for `undo`, whatever the rules say. */
 const AUTOSAVE_MS = 7 * DAY_MS;
 
+/** The reason for which an autosave is kept for that long. */
+export const FRESH_AUTOSAVE = 'autosave of the last 7d';
+
 /**
  * One verdict for each of `candidates`, newest first. "Within" counts back from the newest snapshot that is not from
  * the future, or from `now` if that is earlier. Throws `usage` for a malformed number in `rules`, and `refused` for
@@ -59,7 +62,7 @@ export function decideRetention(
   const reasons = new Map(sorted.map((candidate) => [candidate.id, protections(candidate, now)]));
   const isProtected = new Set(sorted.filter(({ id }) => reasons.get(id)?.size !== 0).map(({ id }) => id));
   for (const { id, isAutosave, time } of present)
-    if (isAutosave && now.getTime() - time.getTime() < AUTOSAVE_MS) reasons.get(id)?.add('autosave of the last 7d');
+    if (isAutosave && now.getTime() - time.getTime() < AUTOSAVE_MS) reasons.get(id)?.add(FRESH_AUTOSAVE);
   const [claimed = [], ...others] = clockReadings(present, now).map(newestFirst);
   const ruled = new Set<string>();
   applyRules(claimed, rules, ({ id }, reason) => {
@@ -74,7 +77,10 @@ export function decideRetention(
     });
   }
   if (present.length > 0 && ruled.size === 0) throw keepsNothing(rules);
-  const stay = claimed.map(({ id }) => id).filter((id) => reasons.get(id)?.size !== 0);
+  const stay = claimed.filter(countsIn(claimed)).flatMap(({ id }) => {
+    const why = reasons.get(id);
+    return why === undefined || why.size === 0 || why.has(FRESH_AUTOSAVE) ? [] : [id];
+  });
   const over = overMaximum(stay, isProtected, rules.maxSnapshots);
 
   return sorted.map(({ id }) => {
@@ -91,11 +97,11 @@ function applyRules(present: readonly RetentionCandidate[], rules: RetentionRule
   if (!choosesByItself(rules)) {
     const decider =
       rules.maxSnapshots === undefined ? 'left to keep-under' : `within max-snapshots ${rules.maxSnapshots}`;
-    for (const candidate of present) keep(candidate, rulesAreEmpty(rules) ? 'no rules' : decider);
+    const members = rules.maxSnapshots === undefined ? present : present.filter(countsIn(present));
+    for (const candidate of members) keep(candidate, rulesAreEmpty(rules) ? 'no rules' : decider);
     return;
   }
-  const hasWanted = present.some(({ isAutosave }) => !isAutosave);
-  const counts = ({ isAutosave }: RetentionCandidate): boolean => !isAutosave || !hasWanted;
+  const counts = countsIn(present);
   const counted = present.filter(counts);
   const oldest = counted.at(-1);
   const isWithin = (span: Duration): ((candidate: RetentionCandidate) => boolean) => {
@@ -134,6 +140,12 @@ function applyRules(present: readonly RetentionCandidate[], rules: RetentionRule
         undefined,
       );
   }
+}
+
+/** What rules that count take in: no autosaves, unless there is nothing else. */
+function countsIn(present: readonly RetentionCandidate[]): (candidate: RetentionCandidate) => boolean {
+  const hasWanted = present.some(({ isAutosave }) => !isAutosave);
+  return ({ isAutosave }) => !isAutosave || !hasWanted;
 }
 
 /** Keeps the newest of each of the first `bucketsMax` buckets of `sorted`, and `oldest` if buckets are left over. */

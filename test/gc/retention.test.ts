@@ -309,6 +309,29 @@ it('autosaves take no place of what was committed, and stay for a week', () => {
   expect(Object.keys(kept(candidates, { keepWithin: parseDuration('30d') }))).toHaveLength(6);
 });
 
+it('a maximum counts no autosave, and prunes none of the last week', () => {
+  const saved = { isAutosave: true };
+  const candidates = [
+    made('2026-11-20T12:00Z', saved),
+    made('2026-11-20T11:00Z'),
+    made('2026-11-20T10:00Z'),
+    made('2026-11-20T09:00Z', saved),
+    made('2026-11-20T08:00Z'),
+    made('2026-11-10T12:00Z', saved),
+  ];
+  expect(kept(candidates, { maxSnapshots: 2 })).toEqual({
+    '2026-11-20T12:00Z': ['autosave of the last 7d'],
+    '2026-11-20T11:00Z': ['within max-snapshots 2'],
+    '2026-11-20T10:00Z': ['within max-snapshots 2'],
+    '2026-11-20T09:00Z': ['autosave of the last 7d'],
+  });
+  expect(Object.keys(kept(candidates, { keepLast: 3, maxSnapshots: 2 }))).toEqual(
+    Object.keys(kept(candidates, { maxSnapshots: 2 })),
+  );
+  const alone = candidates.filter(({ isAutosave }) => isAutosave);
+  expect(Object.keys(kept(alone, { maxSnapshots: 1 }))).toHaveLength(3);
+});
+
 it('describes rules in one line', () => {
   const within = parseDuration('30d');
   const all = { keepLast: 5, keepDaily: 7, keepWithin: within, keepWithinWeekly: within, keepTag: ['v1'] };
@@ -382,8 +405,14 @@ describe('for any snapshots', () => {
           one.isHead || one.tags.length > 0 || one.time.getTime() > NOW.getTime() + DAY;
         const keptNow = new Set(verdicts.filter(({ keep }) => keep).map(({ id }) => id));
         expect(all.filter((candidate) => isProtected(candidate) && !keptNow.has(candidate.id))).toEqual([]);
-        const free = all.filter((candidate) => !isProtected(candidate) && keptNow.has(candidate.id)).length;
-        expect(free).toBeLessThanOrEqual(max + 1);
+        const isSpared = (one: RetentionCandidate): boolean =>
+          one.isAutosave && NOW.getTime() - one.time.getTime() < 7 * DAY;
+        expect(all.filter((candidate) => isSpared(candidate) && !keptNow.has(candidate.id))).toEqual([]);
+        const counts = all.filter((candidate) => !candidate.isAutosave);
+        const free = (counts.length > 0 ? counts : all).filter(
+          (candidate) => !isProtected(candidate) && !isSpared(candidate) && keptNow.has(candidate.id),
+        );
+        expect(free.length).toBeLessThanOrEqual(max + 1);
       }),
     );
   });

@@ -194,7 +194,7 @@ function sayVerdicts(face: Face, verdicts: readonly Verdict[]): void {
 function sayOver(face: Face, overBytes: number): void {
   if (overBytes > 0) {
     face.warn(
-      `what must stay (HEAD, tags) is ${formatSize(overBytes)} over --keep-under, which no pruning reaches: nothing was pruned for it`,
+      `what must stay (HEAD, tags, the newest, autosaves of the last 7 days) is ${formatSize(overBytes)} over --keep-under, which no pruning reaches: nothing was pruned for it`,
     );
     if (face.exitCode === EXIT.done) face.exitCode = EXIT.partial;
   }
