@@ -53,10 +53,7 @@ export interface CommitResult {
   /** Undefined if nothing changed and nothing was recorded. */
   readonly id: BlobId | undefined;
   readonly snapshot: Snapshot | undefined;
-  readonly scan: Pick<
-    ScanResult,
-    'differs' | 'counts' | 'totals' | 'skipped' | 'unsteady' | 'vanished' | 'silent' | 'bytesRead'
-  >;
+  readonly scan: Pick<ScanResult, 'differs' | 'counts' | 'totals' | 'skipped' | 'unsteady' | 'silent' | 'bytesRead'>;
   readonly newBytes: number;
   readonly storedBytes: number;
   /** Packs that the store should have and has not: what the folder has of them was stored again. */

@@ -21,7 +21,7 @@ import type { Listing } from './listing.ts';
 import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, smudge } from './listing.ts';
 import type { ScanContext } from './scan.ts';
 import type { ScannedFolder } from './scanned-folder.ts';
-import { FolderEntries, join } from './scanned-folder.ts';
+import { FolderEntries, GONE_REASON, join } from './scanned-folder.ts';
 
 /** A folder whose files are queued. `done`: its tree, or undefined if it cannot be had. */
 interface Walk {
@@ -72,8 +72,7 @@ export class FolderWalk {
       const replaced = hasCode(error, 'refused');
       if (errno === undefined || (error instanceof SnapError && !replaced)) throw error;
       if (path === '') throw fromSystemError(error, 'reading', context.root);
-      if (errno === 'ENOENT') context.vanished.push(path);
-      return this.#leaveOut(path, base, replaced || errno === 'ENOENT' ? undefined : errno, replaced);
+      return this.#leaveOut(path, base, replaced ? undefined : errno === 'ENOENT' ? GONE_REASON : errno, replaced);
     }
     const { names } = view.listing;
     const mayBeOwn = path !== '' && (names.includes(JOURNAL) || names.includes(WORKSPACE.config));

@@ -11,7 +11,7 @@ import type { FileReading } from './file-reader.ts';
 import { kindAt, markIgnored, readStat, sameStatAt, smudge, updateStat, writeStat } from './listing.ts';
 import type { ScanContext } from './scan.ts';
 import type { FolderEntries, ScannedFolder } from './scanned-folder.ts';
-import { join } from './scanned-folder.ts';
+import { GONE_REASON, join } from './scanned-folder.ts';
 
 /** Looks at what stands at a path by now, before it is given up. */
 const LOOKS_MAX = 3;
@@ -125,8 +125,7 @@ export class LeafEntries {
     const { stats, sparse } = file.folder.listing;
     if (reading.kind !== 'read') {
       smudge(stats, position);
-      if (reading.kind === 'failed') context.skipped.push({ path, reason: reading.reason });
-      else context.vanished.push(path);
+      context.skipped.push({ path, reason: reading.kind === 'gone' ? GONE_REASON : reading.reason });
       if (base !== undefined) context.noteChange(path, 'removed', base);
       return undefined;
     }

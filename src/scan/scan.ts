@@ -56,8 +56,6 @@ export interface ScanResult {
   readonly differs: boolean;
   readonly skipped: readonly SkippedPath[];
   readonly unsteady: readonly string[];
-  /** Listed, and gone when they were to be read: removed meanwhile, or moved to where the walk had been already. */
-  readonly vanished: readonly string[];
   /** Read again although size and time were the same, and found different. */
   readonly silent: readonly string[];
   readonly records: readonly { readonly path: string; readonly tree: BlobId; readonly record: Uint8Array }[];
@@ -84,7 +82,6 @@ export interface ScanContext {
   readonly signal: AbortSignal | undefined;
   readonly skipped: SkippedPath[];
   readonly unsteady: string[];
-  readonly vanished: string[];
   readonly silent: string[];
   progress(entries: number): void;
   noteChange(path: string, change: ChangeKind, entry: TreeEntry): void;
@@ -138,7 +135,6 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
     signal,
     skipped: [],
     unsteady: [],
-    vanished: [],
     silent: [],
     ignored: options.ignored,
     progress: (entries) => {
@@ -172,7 +168,6 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
     differs,
     skipped: context.skipped.sort(order),
     unsteady: context.unsteady.sort(),
-    vanished: context.vanished.sort(),
     silent: context.silent.sort(),
     records,
     bytesRead: reader.bytesRead,

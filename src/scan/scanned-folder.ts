@@ -5,6 +5,9 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import type { Listing } from './listing.ts';
 
+/** Of what was listed, and gone when it was to be read: it was removed, or moved to where the walk had been already. */
+export const GONE_REASON = 'it was removed or moved meanwhile';
+
 export interface ScannedFolder {
   readonly path: string;
   readonly rules: IgnoreRules;

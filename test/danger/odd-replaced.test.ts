@@ -19,6 +19,7 @@ import { makeWorkspace } from '../kit/workspace.ts';
 import { commitOver, plainPath } from './crafted.ts';
 
 const LONG = { timeout: amount({ sample: 60_000, ordinary: 240_000, long: 7_200_000 }) };
+const GONE = 'it was removed or moved meanwhile';
 const SECRET = 'secret of somebody else';
 
 let made: TestWorkspace;
@@ -133,12 +134,11 @@ describe.each(amount({ sample: WAS.filter((_, i) => i === 0), ordinary: WAS, lon
   });
 });
 
-test.each(['a', 'folder'])('%s that vanishes before it is read is gone, told, and not left out', async (name) => {
+test.each(['a', 'folder'])('%s that vanishes before it is read is named as left out', async (name) => {
   made.write('folder/inside', 'inside');
   const result = await commitWhile(name, () => made.remove(name));
   expect(await entryOf(result, name)).toBeUndefined();
-  expect(result.snapshot?.skipped).toEqual([]);
-  expect(result.scan.vanished).toEqual([name]);
+  expect(result.snapshot?.skipped).toEqual([{ path: name, reason: GONE }]);
 });
 
 test('files of a folder that is moved where the walk has been are told, and the next commit has them', async () => {
@@ -146,13 +146,13 @@ test('files of a folder that is moved where the walk has been are told, and the 
   made.write('folder/sub/two', 'two');
   fs.mkdirSync(at('before'));
   const result = await commitWhile('folder/sub', () => fs.renameSync(at('folder'), at('before/moved')));
-  expect(result.scan.vanished).toEqual(['folder/one', 'folder/sub/two']);
+  expect(result.snapshot?.skipped).toEqual(['folder/one', 'folder/sub/two'].map((path) => ({ path, reason: GONE })));
   expect(
     (await made.workspace.repository.trees.folder(result.snapshot?.tree as never)).map(({ name }) => name),
   ).toEqual(['.snapignore', 'a', 'before', 'folder']);
   const next = await commit(made.workspace, { message: 'next' });
   expect(await entryOf(next, 'before/moved/sub/two')).toBeDefined();
-  expect(next.scan.vanished).toEqual([]);
+  expect(next.scan.skipped).toEqual([]);
 });
 
 test('a .snapignore that becomes a FIFO or a link before it is read is waited for by nobody and followed nowhere', async () => {
@@ -187,7 +187,7 @@ test('of a file with several names one may vanish or be another file by then: th
     await checkout(made.workspace, { revision: result.id ?? '', to: outside(`${round}`) });
     for (const name of ['links/2', 'links/3'])
       expect(fs.readFileSync(outside(`${round}/${name}`), 'utf8'), `change ${round}`).toBe(`one file ${round}`);
-    expect(result.snapshot?.skipped).toEqual([]);
+    expect(result.snapshot?.skipped.map(({ path }) => path)).toEqual([['links/1'], ['other'], []][round]);
     if (round === 1) expect(fs.readFileSync(outside('1/links/1'), 'utf8')).toBe('of another length 1');
   }
 });

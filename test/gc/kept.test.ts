@@ -310,3 +310,14 @@ describe('what cannot be trusted', () => {
     await isClean();
   });
 });
+
+test('keep-under prunes no autosave of the last week, and says by how much it is over with it', async () => {
+  await series(3);
+  made.write('big', noise(30_000, 77));
+  await checkout(made.workspace, { revision: 'HEAD~1' });
+  const { pruned } = await gc(made.workspace, { rules: { keepUnder: 75_000 }, now: true });
+  expect(pruned.map(({ snapshot }) => snapshot.message)).toEqual(['number 1']);
+  const { overBytes } = await gc(made.workspace, { rules: { keepUnder: 60_000 }, now: true });
+  expect(overBytes).toBeGreaterThan(0);
+  await isClean();
+});

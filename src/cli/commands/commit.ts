@@ -84,7 +84,7 @@ async function commitOrPreview(face: Face, workspace: Workspace, patterns: strin
 }
 
 function reportPreview(face: Face, { scan, newBytes }: LiveTree): void {
-  const { counts, totals, bytesRead, skipped, unsteady, vanished } = scan;
+  const { counts, totals, bytesRead, skipped, unsteady } = scan;
   face.data({
     schema: 1,
     type: 'commit',
@@ -96,7 +96,6 @@ function reportPreview(face: Face, { scan, newBytes }: LiveTree): void {
     newBytes,
     skipped,
     unsteady,
-    vanished,
   });
   face.say(scan.differs ? ' would commit (dry run: nothing was stored)' : ' nothing to commit');
   sayCounts(face, scan);
@@ -106,7 +105,7 @@ function reportPreview(face: Face, { scan, newBytes }: LiveTree): void {
 
 function reportCommit(face: Face, result: CommitResult, options: Options): void {
   const { id, scan, newBytes, storedBytes, missingPacks } = result;
-  const { counts, totals, bytesRead, skipped, unsteady, vanished, silent } = scan;
+  const { counts, totals, bytesRead, skipped, unsteady, silent } = scan;
   const milliseconds = Math.round(result.milliseconds);
   face.data({
     schema: 1,
@@ -120,7 +119,6 @@ function reportCommit(face: Face, result: CommitResult, options: Options): void 
     storedBytes,
     skipped,
     unsteady,
-    vanished,
     silent,
     missingPacks,
     milliseconds,
@@ -154,18 +152,10 @@ function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals' | 'differ
   );
 }
 
-const VANISHED_SHOWN_MAX = 5;
-
-function reportProblems(face: Face, scan: Pick<Scanned, 'skipped' | 'unsteady' | 'vanished' | 'silent'>): void {
+function reportProblems(face: Face, scan: Pick<Scanned, 'skipped' | 'unsteady' | 'silent'>): void {
   for (const path of scan.silent) face.warn(`${face.safe(path)} has other bytes under the same size and time`);
   for (const path of scan.unsteady)
     face.warn(`${face.safe(path)} changed while it was read; it is stored as last read`);
-  for (const path of scan.vanished.slice(0, VANISHED_SHOWN_MAX))
-    face.warn(`${face.safe(path)} was gone when it was to be read`);
-  if (scan.vanished.length > VANISHED_SHOWN_MAX)
-    face.warn(`… and ${formatCount(scan.vanished.length - VANISHED_SHOWN_MAX)} more were gone`);
-  if (scan.vanished.length > 0)
-    face.note('What was moved while the folder was read may be in no snapshot yet: commit again.');
   for (const skipped of scan.skipped) face.warn(`${leftOut(face, skipped)} and is not in the snapshot`);
   noteLeftOut(face, scan.skipped);
   if (scan.skipped.length > 0) face.exitCode = EXIT.partial;
