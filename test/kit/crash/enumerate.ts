@@ -15,7 +15,7 @@ import type { Scenario } from './play.ts';
 import { play } from './play.ts';
 import { checkRecovery } from './recovery.ts';
 
-const RANDOM_PER_OP = amount({ sample: 0, ordinary: 2, long: 20 });
+const RANDOM_PER_OP = amount({ sample: 0, ordinary: 2, long: 32 });
 /** A sample looks at every so manieth state. */
 const STRIDE = amount({ sample: 41, ordinary: 1, long: 1 });
 
