@@ -265,10 +265,18 @@ export class FolderWalk {
     }
   }
 
-  /** Of a name that no tree may have; of the `.snap` of this workspace, or of another one in it, nothing is said. */
+  /** Of a name that no tree may have. The `.snap` of this workspace is its own, that of one inside counts as ignored. */
   #tellOfName(path: string, name: string, kind: number, rules: IgnoreRules): void {
     const isFolder = kind === ENTRY_KIND.folder;
-    if (name === WORKSPACE_FOLDER_NAME && (isFolder || path === name)) return;
+    if (path === WORKSPACE_FOLDER_NAME) return;
+    const settings = isFolder && name === WORKSPACE_FOLDER_NAME ? join(path, WORKSPACE.config) : undefined;
+    if (
+      settings !== undefined &&
+      this.#context.environment.disk.lstat(this.#context.anchor.at(settings)) !== undefined
+    ) {
+      this.#context.ignored?.(path, true);
+      return;
+    }
     if (this.#told.has(path) || rules.ignores(path, isFolder)) return;
     this.#told.add(path);
     this.#context.skipped.push({ path, reason: `it has ${entryNameFault(name)}, under which nothing is stored` });

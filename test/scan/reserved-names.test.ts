@@ -32,8 +32,9 @@ test('each is named once, by every commit and by status, with exit code 3', () =
   write('notes/snap~1/inner');
   write('.snap ');
   write('file/.snap');
+  write('folder/.snap/inner');
   write('notes/kept');
-  const expected = ['.snap ', 'file/.snap', 'notes/.SNAP', 'notes/snap~1'];
+  const expected = ['.snap ', 'file/.snap', 'folder/.snap', 'notes/.SNAP', 'notes/snap~1'];
   expect(skipped('status')).toEqual(expected);
   const first = run('commit', '-m', 'first');
   expect(first.code).toBe(3);
@@ -52,4 +53,5 @@ test('an ignore rule says that it is meant, and a .snap of a workspace needs non
   write('.snapignore');
   writeFileSync(join(root, '.snapignore'), '.SNAP\n');
   expect(run('commit', '-m', 'first')).toMatchObject({ code: 0, stderr: '' });
+  expect(run('status', '--ignored').stdout).toContain('inner/.snap');
 });
