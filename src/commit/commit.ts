@@ -74,6 +74,8 @@ function sweptTooOften(times: number): SnapError {
 
 /** Commits the workspace, whose lock the caller holds. */
 export async function commit(repository: Repository, workers: Workers, options: CommitOptions): Promise<CommitResult> {
+  // Checked again when it is published; a commit of hours is not made in vain for a name.
+  if (options.tag !== undefined) newTag(repository, options.tag);
   const session = beginSession(repository.environment, repository.backend);
   try {
     let trustsTrees = true;

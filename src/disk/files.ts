@@ -142,9 +142,16 @@ export function ensureFolder(disk: Disk, path: string, mode?: number): void {
   syncFolder(disk, parent);
 }
 
-/** As `ensureFolder`, of a folder of our own. Throws `corrupt-data` where something else was put in its place. */
-export function ensureOwnFolder(disk: Disk, path: string): void {
+/**
+ * As `ensureFolder`, of a folder of our own below `root`. Throws `corrupt-data` where something else was put in its place,
+ * and `no-store` if the root is gone: one made anew where it was would take what belongs to the one that was moved.
+ */
+export function ensureOwnFolder(disk: Disk, path: string, root: string): void {
   requireFolder(disk, path);
+  if (disk.lstat(root) === undefined)
+    throw new SnapError('no-store', `${root} is gone: it was moved or removed meanwhile`, {
+      hint: 'Run the command again where it lies now.',
+    });
   ensureFolder(disk, path);
 }
 

@@ -4,6 +4,7 @@
  * commits; its lock only spares double work. SPEC.md "Garbage collection".
  */
 
+import type { Duration } from '../bytes/quantity.ts';
 import { ensureOwnFolder, folderOf } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { isElsewhere, tryLock } from '../disk/lock-file.ts';
@@ -49,6 +50,8 @@ export interface GcPreview extends PruneDecision {
   readonly freeBytes: number;
   /** Exactly what only the pruned snapshots hold. */
   readonly heldBytes: number;
+  /** `gc.grace`, where there is one: this run would condemn, and one after that time frees. */
+  readonly grace: Duration | undefined;
 }
 
 export interface GcResult extends PruneDecision {
@@ -97,6 +100,7 @@ export async function previewGc(
       storeBytes: packBytes + leftovers.bytes,
       freeBytes: Math.max(0, Math.round(packBytes - unreadable - plan.bytesAfter)) + leftovers.bytes,
       heldBytes: Math.round(storedBytes),
+      grace: graceFor(repository, options),
     };
   } finally {
     session.end();
@@ -178,10 +182,8 @@ async function reclaim(
       waiting: waitingFor(repository, 'sessions', view, [...view.state.condemned], sessions),
     };
   options.progress('sweep', 0, 0);
-  const grace = graceOfSettings(repository.settings);
-  const hasGrace = !options.now && (grace.months > 0 || grace.milliseconds > 0);
   const swept: Swept = await sweep(repository, view, reach, {
-    grace: hasGrace ? grace : undefined,
+    grace: graceFor(repository, options),
     now: options.now,
     signal: options.signal,
   });
@@ -190,6 +192,11 @@ async function reclaim(
     sweptPacks: swept.packs.length,
     waiting: waitingFor(repository, 'grace', view, swept.inGrace, []),
   };
+}
+
+function graceFor({ settings }: Repository, { now }: Pick<GcOptions, 'now'>): Duration | undefined {
+  const grace = graceOfSettings(settings);
+  return !now && (grace.months > 0 || grace.milliseconds > 0) ? grace : undefined;
 }
 
 function planFor(repository: Repository, view: StoreView, reach: Reach, rules: RetentionRules): CondemnPlan {
@@ -222,7 +229,7 @@ function waitingFor(
 function lockGc({ environment, backend }: Repository): LockFile | undefined {
   const path = backend.changeablePath(GC_LOCK);
   if (path === undefined) return undefined;
-  ensureOwnFolder(environment.disk, folderOf(path));
+  ensureOwnFolder(environment.disk, folderOf(path), backend.location);
   const lock = tryLock(environment.disk, path, environment.holder);
   if ('release' in lock) return lock;
   throw lockedBy(environment, path, lock, 'another gc is at work:', 'Wait until it is done, and run `snap gc` again.');

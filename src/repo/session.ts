@@ -25,7 +25,7 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   try {
     describing('writing', path, () => {
       backend.changeablePath(name);
-      ensureOwnFolder(disk, folderOf(path));
+      ensureOwnFolder(disk, folderOf(path), backend.location);
       // Whole at once: one that cannot be read is taken for a dead one.
       const temporary = `${backend.stagingFolder()}/${environment.uniqueName()}`;
       writeMarker(disk, temporary, Buffer.from(JSON.stringify(environment.holder)));

@@ -28,7 +28,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
   /** A folder that is there may have been made by a process that died before it was durable. */
   const ensureDurable = (folder: string): void => {
     own(folder);
-    ensureOwnFolder(disk, folder);
+    ensureOwnFolder(disk, folder, root);
     for (let path = folder; path === root || path.startsWith(`${root}/`); path = folderOf(path)) {
       if (synced.has(path)) return;
       syncFolder(disk, folderOf(path));
@@ -50,7 +50,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
         own(staging);
-        ensureOwnFolder(disk, staging);
+        ensureOwnFolder(disk, staging, root);
         ensureDurable(folderOf(pathOf(name)));
         return createOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
       }),
@@ -71,7 +71,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
     stagingFolder: () => {
       guard('creating', staging, () => {
         own(staging);
-        ensureOwnFolder(disk, staging);
+        ensureOwnFolder(disk, staging, root);
       });
       return staging;
     },

@@ -287,6 +287,8 @@ describe('waiting', () => {
     await made.reopen();
     const first = await gc(made.workspace, { rules: { keepLast: 1 } });
     expect(first.waiting).toMatchObject({ reason: 'grace' });
+    expect((await previewGc(made.workspace, {})).grace).toEqual({ months: 0, milliseconds: 7 * 86_400_000 });
+    expect((await previewGc(made.workspace, { now: true })).grace).toBeUndefined();
     await undo(made.workspace);
     expect(made.workspace.repository.state().refs.size).toBe(3);
     await isClean();

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StoreState } from '../../src/object/store-state.ts';
@@ -22,7 +31,10 @@ const roots = newRoots();
 const failing = new FailingDisk();
 const environment = environmentWith({ disk: failing.disk });
 const draft = { operation: 'tag', note: '' } as const;
-const backendAt = (root: string): Backend => fileBackend(failing.disk, root, environment.uniqueName);
+const backendAt = (root: string): Backend => {
+  mkdirSync(root, { recursive: true });
+  return fileBackend(failing.disk, root, environment.uniqueName);
+};
 const appendTo = async (backend: Backend, state: StoreState): Promise<StoreState> => {
   const result = await appendEntry(backend, environment, state, draft);
   if ('conflict' in result) throw new Error('conflict');

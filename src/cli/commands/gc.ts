@@ -1,7 +1,14 @@
 /** `snap gc` */
 import { Command, InvalidArgumentError } from 'commander';
 import type { GcSettings } from '../../api/gc.ts';
-import { formatCount, formatDurationMs, formatSize, parseDuration, parseSize } from '../../bytes/quantity.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatDurationMs,
+  formatSize,
+  parseDuration,
+  parseSize,
+} from '../../bytes/quantity.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
 import type { GcPreview, GcResult } from '../../gc/gc.ts';
 import type { RetentionRules } from '../../gc/rules.ts';
@@ -103,7 +110,8 @@ function run(face: Face, options: Options): Promise<void> {
 
 function sayPreview(face: Face, preview: GcPreview): void {
   const pruned = preview.verdicts.filter(({ keep }) => !keep).length;
-  const { storeBytes, freeBytes, heldBytes, overBytes } = preview;
+  const { storeBytes, freeBytes, heldBytes, overBytes, grace } = preview;
+  const graceText = grace === undefined ? undefined : formatDuration(grace);
   face.data({
     schema: 1,
     type: 'gc',
@@ -114,11 +122,14 @@ function sayPreview(face: Face, preview: GcPreview): void {
     freeBytes,
     heldBytes,
     overBytes,
+    grace: graceText ?? null,
   });
   sayVerdicts(face, preview.verdicts);
   face.say(
     ` would free ${formatSize(freeBytes)} of ${formatSize(storeBytes)}${pruned === 0 ? '' : face.style('dim', `        ${formatCount(pruned)} of ${formatCount(preview.verdicts.length)} snapshots, which alone hold ${formatSize(heldBytes)}`)}`,
   );
+  if (graceText !== undefined && freeBytes > 0)
+    face.say(` not at once: gc.grace is ${graceText}; a gc after that frees it, or --now does`);
   sayOver(face, overBytes);
 }
 
@@ -169,7 +180,8 @@ function sayWaiting(face: Face, waiting: NonNullable<GcResult['waiting']>): void
       ? 'gc.grace has not passed'
       : `${sessions.map((who) => face.safe(who)).join(', ')} may be reading`;
   if (elsewhere.length === 0) {
-    face.say(` ${what}: ${why}; the next gc frees them, or --now does`);
+    const then = reason === 'grace' ? 'a gc after that' : 'the next gc';
+    face.say(` ${what}: ${why}; ${then} frees them, or --now does`);
     return;
   }
   const hosts = [...new Set(elsewhere.map(({ host }) => face.safe(host)))].join(', ');
