@@ -34,21 +34,25 @@ export function patchParts(change: Change): Change[] {
   ];
 }
 
-/** The lines of one change. `text` is undefined for a change without contents. */
+/**
+ * The lines of one change. `text` is undefined for a change without contents. What is no text is a comment, which `git
+ * apply` passes over where it would refuse the whole patch for a binary file; of it there is a new mode or name only.
+ */
 export function* patchLines(change: Change, text: TextDiff | undefined): Generator<PatchLine> {
-  yield* header(change);
-  if (text === undefined || text.kind === 'text') {
-    const hunks = text?.hunks ?? [];
-    if (hunks.length === 0) return;
-    yield bold(`--- ${change.before === undefined ? '/dev/null' : name('a', change.from ?? change.path)}`);
-    yield bold(`+++ ${change.after === undefined ? '/dev/null' : name('b', change.path)}`);
-    for (const hunk of hunks) yield* hunkLines(hunk);
+  const { before, after, from, path, kind } = change;
+  if (text !== undefined && text.kind !== 'text') {
+    const why = text.kind === 'large' ? 'Large files' : 'Binary files';
+    yield plain(`# ${why} ${side('a', from ?? path, before)} and ${side('b', path, after)} differ`);
+    const isThereStill = before !== undefined && after !== undefined;
+    if (isThereStill && (kind === 'renamed' || before.mode !== after.mode)) yield* header(change);
     return;
   }
-  const why = text.kind === 'large' ? 'Large files' : 'Binary files';
-  yield plain(
-    `${why} ${side('a', change.from ?? change.path, change.before)} and ${side('b', change.path, change.after)} differ`,
-  );
+  yield* header(change);
+  const hunks = text?.hunks ?? [];
+  if (hunks.length === 0) return;
+  yield bold(`--- ${before === undefined ? '/dev/null' : name('a', from ?? path)}`);
+  yield bold(`+++ ${after === undefined ? '/dev/null' : name('b', path)}`);
+  for (const hunk of hunks) yield* hunkLines(hunk);
 }
 
 /** Bytes of a line for a terminal: decoded, control characters shown; tabs stay. */

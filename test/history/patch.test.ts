@@ -73,6 +73,29 @@ test('git apply turns the one snapshot into the other, byte for byte', async () 
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
+test('a patch with files that are no text changes the others, and their names and modes', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'snap-patch-'));
+  for (const name of ['run', 'bin', 'moved', 'gone']) made.write(name, Buffer.from(`\0${name}`));
+  made.write('text', 'one\n');
+  await made.commit('first');
+  await checkout(made.workspace, { revision: 'HEAD', to: join(other, 'before') });
+  chmodSync(join(made.root, 'run'), 0o755);
+  for (const name of ['bin', 'new']) made.write(name, Buffer.from('\0other'));
+  for (const name of ['moved', 'gone']) made.remove(name);
+  made.write('moved to', Buffer.from('\0moved'));
+  made.write('text', 'two\n');
+  await made.commit('second');
+  const input = await patch({ from: 'HEAD~1', to: 'HEAD' });
+  const cwd = join(other, 'before');
+  execFileSync('git', ['apply', '-'], { cwd, input });
+  expect(readFileSync(join(cwd, 'text'), 'utf8')).toBe('two\n');
+  expect(readFileSync(join(cwd, 'moved to'), 'utf8')).toBe('\0moved');
+  expect(readFileSync(join(cwd, 'bin'), 'utf8')).toBe('\0bin');
+  expect(readFileSync(join(cwd, 'gone'), 'utf8')).toBe('\0gone');
+  execFileSync('test', ['-x', join(cwd, 'run')]);
+  rmSync(other, { recursive: true });
+});
+
 test('binary files (NUL in the first 8 KiB) and large ones are only said to differ, and read no further', async () => {
   made.write('bin', Buffer.concat([Buffer.from('text\n'.repeat(1000)), Buffer.of(0)]));
   const lines = TEXT_BYTES_MAX / 16 + 1;

@@ -36,7 +36,7 @@ export const diffCommand: DefineCommand = (action) => {
   return command
     .summary('show what differs')
     .description(
-      'Compares two snapshots, or one (default: HEAD) with the folder as it is now. Text files are compared line by line, as a patch that `git apply` takes; binary files and very large ones are only said to differ, and have no place in a patch (--text compares text of any size). Renames are found without reading contents.',
+      'Compares two snapshots, or one (default: HEAD) with the folder as it is now. Text files are compared line by line, as a patch that `git apply` takes; of binary files and very large ones a comment says that they differ (--text compares text of any size). Renames are found without reading contents.',
     )
     .argument(
       '[args...]',
