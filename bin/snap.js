@@ -9,7 +9,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 // Before anything else is loaded: nothing has begun, so there is nothing to stop in order. The handlers stay: without
 // any for a moment, a signal that is on its way would be lost.
 let started = false;
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 };
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 for (const signal of Object.keys(SIGNALS)) process.on(signal, stopEarly);
 
 const main = new URL('../dist/cli/main.js', import.meta.url);

@@ -37,7 +37,8 @@ export async function reindexIn(
   const started = environment.elapsed();
   const root = findWorkspace(environment, folder);
   const own = snapFolder(root);
-  const lock = await lockWorkspace(environment, own, options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
+  const { lockTimeoutMs = LOCK_TIMEOUT_MS, onWaiting, signal } = options;
+  const lock = await lockWorkspace(environment, own, lockTimeoutMs, onWaiting, signal);
   try {
     requireUnusedIndex(environment, own);
     await requireSoundJournal(environment, root, options.acceptStore ?? false);
@@ -46,7 +47,7 @@ export async function reindexIn(
     discardIndex(environment, own);
     const repository = await openRepository(environment, root);
     try {
-      return { ...(await refillIndex(repository, options.signal)), milliseconds: environment.elapsed() - started };
+      return { ...(await refillIndex(repository, signal)), milliseconds: environment.elapsed() - started };
     } finally {
       await repository.close();
     }

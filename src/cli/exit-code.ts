@@ -11,8 +11,14 @@ export const EXIT = {
   wrongPassword: 12,
   damaged: 20,
   interrupted: 130,
-  terminated: 143,
 } as const;
+
+/** Of the signals that stop a command in order: 128 and the number of the signal, as shells have it. */
+export const EXIT_OF_SIGNAL: Readonly<Record<string, number>> = {
+  SIGHUP: 129,
+  SIGINT: EXIT.interrupted,
+  SIGTERM: 143,
+};
 
 const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   usage: EXIT.usage,
@@ -34,6 +40,7 @@ const BY_CODE: Readonly<Record<ErrorCode, number>> = {
   internal: EXIT.failed,
 };
 
-export function exitCodeOf(code: ErrorCode): number {
-  return BY_CODE[code];
+/** `stopped`: aborted, for the signal of the system that it names, if one came. */
+export function exitCodeOf(code: ErrorCode, stopped: AbortSignal): number {
+  return (code === 'interrupted' ? EXIT_OF_SIGNAL[String(stopped.reason)] : undefined) ?? BY_CODE[code];
 }

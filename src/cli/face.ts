@@ -8,6 +8,7 @@ import { printable } from '../bytes/printable.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { jsonText } from './json.ts';
+import { ReaderGone } from './output.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
 import { wrapLine } from './text-width.ts';
@@ -127,7 +128,7 @@ export class Face {
     const workspace = await openWorkspace(this.folder, this.openOptions());
     try {
       for (const notice of workspace.repository.notices) this.note(notice);
-      await work(workspace);
+      await untilUnread(work(workspace));
       // What was read is right; that there is damage must not go unnoticed. A repair may have mended it.
       const { damage } = workspace.repository;
       if (damage !== undefined) this.fail(damage);
@@ -165,7 +166,7 @@ export class Face {
   /** Prints an error and sets the exit code. */
   fail(error: unknown): void {
     const known = asSnapError(error);
-    this.exitCode = exitCodeOf(known.code);
+    this.exitCode = exitCodeOf(known.code, this.signal);
     if (this.json) {
       process.stderr.write(
         `${jsonText({ schema: 1, type: 'error', code: known.code, message: known.message, hint: known.hint ?? null, exitCode: this.exitCode })}\n`,
@@ -179,6 +180,15 @@ export class Face {
       process.stderr.write(
         `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,
       );
+  }
+}
+
+/** A listing that nobody reads to its end is done. */
+async function untilUnread(listing: Promise<void>): Promise<void> {
+  try {
+    await listing;
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) throw error;
   }
 }
 

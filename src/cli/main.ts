@@ -8,10 +8,11 @@ import { printable } from '../bytes/printable.ts';
 import { SnapError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
-import { EXIT } from './exit-code.ts';
+import { EXIT, EXIT_OF_SIGNAL } from './exit-code.ts';
 import type { GlobalOptions } from './face.ts';
 import { Face } from './face.ts';
 import { helpLayout } from './help.ts';
+import { watchOutput } from './output.ts';
 
 /** Runs the command line of this process. Never throws; sets the exit code. */
 export async function run(given: readonly string[] = process.argv): Promise<void> {
@@ -20,7 +21,7 @@ export async function run(given: readonly string[] = process.argv): Promise<void
   const argv = given.some((word) => word.includes('\uFFFD'))
     ? (await import('../environment.ts')).exactArguments(given)
     : given;
-  ignoreClosedPipes();
+  watchOutput();
   const program = new Command('snap');
   program
     .description('Snapshots of any project folder: code, datasets, database dumps, model weights.')
@@ -68,10 +69,7 @@ export async function run(given: readonly string[] = process.argv): Promise<void
           : error,
       );
   }
-  process.exitCode =
-    stop.signal.aborted && face.exitCode === EXIT.interrupted && stop.signal.reason === 'SIGTERM'
-      ? EXIT.terminated
-      : face.exitCode;
+  process.exitCode = face.exitCode;
 }
 
 /** Where a relative path begins. Throws `not-found` if that folder was removed and `given` does not do without it. */
@@ -127,24 +125,10 @@ function interruption(signal: AbortSignal): SnapError {
 
 /** The first signal stops the command in order; a second one ends the process at once. */
 function handleSignals(stop: AbortController): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const [signal, code] of Object.entries(EXIT_OF_SIGNAL)) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
-      stop.abort(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
-    });
-  }
-}
-
-/** A reader that closed the pipe early (`snap log | head`) is no error. */
-function ignoreClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(EXIT.done);
-      if (stream === process.stdout)
-        process.stderr.write(
-          `error: writing the output failed (${error.code ?? error.message})\nWhat was done before is done: \`snap log\` and \`snap op log\` show it.\n`,
-        );
-      process.exit(EXIT.failed);
+      if (stop.signal.aborted) process.exit(code);
+      stop.abort(signal);
     });
   }
 }

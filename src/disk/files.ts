@@ -16,8 +16,10 @@ export function openForReading(disk: Disk, path: string): number | undefined {
   try {
     fd = disk.open(path, OPEN.read);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    const errno = errnoOf(error);
+    if (errno !== 'ENOENT' && errno !== 'ELOOP') throw error;
     if (disk.lstat(path)?.isSymbolicLink() === true) throw notOurs(path, 'a link that leads nowhere');
+    if (errno === 'ELOOP') throw error;
     return undefined;
   }
   let isFile = false;
@@ -30,7 +32,8 @@ export function openForReading(disk: Disk, path: string): number | undefined {
   return fd;
 }
 
-function notOurs(path: string, what: string): SnapError {
+/** The error `corrupt-data` for something else, `what`, in the place of a file or folder of our own. */
+export function notOurs(path: string, what: string): SnapError {
   return new SnapError('corrupt-data', `${path} is ${what}`, {
     hint: 'Something was put in the place of what snap keeps there. Move it away; `snap verify` shows what is missing then.',
     context: { path },
@@ -162,6 +165,16 @@ export function requireFolder(disk: Disk, path: string): void {
   if (stat === undefined || stat.isDirectory()) return;
   if (!stat.isSymbolicLink()) throw notOurs(path, 'no folder');
   if (!leadsToFolder(disk, path)) throw notOurs(path, 'a link that leads to no folder');
+}
+
+/** What `requireFolder` throws of `path`, or of a folder on the way to it that is none, if one of them is. */
+export function wrongFolder(disk: Disk, path: string): SnapError | undefined {
+  try {
+    requireFolder(disk, path);
+    return undefined;
+  } catch (error) {
+    return error instanceof SnapError ? error : wrongFolder(disk, folderOf(path));
+  }
 }
 
 function leadsToFolder(disk: Disk, path: string): boolean {

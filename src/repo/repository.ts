@@ -120,7 +120,7 @@ export function locate(outside: Environment, root: string, storage?: Backend): L
 
 /**
  * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
- * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees.
+ * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees or waits for the lock.
  */
 export async function openRepository(
   outside: Environment,
@@ -176,7 +176,7 @@ async function assemble(
     copyOf,
     lock: async (waitMs, waiting) => {
       if (copyOf !== undefined) throw copyOf;
-      return lockWorkspace(environment, folder, waitMs, waiting);
+      return lockWorkspace(environment, folder, waitMs, waiting, signal);
     },
     close: () => opened.close(),
   };

@@ -9,12 +9,13 @@ import { lockedBy, nameHolder } from './lock-holder.ts';
 
 const LOCK_POLL_MS = 50;
 
-/** `folder`: the workspace's `.snap`. Throws `locked` naming the holder after `waitMs`. */
+/** `folder`: the workspace's `.snap`. Throws `locked` naming the holder after `waitMs`, and what `signal` is aborted for. */
 export async function lockWorkspace(
   environment: Environment,
   folder: string,
   waitMs: number,
   waiting?: (who: string) => void,
+  signal?: AbortSignal,
 ): Promise<LockFile> {
   // What a command that changes anything needs; without it, it would stop halfway.
   requireFolder(environment.disk, `${folder}/${WORKSPACE.temporary}`);
@@ -33,6 +34,7 @@ export async function lockWorkspace(
       );
     if (!told) waiting?.(nameHolder(lock));
     told = true;
+    signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
   }
 }

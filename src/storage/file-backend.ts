@@ -8,6 +8,7 @@ import {
   createOnce,
   ensureOwnFolder,
   folderOf,
+  notOurs,
   openForReading,
   readFully,
   readWhole,
@@ -15,12 +16,14 @@ import {
   removeIfThere,
   requireFolder,
   syncFolder,
+  wrongFolder,
 } from '../disk/files.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { Backend, StoredObject } from './backend.ts';
 
 /** `root`: an absolute path. `uniqueName`: a new random name at each call. */
 export function fileBackend(disk: Disk, root: string, uniqueName: () => string): Backend {
+  const guard = guardOf(disk);
   const pathOf = (name: string): string => `${root}/${name}`;
   const staging = `${root}/tmp`;
   const synced = new Set<string>();
@@ -107,6 +110,7 @@ function ownFolders(disk: Disk, root: string): (folder: string) => void {
 }
 
 async function* listObjects(disk: Disk, root: string, folder: string): AsyncGenerator<StoredObject> {
+  const guard = guardOf(disk);
   const path = `${root}/${folder}`;
   const names = guard('listing', path, () => (disk.lstat(path) === undefined ? [] : disk.list(path).sort()));
   for (const name of names) {
@@ -128,10 +132,22 @@ function readRange(disk: Disk, path: string, offset: number, length: number): Bu
   }
 }
 
-function guard<T>(action: string, path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw fromSystemError(error, action, path);
-  }
+/** System errors come out as of `fromSystemError`; as `corrupt-data` where something else is in the place of what is ours. */
+function guardOf(disk: Disk) {
+  return <T>(action: string, path: string, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw (
+        misplaced(disk, action === 'listing' ? path : folderOf(path), path, error) ??
+        fromSystemError(error, action, path)
+      );
+    }
+  };
+}
+
+function misplaced(disk: Disk, folder: string, path: string, error: unknown): SnapError | undefined {
+  const errno = errnoOf(error);
+  if (errno !== 'ENOTDIR' && errno !== 'ELOOP' && errno !== 'ENOENT') return undefined;
+  return wrongFolder(disk, folder) ?? (errno === 'ELOOP' ? notOurs(path, 'a link that leads nowhere') : undefined);
 }

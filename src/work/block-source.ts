@@ -20,6 +20,8 @@ export interface BlockRef {
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array<ArrayBuffer> };
 }
 
+/** Nothing is in the place of a pack, or something else: a link that leads nowhere, a folder, a file on the way. */
+const NO_PACK: readonly unknown[] = ['ENOENT', 'ELOOP', 'EISDIR', 'ENOTDIR'];
 const OPEN_PACKS_MAX = 8;
 const CACHED_BLOCKS_MAX = 8;
 
@@ -58,7 +60,7 @@ export class BlockSource {
       return buffer.subarray(0, count);
     } catch (error) {
       const failure = fromSystemError(error, 'reading', ref.source.path);
-      if (failure.context.errno !== 'ENOENT') throw failure;
+      if (!NO_PACK.includes(failure.context.errno)) throw failure;
       throw new SnapError('corrupt-data', `pack ${ref.pack} is missing from the store`, {
         hint: 'Run `snap verify` to see which snapshots and paths need it.',
         context: { pack: ref.pack },

@@ -154,6 +154,7 @@ describe('a name that is suggested', () => {
 
 describe.runIf('registerHooks' in module)('a signal before anything is loaded', () => {
   test.each([
+    ['SIGHUP', 129],
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ])('%s ends with %d and a word', async (signal, code) => {

@@ -1,7 +1,6 @@
 /** A store of some kilobytes whose trees hold each other twice, forty deep: every walk of it can be stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { diff } from '../../src/api/diff.ts';
@@ -10,6 +9,7 @@ import type { Workspace } from '../../src/api/workspace.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
 import { encodeTree } from '../../src/object/tree.ts';
+import { BIN } from '../kit/processes/run.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 import type { CraftedBlob } from './crafted.ts';
@@ -71,10 +71,21 @@ test('what folders hold is counted without going through each path', async () =>
   ]);
 });
 
+test('a listing ends when nobody reads it any more', async () => {
+  await made.workspace.close();
+  const child = spawn(process.execPath, [BIN, '-C', made.root, 'ls', '-R', revision], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exit = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  expect((await exit)[0]).toBe(0);
+  await made.reopen();
+});
+
 test('the command ends with 143', async () => {
   await made.workspace.close();
-  const bin = fileURLToPath(new URL('../../bin/snap.js', import.meta.url));
-  const child = spawn(process.execPath, [bin, '-C', made.root, 'ls', '-R', revision], {
+  const child = spawn(process.execPath, [BIN, '-C', made.root, 'ls', '-R', revision], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const exit = once(child, 'exit');

@@ -4,9 +4,10 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { amount } from '../kit/amount.ts';
+import { packPaths } from '../kit/damage.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 import type { Running } from '../kit/processes/run.ts';
 import { start } from '../kit/processes/run.ts';
@@ -98,6 +99,39 @@ test.each([
   // It was moved away.
   rmSync(join(root, path));
   expect(await run(...args)).toMatchObject({ code: 0 });
+});
+
+test.each([
+  ['packs', ['verify', 'repair', 'commit']],
+  ['journal', ['verify', 'repair', 'commit']],
+  ['checkpoints', ['verify', 'repair']],
+  ['bases', ['verify', 'repair', 'commit']],
+  ['locks', ['verify', 'repair', 'commit']],
+] as const)('something else in the place of %s is damage, and named', { timeout: 60_000 }, async (name, commands) => {
+  const place = join(root, '.snap/store', name);
+  writeFileSync(join(root, 'a'), 'two');
+  for (const target of [undefined, 'nowhere', name].slice(0, amount({ sample: 1, ordinary: 3, long: 3 }))) {
+    rmSync(place, { recursive: true, force: true });
+    if (target === undefined) writeFileSync(place, 'x');
+    else symlinkSync(target, place);
+    for (const command of commands) {
+      const { code, stdout, stderr } = await run(command);
+      expect([target, command, code, stderr]).toEqual([target, command, 20, expect.any(String)]);
+      // Of the journal, a commit says what it lacks; of packs behind a dangling link, verify says which.
+      if (command === 'repair') expect(stdout + stderr).toContain(`${place} is `);
+    }
+  }
+});
+
+test.each(['nowhere', 'itself'])('a link that leads %s in the place of a pack is damage', async (where) => {
+  const [pack = ''] = packPaths(join(root, '.snap/store'));
+  rmSync(pack);
+  symlinkSync(where === 'itself' ? basename(pack) : 'nowhere', pack);
+  for (const args of [['verify'], ['verify', '--data'], ['repair', '--dry-run'], ['gc']])
+    expect([args, await run(...args)]).toEqual([args, expect.objectContaining({ code: 20 })]);
+  // From the index and the folder.
+  for (const args of [['repair'], ['verify', '--data']])
+    expect([args, await run(...args)]).toEqual([args, expect.objectContaining({ code: 0 })]);
 });
 
 test.each([

@@ -98,6 +98,8 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
   const counted = { added: 0, removed: 0 };
   for await (const change of diff.changes) {
     totals.add(change);
+    // Known, whether anybody reads on or not.
+    if (options.exitCode === true && totals.lines > 0) face.exitCode = DIFFERENT;
     if (face.json) {
       const patch = options.patch === true ? await patchOf(diff, change, textOptions) : undefined;
       await lines.add(jsonText({ ...changeJson(change), ...(patch === undefined ? {} : { patch }) }));
@@ -128,7 +130,6 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
     await lines.add(sideBySide(face, ` ${totals.text()}`, inLines).trimEnd());
   }
   await lines.flush();
-  if (options.exitCode === true && totals.lines > 0) face.exitCode = DIFFERENT;
 }
 
 async function addPatch(

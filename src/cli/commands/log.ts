@@ -9,6 +9,7 @@ import { ChangeTotals, sizeText } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changePaths, changeStyle } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
+import { demandReader } from '../output.ts';
 import { readRevisions } from '../revision-arguments.ts';
 import type { LogLayout } from '../snapshot-lines.ts';
 import { layOut, snapshotJson, snapshotLines } from '../snapshot-lines.ts';
@@ -96,6 +97,7 @@ async function show(
   options: Options,
   paths: readonly string[],
 ): Promise<void> {
+  demandReader();
   face.data(snapshotJson(logged));
   if (face.json && options.stat !== true) return;
   if (options.oneline === true) face.print(oneLine(face, logged));
@@ -119,6 +121,7 @@ async function showStat(
   const totals = new ChangeTotals();
   const width = Math.max(10, Math.min(60, face.width - 30));
   for await (const change of snapshotChanges(workspace, logged, { paths, foldFolders: !face.verbose })) {
+    demandReader();
     totals.add(change);
     if (face.json) face.data({ ...changeJson(change), snapshot: logged.id });
     else if (totals.lines <= STAT_LINES_MAX || face.verbose)

@@ -63,6 +63,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   const lines = gatherLines();
   const totals = new ChangeTotals();
   const fold = new Fold(showsAll(face, options) ? Number.POSITIVE_INFINITY : LINES_OF_A_KIND_MAX);
+  if (status.skipped.length > 0) face.exitCode = EXIT.partial;
   if (!isShort && !face.json) await lines.add(face.fitted(headLine(face, status)));
   for await (const change of status.changes) {
     totals.add(change);
@@ -102,7 +103,6 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
   await lines.flush();
   for (const left of skipped) face.warn(leftOut(face, left));
   noteLeftOut(face, skipped);
-  if (skipped.length > 0) face.exitCode = EXIT.partial;
 }
 
 function showsAll(face: Face, options: Options): boolean {
