@@ -57,6 +57,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 const IN_WORDS: Readonly<Record<string, string>> = {
+  EEXIST: 'something else, perhaps a link, stands there already',
   ENOTDIR: 'a part of this path is a file, not a folder',
   ENAMETOOLONG: 'a name in it is longer than the file system allows',
 };
@@ -88,6 +89,7 @@ export function fromSystemError(error: unknown, action: string, path: string): S
         cause: error,
       });
     default: {
+      if (lacksDescriptors(error)) return tooManyOpen(error, action, path);
       const reason = errno ?? (error instanceof Error ? error.message : String(error));
       const why = errno === undefined ? undefined : IN_WORDS[errno];
       return new SnapError('io', `${action} ${path} failed${why === undefined ? '' : `: ${why}`} (${reason})`, {
@@ -96,6 +98,21 @@ export function fromSystemError(error: unknown, action: string, path: string): S
       });
     }
   }
+}
+
+/** True if `error`, or what caused it, is that this process or the machine may not open another file. */
+export function lacksDescriptors(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const isIt = /EMFILE|ENFILE|too many open files/i.test(`${errnoOf(error) ?? ''} ${error.message}`);
+  return isIt || lacksDescriptors(error.cause);
+}
+
+function tooManyOpen(error: unknown, action: string, path: string): SnapError {
+  return new SnapError('io', `${action} ${path} failed: too many files are open`, {
+    hint: 'Raise the limit of open files (`ulimit -n 1024`) and run the command again.',
+    context: { path, errno: errnoOf(error) },
+    cause: error,
+  });
 }
 
 /** Runs `work`; system errors come out as of `fromSystemError`. */

@@ -1,6 +1,7 @@
 /** Checking out from outside. */
 import type { ApplyResult } from '../checkout/apply.ts';
 import type { OverwritePolicy } from '../checkout/apply-options.ts';
+import { atTarget } from '../checkout/cannot-read.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout, previewCheckoutTo } from '../checkout/checkout.ts';
 import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
 import type { CommitResult } from '../commit/commit.ts';
@@ -160,9 +161,12 @@ async function resolve(
 /** By where the paths lead, not by how they are written: a link may lead into the store. */
 function refuseTarget({ repository }: Workspace, to: string): void {
   const { environment, root, folder, backend } = repository;
-  const [target, workspace, own, store] = [to, root, folder, backend.location].map((path) =>
-    realPath(environment.disk, path),
-  ) as [string, string, string, string];
+  const target = atTarget('looking at', to, () => realPath(environment.disk, to));
+  const [workspace, own, store] = [root, folder, backend.location].map((path) => realPath(environment.disk, path)) as [
+    string,
+    string,
+    string,
+  ];
   const isWorkspace = target === workspace;
   if (!isWorkspace && !isWithin(target, own) && !isWithin(target, store) && !reaches(target, store)) return;
   throw new SnapError('refused', `${to} is ${isWorkspace ? 'the workspace itself' : whereTo(target, store)}`, {

@@ -3,6 +3,7 @@
 import type { CommitProgress, CommitResult } from '../commit/commit.ts';
 import { commit as commitIn } from '../commit/commit.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
@@ -26,24 +27,36 @@ export interface CommitSettings {
   readonly onProgress?: ((progress: CommitProgress) => void) | undefined;
 }
 
-/** Commits the workspace. `id` of the result is undefined if nothing changed. */
+/** Commits the workspace. `id` of the result is undefined if nothing changed. Throws `locked`, `no-space`, … */
 export async function commit(workspace: Workspace, settings: CommitSettings = {}): Promise<CommitResult> {
+  try {
+    return await workspace.exclusively(() => commitHere(workspace, settings));
+  } catch (error) {
+    if (!hasCode(error, 'no-space')) throw error;
+    const { code, message, context, cause } = error;
+    const hint =
+      'Free some space and run the command again; nothing that was committed is lost. `snap gc` frees what this commit ' +
+      'left in the store.';
+    throw new SnapError(code, message, { hint, context, cause });
+  }
+}
+
+/** Under the lock. */
+async function commitHere(workspace: Workspace, settings: CommitSettings): Promise<CommitResult> {
   const { repository } = workspace;
-  return workspace.exclusively(async () =>
-    commitIn(repository, workspace.workers, {
-      message: settings.message ?? '',
-      origin: 'commit',
-      selection: await select(repository, settings.patterns ?? []),
-      exclude: settings.exclude ?? [],
-      meta: settings.meta ?? {},
-      tag: settings.tag,
-      allowEmpty: settings.allowEmpty ?? false,
-      rescan: settings.rescan ?? false,
-      compression: settings.compression,
-      signal: workspace.signal,
-      progress: settings.onProgress ?? (() => undefined),
-    }),
-  );
+  return commitIn(repository, workspace.workers, {
+    message: settings.message ?? '',
+    origin: 'commit',
+    selection: await select(repository, settings.patterns ?? []),
+    exclude: settings.exclude ?? [],
+    meta: settings.meta ?? {},
+    tag: settings.tag,
+    allowEmpty: settings.allowEmpty ?? false,
+    rescan: settings.rescan ?? false,
+    compression: settings.compression,
+    signal: workspace.signal,
+    progress: settings.onProgress ?? (() => undefined),
+  });
 }
 
 /** What a commit would store, without storing anything. */

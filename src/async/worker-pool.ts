@@ -5,7 +5,7 @@
  */
 import { parentPort, Worker } from 'node:worker_threads';
 import type { ErrorCode } from '../errors.ts';
-import { SnapError } from '../errors.ts';
+import { fromSystemError, lacksDescriptors, SnapError } from '../errors.ts';
 
 const JOBS_PER_WORKER = 2;
 /** A thread takes 100 ms to start: another one is, once this many jobs found all of them busy. */
@@ -116,7 +116,7 @@ export class WorkerPool<Job, Reply> {
       member.ready = true;
       this.#dispatch();
     });
-    worker.on('error', (error) => this.#fail(new SnapError('internal', 'a worker thread failed', { cause: error })));
+    worker.on('error', (error) => this.#fail(threadFailure(error)));
     worker.on('exit', (code) => {
       if (member.running.size > 0) this.#fail(new SnapError('internal', `a worker thread ended early (${code})`));
     });
@@ -145,6 +145,12 @@ export class WorkerPool<Job, Reply> {
     }
     for (const queued of open) queued.reject(error);
   }
+}
+
+function threadFailure(error: unknown): SnapError {
+  if (lacksDescriptors(error)) return fromSystemError(error, 'starting', 'a worker thread');
+  const reason = error instanceof Error ? error.message : String(error);
+  return new SnapError('internal', `a worker thread failed: ${reason}`, { cause: error });
 }
 
 /** In a worker: answers each job with what `work` returns; `transfer` lists the buffers to move. */

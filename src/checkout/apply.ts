@@ -132,7 +132,7 @@ class Apply {
     }
     await this.#writer.finish();
     for (const { path, entry } of [...this.#folders].sort((a, b) => b.path.length - a.path.length)) {
-      if (entry !== undefined) this.#attempt(path, () => target.setMetadata(path, entry));
+      if (entry !== undefined && !failed.has(path)) this.#attempt(path, () => target.setMetadata(path, entry));
     }
     return {
       written: this.#written,

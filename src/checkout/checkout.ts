@@ -3,8 +3,9 @@
  * just saved, so it writes only what differs and removes only what is stored. SPEC.md "Checkout".
  */
 
-import { ensureFolder } from '../disk/files.ts';
-import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
+import type { Disk } from '../disk/disk.ts';
+import { ensureFolder, leadsToFolder } from '../disk/files.ts';
+import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
@@ -15,6 +16,7 @@ import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ApplyResult } from './apply.ts';
 import { applySteps } from './apply.ts';
+import { atTarget, targetError } from './cannot-read.ts';
 import { bearsMark, holdsOnlyTemporaries, markOf } from './interrupted.ts';
 import type { Step, TakeStep } from './plan.ts';
 import { planCheckout } from './plan.ts';
@@ -90,7 +92,8 @@ export async function previewCheckoutTo(
 ): Promise<PlanSummary> {
   const { disk } = repository.environment;
   if (disk.lstat(folder) === undefined) return previewEmpty(planOptions(repository, options, undefined));
-  describing('listing', folder, () =>
+  refuseNoFolder(disk, folder);
+  atTarget('listing', folder, () =>
     temporariesIn(repository, folder, markOf(repository.config.id, options.after.tree), force),
   );
   const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
@@ -122,10 +125,7 @@ export async function checkoutTo(
   const { disk } = repository.environment;
   const session = beginSession(repository.environment, repository.backend);
   try {
-    const there = disk.lstat(folder);
-    if (there !== undefined && !there.isDirectory() && !there.isSymbolicLink())
-      throw new SnapError('refused', `${folder} is a file, not a folder`, { hint: 'Name a new or empty folder.' });
-    ensureFolder(disk, folder);
+    makeRoot(disk, folder);
     const mark = markOf(repository.config.id, options.after.tree);
     const left = temporariesIn(repository, folder, mark, force);
     const target = new Target(repository.environment, folder, mark);
@@ -161,10 +161,30 @@ export async function checkoutTo(
       target.close();
     }
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    throw fromSystemError(error, 'writing into', folder);
+    throw targetError(error, 'writing into', folder);
   } finally {
     session.end();
+  }
+}
+
+/** Throws `refused` if something else stands at `folder`. */
+function refuseNoFolder(disk: Disk, folder: string): void {
+  const there = disk.lstat(folder);
+  if (there === undefined || there.isDirectory()) return;
+  if (there.isSymbolicLink() && leadsToFolder(disk, folder)) return;
+  const what = there.isSymbolicLink() ? 'a link that leads to no folder' : 'a file, not a folder';
+  throw new SnapError('refused', `${folder} is ${what}`, { hint: 'Name a new or empty folder.' });
+}
+
+/** Makes the folder that is written into, and those above it. Throws `refused` where there can be none. */
+function makeRoot(disk: Disk, folder: string): void {
+  refuseNoFolder(disk, folder);
+  try {
+    ensureFolder(disk, folder);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    const why = 'a link on the way leads nowhere, or a folder there takes no others';
+    throw new SnapError('refused', `${folder} cannot be made: ${why}`, { hint: 'Name another folder.', cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
  * What every command of the command line shares: where output goes, how it looks, which folder it is about, and the
  * exit code. Data goes to stdout; messages for people go to stderr when stdout carries JSON, and to stdout otherwise.
  */
+import { relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { OpenOptions, Workspace } from '../api/workspace.ts';
 import { printable } from '../bytes/printable.ts';
@@ -151,10 +152,14 @@ export class Face {
     };
   }
 
-  /** Turns a path that a person typed (relative to the folder) into one relative to the workspace, "/" between names. Throws `usage` for one outside. */
-  async workspacePath(workspace: Workspace, path: string): Promise<string> {
-    const { relative, resolve } = await import('node:path');
-    const inside = relative(workspace.root, resolve(this.folder, path));
+  /** Absolute path of the folder that a person named by `what`. Throws `usage` for an empty name. */
+  place(path: string, what: string): string {
+    return resolve(this.folder, nonEmpty(path, what));
+  }
+
+  /** Turns a path that a person typed (relative to the folder) into one relative to the workspace, "/" between names. Throws `usage` for one outside and for an empty one. */
+  workspacePath(workspace: Workspace, path: string): string {
+    const inside = relative(workspace.root, resolve(this.folder, nonEmpty(path, 'a path')));
     if (inside === '..' || inside.startsWith('../')) {
       throw new SnapError('usage', `${path} is outside the workspace ${workspace.root}`, {
         hint: 'Name paths inside it, or run snap in the workspace they belong to.',
@@ -181,6 +186,14 @@ export class Face {
         `${known.stack ?? ''}\n${known.cause instanceof Error ? (known.cause.stack ?? '') : String(known.cause ?? '')}\n`,
       );
   }
+}
+
+/** Throws `usage` for an empty path: it would be this folder, and is a variable that was not set. */
+export function nonEmpty(path: string, what: string): string {
+  if (path !== '') return path;
+  throw new SnapError('usage', `${what} is empty`, {
+    hint: 'Perhaps a variable in it is not set. The folder that you are in is ".".',
+  });
 }
 
 /** A listing that nobody reads to its end is done. */

@@ -10,7 +10,7 @@ import { VERSION } from '../version.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, EXIT_OF_SIGNAL } from './exit-code.ts';
 import type { GlobalOptions } from './face.ts';
-import { Face } from './face.ts';
+import { Face, nonEmpty } from './face.ts';
 import { helpLayout } from './help.ts';
 import { watchOutput } from './output.ts';
 
@@ -46,14 +46,15 @@ export async function run(given: readonly string[] = process.argv): Promise<void
       const called = args.at(-1) as Command;
       const options = called.optsWithGlobals<GlobalOptions>();
       face = new Face(`snap ${name}`, options, '/', stop.signal);
-      face = new Face(`snap ${name}`, options, resolve(workingFolder(options.C), options.C ?? '.'), stop.signal);
+      const folder = nonEmpty(options.C ?? '.', 'the folder of -C');
+      face = new Face(`snap ${name}`, options, resolve(workingFolder(options.C), folder), stop.signal);
       await work(face, args.slice(0, -2) as never, called.opts() as never);
     });
     inheritSettings(command, program);
     program.addCommand(command);
   }
   try {
-    await program.parseAsync(withLogCounts(argv));
+    await program.parseAsync(withHelpOption(withLogCounts(argv)));
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) face.exitCode = EXIT.done;
@@ -94,6 +95,12 @@ function withLogCounts(argv: readonly string[]): string[] {
   return argv.flatMap((word, i) =>
     i < end && /^-[0-9]{1,9}$/.test(word) && argv[i - 1] !== '-n' ? ['-n', word.slice(1)] : [word],
   );
+}
+
+/** `snap help config set` is `snap config set --help`: the parser would show the help of `config`. */
+function withHelpOption(argv: readonly string[]): readonly string[] {
+  const [node = '', script = '', word, ...command] = argv;
+  return word === 'help' && command.length > 1 ? [node, script, ...command, '--help'] : argv;
 }
 
 /** Errors of the parser itself come before its options are known. */

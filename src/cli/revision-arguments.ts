@@ -36,14 +36,14 @@ export async function readRevisions(
       { hint: 'Put "--" before names of files that look like snapshots.' },
     );
   const paths = args.slice(revisions.length);
-  return { revisions, paths: await Promise.all(paths.map((path) => face.workspacePath(workspace, path))) };
+  return { revisions, paths: paths.map((path) => face.workspacePath(workspace, path)) };
 }
 
 /** `<rev>:./path` is meant from where one stands, as in git; everything else is left as it is. */
 export async function fromHere(face: Face, workspace: Workspace, text: string): Promise<string> {
   const match = /^(@\{[^}]*\}[~^\d]*|[^:]*):(\.{1,2}(?:\/.*)?)$/s.exec(text);
   if (match === null) return text;
-  return `${match[1]}:${await face.workspacePath(workspace, match[2] ?? '')}`;
+  return `${match[1]}:${face.workspacePath(workspace, match[2] ?? '')}`;
 }
 
 /** `a..b`, or undefined; `../x` is a path. */
@@ -78,7 +78,7 @@ async function isRevision(face: Face, workspace: Workspace, text: string, mustBe
 async function namesPath(face: Face, workspace: Workspace, text: string): Promise<boolean> {
   if (/[*?[\]{}]/.test(text) && !text.startsWith('@{')) return true;
   const { repository, root } = workspace;
-  const path = await face.workspacePath(workspace, text);
+  const path = face.workspacePath(workspace, text);
   if (repository.environment.disk.lstat(`${root}/${path}`) !== undefined) return true;
   const { livingHead } = await import('../api/history.ts');
   const head = livingHead(workspace);

@@ -177,7 +177,8 @@ export function wrongFolder(disk: Disk, path: string): SnapError | undefined {
   }
 }
 
-function leadsToFolder(disk: Disk, path: string): boolean {
+/** True if a link at `path` leads to a folder. */
+export function leadsToFolder(disk: Disk, path: string): boolean {
   try {
     disk.close(disk.open(path, OPEN.folderThroughLink));
     return true;

@@ -7,7 +7,7 @@ import type { Disk } from '../disk/disk.ts';
 import { ensureFolder, removeTree, writeMarker } from '../disk/files.ts';
 import { giveFilesAway } from '../disk/given-away.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
-import { errnoOf, fromSystemError } from '../errors.ts';
+import { errnoOf, fromSystemError, lacksDescriptors } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { LevelIndex } from '../index/level-index.ts';
 import type { Environment } from './environment.ts';
@@ -60,7 +60,8 @@ async function openOnDisk(environment: Environment, folder: string, storeId: str
   let level: LevelIndex | 'locked';
   try {
     level = await openLevel(path, storeId);
-  } catch {
+  } catch (error) {
+    if (lacksDescriptors(error)) throw error;
     notice = discard(environment, path, 'it could not be opened');
     level = await openLevel(path, storeId);
   }

@@ -57,5 +57,5 @@ test('zsh and fish know the same words, quoted', async () => {
 });
 
 test('another shell is refused', async () => {
-  await expect(script('tcsh')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+  await expect(script('tcsh')).rejects.toMatchObject({ code: 'usage' });
 });

@@ -24,7 +24,7 @@ export const checkIgnoreCommand: DefineCommand = (action) =>
           const { explainIgnored } = await import('../../api/history.ts');
           const asked: string[] = [];
           for (const path of paths) {
-            const inside = await face.workspacePath(workspace, path);
+            const inside = face.workspacePath(workspace, path);
             if (inside === '')
               throw new SnapError('usage', 'the workspace folder itself cannot be ignored', {
                 hint: 'Name something in it.',

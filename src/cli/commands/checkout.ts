@@ -1,5 +1,4 @@
 /** `snap checkout` */
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { CheckoutSettings } from '../../api/checkout.ts';
 import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
@@ -44,8 +43,8 @@ export const checkoutCommand: DefineCommand = (action) =>
           const progress = face.progress();
           const settings: CheckoutSettings = {
             revision,
-            paths: await Promise.all(paths.map((path) => face.workspacePath(workspace, path))),
-            to: options.to === undefined ? undefined : resolve(face.folder, options.to),
+            paths: paths.map((path) => face.workspacePath(workspace, path)),
+            to: options.to === undefined ? undefined : face.place(options.to, 'the folder of --to'),
             force: options.force,
             keepExtra: !options.delete,
             overwrite: options.overwrite,
@@ -153,7 +152,10 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
 
 /** What failed, each by its path; the exit code tells whether anything was done all the same. */
 export function warnFailures(face: Face, { failures, changed }: Pick<Outcome, 'failures' | 'changed'>): void {
-  for (const { path, reason } of failures) face.warn(`${face.safe(path)}: ${face.safe(reason)}`);
-  if (failures.some(({ code }) => code === 'corrupt-data')) face.exitCode = EXIT.damaged;
-  else if (failures.length > 0) face.exitCode = changed ? EXIT.partial : EXIT.failed;
+  for (const { path, code, reason } of failures)
+    face.warn(`${face.safe(path)}${code === 'corrupt-data' ? ' was not written' : ''}: ${face.safe(reason)}`);
+  if (failures.some(({ code }) => code === 'corrupt-data')) {
+    face.note('The store is damaged: `snap verify` says where, and `snap repair` mends what can be mended.');
+    face.exitCode = EXIT.damaged;
+  } else if (failures.length > 0) face.exitCode = changed ? EXIT.partial : EXIT.failed;
 }

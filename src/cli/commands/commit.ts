@@ -62,7 +62,7 @@ async function commitOrPreview(face: Face, workspace: Workspace, patterns: strin
   const progress = face.progress();
   const settings: CommitSettings = {
     ...options,
-    patterns: await Promise.all(patterns.map((pattern) => face.workspacePath(workspace, pattern))),
+    patterns: patterns.map((pattern) => face.workspacePath(workspace, pattern)),
     onProgress: ({ entries, bytesRead, newBytes }) =>
       progress.update(
         () => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`,

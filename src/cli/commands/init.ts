@@ -1,5 +1,4 @@
 /** `snap init` */
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { isWithin, snapFolder } from '../../repo/layout.ts';
 import type { DefineCommand } from '../commands.ts';
@@ -31,7 +30,7 @@ export const initCommand: DefineCommand = (action) =>
     .action(
       action('init', async (face, [dir]: [string], options: Options) => {
         const { initWorkspace, separateWorkspace } = await import('../../api/workspace.ts');
-        const root = resolve(face.folder, dir);
+        const root = face.place(dir, 'the name of the folder');
         if (options.separate === true) {
           const separated = await separateWorkspace(root, { name: options.name });
           face.data({ schema: 1, type: 'init', separate: true, ...separated });
@@ -41,7 +40,7 @@ export const initCommand: DefineCommand = (action) =>
         const result = await initWorkspace(root, {
           name: options.name,
           nested: options.nested,
-          store: options.store === undefined ? undefined : resolve(face.folder, options.store),
+          store: options.store === undefined ? undefined : face.place(options.store, 'the folder of --store'),
         });
         face.data({ schema: 1, type: 'init', ...result, ignored: result.ignored ?? null });
         face.say(`${face.safe(root)} is a workspace now`);
