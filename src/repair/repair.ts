@@ -171,7 +171,9 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
       newPacks: published?.newPacks ?? 0,
       entry: published?.entry ?? mend?.entry,
-      remains: dryRun ? journal.length > 0 || isDamaged(analysis, checkpoints) : lostBlobs > 0,
+      remains: dryRun
+        ? journal.length > 0 || isDamaged(analysis, checkpoints)
+        : lostBlobs > 0 || mend?.absentHead !== undefined,
     };
   } catch (error) {
     await output.writer.abandon();

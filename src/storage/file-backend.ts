@@ -14,6 +14,7 @@ import {
   refuseLinkedFolder,
   removeIfThere,
   requireFolder,
+  statOfFile,
   syncFolder,
 } from '../disk/files.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
@@ -44,8 +45,8 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
       ),
     size: async (name) =>
       guard('reading', pathOf(name), () => {
-        const stat = disk.lstat(pathOf(name));
-        return stat?.isFile() === true ? Number(stat.size) : undefined;
+        const stat = statOfFile(disk, pathOf(name));
+        return stat === undefined ? undefined : Number(stat.size);
       }),
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
@@ -111,9 +112,12 @@ async function* listObjects(disk: Disk, root: string, folder: string): AsyncGene
   const names = guard('listing', path, () => (disk.lstat(path) === undefined ? [] : disk.list(path).sort()));
   for (const name of names) {
     const stat = guard('listing', path, () => disk.lstat(`${path}/${name}`));
-    if (stat === undefined) continue;
-    if (stat.isDirectory()) yield* listObjects(disk, root, `${folder}/${name}`);
-    else if (stat.isFile()) yield { name: `${folder}/${name}`, size: Number(stat.size) };
+    if (stat?.isDirectory() === true) {
+      yield* listObjects(disk, root, `${folder}/${name}`);
+      continue;
+    }
+    const file = stat?.isFile() === true ? stat : guard('listing', path, () => statOfFile(disk, `${path}/${name}`));
+    if (file !== undefined) yield { name: `${folder}/${name}`, size: Number(file.size) };
   }
 }
 

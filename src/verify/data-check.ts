@@ -122,7 +122,7 @@ async function checkOnce(options: DataCheckOptions, pack: PackRecord): Promise<C
   try {
     bytes = owned(await options.repository.backend.get(packName(pack.id)));
   } catch (error) {
-    if (!hasCode(error, 'io')) throw error;
+    if (!hasCode(error, 'io', 'corrupt-data')) throw error;
     return { bytesRead: 0, blobs: 0, faults: [{ pack: pack.id, offset: 0, reason: error.message, blob: undefined }] };
   }
   if (bytes === undefined) return undefined;
