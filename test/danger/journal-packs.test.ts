@@ -1,15 +1,19 @@
 /** Danger: an entry is lost, and the pack that only it named is damaged, too. Nothing of it may be swept as a leftover. */
-import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { gc } from '../../src/api/gc.ts';
 import { repair } from '../../src/api/repair.ts';
+import { hasCode } from '../../src/errors.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { snapshotRef } from '../../src/object/ref-name.ts';
 import { packName } from '../../src/repo/layout.ts';
+import { amount, randomFrom, SEED } from '../kit/amount.ts';
 import { checkStore } from '../kit/checker/check-store.ts';
 import { readPicture, samePicture } from '../kit/crash/stage.ts';
-import { flipBit, verifyAll } from '../kit/damage.ts';
+import { flipBit, packPaths, verifyAll } from '../kit/damage.ts';
+import { live } from '../kit/random-life.ts';
 import { makeSmallHistory } from '../kit/small-history.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { scratchFolder } from '../kit/small-workspace.ts';
@@ -98,3 +102,76 @@ test('what it was is said', async () => {
   expect(code).toBe(20);
   expect(stdout).toContain(`snapshot ${ids[3]?.slice(0, 10)}, which HEAD was at: no entry and no pack has it`);
 });
+
+const HISTORIES = amount({ sample: 8, ordinary: 150, long: 3000 });
+const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
+
+test(
+  'entries and packs at random: what a repair says nothing of is there, and gc takes nothing of it',
+  async () => {
+    let silent = 0;
+    for (let n = 0; n < HISTORIES; n++) {
+      const random = randomFrom(SEED + n);
+      const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+      const told: string[] = [];
+      await using made = await base.copy();
+      try {
+        await live(made, random, told);
+        const before = [...made.workspace.repository.state().refs.values()].filter((id) => made.pictures.has(id));
+        await made.workspace.close();
+        if (random() < 0.7) rmSync(join(made.root, '.snap/index'), { recursive: true });
+        for (let left = 1 + Math.floor(random() * 2); left > 0; left--) {
+          const name = pick(readdirSync(join(made.store, 'journal')));
+          told.push(`lose ${name}`);
+          rmSync(join(made.store, 'journal', name));
+        }
+        for (let left = 1 + Math.floor(random() * 2); left > 0; left--) {
+          const [, harm] = pick(HARM);
+          const path = pick(packPaths(made.store));
+          told.push(`harm ${path.slice(-15)}`);
+          harm(path);
+        }
+        const packs = packPaths(made.store).map(hashOfFile);
+        await made.reopen();
+        const result = await repair(made.workspace);
+        const after = new Set(storeHashes(made.store).values());
+        expect(packs.filter((hash) => !after.has(hash))).toEqual([]);
+        await made.reopen();
+        const readable = await wholeOnes(made, before);
+        const lost = before.filter((id) => !readable.includes(id));
+        if (!result.remains && result.mend?.absentParents.length === 0) {
+          silent++;
+          expect(lost).toEqual([]);
+        }
+        if (result.lostBlobs > 0) continue;
+        await gc(made.workspace, { now: true });
+        expect(await wholeOnes(made, before)).toEqual(readable);
+      } catch (error) {
+        throw new Error(`SNAP_SEED=${SEED + n} first: ${told.join(', ')}: ${String(error)}`, { cause: error });
+      }
+    }
+    console.info(`histories with lost entries and damaged packs: ${HISTORIES}, ${silent} whole again`);
+  },
+  TIMEOUT,
+);
+
+const hashOfFile = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
+/** Those of `ids` that come back as they were. */
+async function wholeOnes(
+  { workspace: { repository }, pictures }: SmallWorkspace,
+  ids: readonly BlobId[],
+): Promise<BlobId[]> {
+  const whole: BlobId[] = [];
+  for (const id of ids) {
+    const picture = pictures.get(id);
+    if (picture === undefined || !repository.state().refs.has(snapshotRef(id))) continue;
+    try {
+      expect(samePicture(await readPicture(repository, id), picture)).toBe(true);
+      whole.push(id);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+    }
+  }
+  return whole;
+}
