@@ -21,6 +21,7 @@ import { PACKS, packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
+import type { TreeReader } from '../repo/tree-reader.ts';
 import { treeReader } from '../repo/tree-reader.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Source } from './source.ts';
@@ -44,14 +45,8 @@ export interface AdoptOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface Adopted {
-  readonly state: StoreState;
-  /** Parents of its snapshots that neither a ref nor a graft names: they were pruned, or are lost. */
-  readonly absentParents: readonly BlobId[];
-}
-
 /** `to` with all that is found beside it. */
-export async function adopt(to: StoreState, options: AdoptOptions): Promise<Adopted> {
+export async function adopt(to: StoreState, options: AdoptOptions): Promise<StoreState> {
   const { backend, knowledge, swept, removed, head } = options;
   const packs = new Map(to.packs);
   const refs = new Map(to.refs);
@@ -76,9 +71,13 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Adop
   for (const { state, isTrusted } of knowledge)
     for (const [name, id] of state.refs) found.push([name, id, isTrusted && !removed.has(name)]);
   // Also in packs that are named: gc may have copied it there. In those that only a lost entry named it may be damaged.
+  const unsure = new Set<BlobId>();
   if (options.scan)
-    for (const { id, pack } of snapshotsIn(table))
-      found.push([snapshotRef(id), id, !to.packs.has(pack) && !removed.has(snapshotRef(id))]);
+    for (const { id, pack } of snapshotsIn(table)) {
+      if (sources.some((source) => source.id === pack && !source.listed.has(id))) unsure.add(id);
+      else found.push([snapshotRef(id), id, !to.packs.has(pack) && !removed.has(snapshotRef(id))]);
+    }
+  if (head !== null && unsure.has(head)) found.push([snapshotRef(head), head, true]);
   if (head !== null && !refs.has(snapshotRef(head)) && (await isWhole(head))) refs.set(snapshotRef(head), head);
   for (const [name, id, isSure] of found) {
     // An altered entry may give a snapshot another name. One that was pruned may have come back by what is lost.
@@ -96,24 +95,43 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Adop
     if (await isWhole(id)) refs.set(snapshotRef(id), id);
     else refs.delete(name);
   }
-  const state = { ...to, packs, refs, grafts };
-  return { state, absentParents: options.scan ? await absentParents(state, new TableReader(view, table)) : [] };
+  const isLost = (id: BlobId): boolean => unsure.has(id) && !removed.has(snapshotRef(id));
+  if (unsure.size > 0) {
+    const trees = treeReader(new TableReader(view, table));
+    for (const id of (await parentsOf({ refs, grafts }, trees, isLost)).back) refs.set(snapshotRef(id), id);
+  }
+  return { ...to, packs, refs, grafts };
 }
 
-async function absentParents({ refs, grafts }: StoreState, blobs: TableReader): Promise<BlobId[]> {
-  const trees = treeReader(blobs);
+/** Nearest ancestors, by parents and grafts, that no ref names: `back` those that are there all the same. */
+export async function parentsOf(
+  { refs, grafts }: Pick<StoreState, 'refs' | 'grafts'>,
+  trees: TreeReader,
+  isThere: (id: BlobId) => boolean,
+): Promise<{ readonly back: readonly BlobId[]; readonly absent: readonly BlobId[] }> {
+  const back = new Set<BlobId>();
   const absent = new Set<BlobId>();
-  for (const [name, id] of refs) {
-    if (snapshotOfRef(name) === undefined) continue;
+  const open = [...refs].flatMap(([name, id]) => (snapshotOfRef(name) === undefined ? [] : [id]));
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
     try {
-      const { parent } = await trees.snapshot(id);
-      if (parent !== null && !refs.has(snapshotRef(parent)) && !grafts.has(parent)) absent.add(parent);
+      let { parent } = await trees.snapshot(id);
+      const passed = new Set<BlobId>();
+      for (let next = parent; next !== null && !passed.has(next); next = grafts.get(next) ?? null) {
+        parent = next;
+        passed.add(next);
+      }
+      if (parent === null || back.has(parent) || refs.has(snapshotRef(parent))) continue;
+      if (!isThere(parent)) absent.add(parent);
+      else {
+        back.add(parent);
+        open.push(parent);
+      }
     } catch (error) {
       // It is lost itself, and that is told of it.
       if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
     }
   }
-  return [...absent];
+  return { back: [...back], absent: [...absent] };
 }
 
 /** What an altered entry says of a pack keeps nobody from reading one that is whole. */
@@ -128,11 +146,16 @@ async function correctSizes(backend: Backend, packs: Map<PackId, PackRecord>): P
   }
 }
 
-/** The table of the packs of `state`, of the sources what can be read. */
-async function tableWith(backend: Backend, state: StoreState, sources: readonly Source[]): Promise<PackTable> {
+/** The table of the packs of `state`, of the sources what can be read; a pack without its footer becomes a source. */
+async function tableWith(backend: Backend, state: StoreState, sources: Source[]): Promise<PackTable> {
   const damaged = new Set(sources.map(({ id }) => id));
   const packs = new Map([...state.packs].filter(([id]) => !damaged.has(id)));
-  const table = await readPackTable(backend, { ...state, packs }, () => undefined);
+  const cut: PackId[] = [];
+  const table = await readPackTable(backend, { ...state, packs }, (id) => cut.push(id));
+  for (const id of cut) {
+    const source = await openSource(backend, await loadZstd(), id, packName(id));
+    if (source !== undefined) sources.push(source);
+  }
   for (const { id, size, blocks } of sources) table.addPack(id, size, { blocks });
   return table;
 }

@@ -35,7 +35,7 @@ export interface JournalMend {
   readonly tags: readonly RefName[];
   /** The snapshot that HEAD was at, if no entry and no pack has it. */
   readonly absentHead: BlobId | undefined;
-  /** Parents of snapshots that nothing else names: they were pruned, or are lost. */
+  /** Nearest ancestors of snapshots that no ref names: they were pruned, or are lost. */
   readonly absentParents: readonly BlobId[];
   /** Where damaged entries are now. */
   readonly quarantined: readonly string[];
@@ -52,7 +52,6 @@ export interface MendPlan {
   /** What the readable entries say, to compare. */
   readonly read: StoreState;
   readonly absentHead: BlobId | undefined;
-  readonly absentParents: readonly BlobId[];
   /** Names of damaged entries. */
   readonly damaged: readonly string[];
 }
@@ -81,7 +80,7 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
   if (!best.isProven && !isWitnessed)
     knowledge.push({ state: await withoutOpen(backend, found, others), isTrusted: false });
   const isKnown = reading.isStrict && reading.state.number >= head.journalNumber && !isOther(head, found);
-  const { state: wanted, absentParents } = await adopt(reading.state, {
+  const wanted = await adopt(reading.state, {
     backend,
     knowledge,
     scan: !isKnown || knowledge.some(({ isTrusted }) => isTrusted),
@@ -103,7 +102,6 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     wanted,
     read: (await readOn(backend, found, found.start)).state,
     absentHead: head.snapshot === null || wanted.refs.has(snapshotRef(head.snapshot)) ? undefined : head.snapshot,
-    absentParents,
     damaged: [...damaged].map(journalName).filter((name) => isThere(repository, name)),
   };
 }
@@ -161,7 +159,7 @@ function asBase(wanted: StoreState, number: number, isExact: boolean): StoreStat
 
 /** What is to be told of a plan. */
 export function describeMend(plan: MendPlan): JournalMend {
-  const { source, isExact, on, isBase, read, wanted, absentHead, absentParents, damaged } = plan;
+  const { source, isExact, on, isBase, read, wanted, absentHead, damaged } = plan;
   const back = [...wanted.refs.keys()].filter((name) => !read.refs.has(name));
   return {
     source,
@@ -171,7 +169,7 @@ export function describeMend(plan: MendPlan): JournalMend {
     snapshots: back.flatMap((name) => snapshotOfRef(name) ?? []),
     tags: back.filter((name) => snapshotOfRef(name) === undefined),
     absentHead,
-    absentParents,
+    absentParents: [],
     quarantined: isBase ? damaged : [],
     entry: undefined,
   };

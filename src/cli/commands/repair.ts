@@ -155,7 +155,7 @@ function sayJournal(face: Face, { journal, mend, dryRun }: RepairResult): boolea
   for (const id of mend.absentParents)
     if (id !== mend.absentHead)
       face.say(
-        `   snapshot ${shortId(id)}, the parent of another, is in no entry and no pack: it was pruned, or is lost`,
+        `   snapshot ${shortId(id)}, which came before others, is in no entry and no pack: it was pruned, or is lost`,
       );
   if (!mend.isExact)
     face.say(
