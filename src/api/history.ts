@@ -33,7 +33,7 @@ export interface LogSettings {
   readonly revision?: string | undefined;
   /** Those of every workspace that shares the store. */
   readonly all?: boolean | undefined;
-  /** Times as people write them, or dates. */
+  /** Times as people write them, or dates. A day or minute is in whole: `since` its start, `until` its end. */
   readonly since?: string | Date | undefined;
   readonly until?: string | Date | undefined;
   /** Only snapshots in which one of these changed: paths, folders or globs, relative to the workspace. */
@@ -50,8 +50,8 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
     });
   }
   const start = settings.revision === undefined ? undefined : await resolveRevision(repository, settings.revision);
-  const since = timeOf(workspace, settings.since);
-  const until = timeOf(workspace, settings.until);
+  const since = timeOf(workspace, settings.since, false);
+  const until = timeOf(workspace, settings.until, true);
   const paths = (settings.paths ?? []).map(normalPath);
   const countMax = settings.count ?? Number.POSITIVE_INFINITY;
   let found = 0;
@@ -290,6 +290,6 @@ async function resolveNamed(workspace: Workspace, revision: string, text: string
   }
 }
 
-function timeOf({ repository }: Workspace, time: string | Date | undefined): Date | undefined {
-  return typeof time === 'string' ? parseTime(time, { now: repository.environment.now() }) : time;
+function timeOf({ repository }: Workspace, time: string | Date | undefined, upTo: boolean): Date | undefined {
+  return typeof time === 'string' ? parseTime(time, { now: repository.environment.now(), upTo }) : time;
 }

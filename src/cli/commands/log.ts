@@ -40,7 +40,7 @@ export const logCommand: DefineCommand = (action) => {
     .option('--stat', 'with what changed in each')
     .option('--all', 'of all workspaces that share the store')
     .option('--since <time>', 'only those made at or after, e.g. "2 days ago"')
-    .option('--until <time>', 'only those made at or before')
+    .option('--until <time>', 'only those made at or before; a day or minute is in as a whole')
     .addHelpText(
       'after',
       '\nExamples:\n  snap log -n 10\n  snap log --since "last week" --stat\n  snap log v1.2.0 -- src/config.json',
