@@ -19,6 +19,7 @@ import { notePlace } from './place.ts';
 import { findWorkspace } from './repository.ts';
 import { announceHead } from './separate.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
+import { workspaceNameFor } from './workspace-name.ts';
 
 export interface InitOptions {
   /** Absolute path of the folder; created if missing. */
@@ -227,12 +228,11 @@ function writeIgnoreFile(environment: Environment, root: string): readonly strin
 }
 
 function configText(options: InitOptions, root: string, id: string): string {
-  const name = options.name ?? root.slice(root.lastIndexOf('/') + 1);
   return `# Settings of this workspace. \`snap config list --all\` shows every key there is.
 
 [workspace]
 id = "${id}"
-name = ${JSON.stringify(name.isWellFormed() ? name : 'workspace')}
+name = ${JSON.stringify(workspaceNameFor(root, options.name))}
 
 [store]
 path = ${JSON.stringify(options.store ?? '.snap/store')}

@@ -13,19 +13,22 @@ import type { Repository } from './repository.ts';
 import { editSetting } from './settings-text.ts';
 import { livingParent } from './snapshot-list.ts';
 import { lockWorkspace } from './workspace-lock.ts';
+import { nameBeside } from './workspace-name.ts';
 
 export interface Separated {
   readonly workspaceId: string;
+  readonly name: string;
   /** As before, or what is left of its line if that was pruned. */
   readonly head: BlobId | null;
 }
 
 /**
  * The store is told of its HEAD first, so that gc keeps it; then the id is written. Cut off in between, an id is left in
- * the journal that nobody has, and the copy is one as before. Throws `refused` if the store lies in the workspace,
+ * the journal that nobody has, and the copy is one as before. `given`: its name, by default that of its folder, or another
+ * where the first one has that. Throws `refused` if the store lies in the workspace,
  * `locked` after `waitMs`, `corrupt-data`.
  */
-export async function separate(repository: Repository, name: string | undefined, waitMs: number): Promise<Separated> {
+export async function separate(repository: Repository, given: string | undefined, waitMs: number): Promise<Separated> {
   const { environment, root, folder, backend, settings } = repository;
   if (!isStoreElsewhere(environment.disk, root, settings))
     throw new SnapError('refused', `the store of ${root} lies in it: no other workspace has it`, {
@@ -34,6 +37,7 @@ export async function separate(repository: Repository, name: string | undefined,
   const lock = await lockWorkspace(environment, folder, waitMs);
   try {
     const workspaceId = environment.uniqueName();
+    const name = given ?? nameBeside(root, repository.workspaceName);
     const { head, state } = await announceHead(environment, backend, workspaceId, async () => {
       await repository.refresh();
       const living = livingParent(repository, repository.head().snapshot) ?? null;
@@ -45,12 +49,12 @@ export async function separate(repository: Repository, name: string | undefined,
     describing('writing', path, () => {
       const before = readWhole(environment.disk, path)?.toString('utf8') ?? '';
       const withId = editSetting(before, 'workspace.id', workspaceId);
-      const text = name === undefined ? withId : editSetting(withId, 'workspace.name', name);
+      const text = editSetting(withId, 'workspace.name', name);
       const temporary = `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`;
       replaceFile(environment.disk, path, Buffer.from(text), temporary);
       notePlace(environment, root, backend.location, workspaceId);
     });
-    return { workspaceId, head };
+    return { workspaceId, name, head };
   } finally {
     lock.release();
   }

@@ -35,7 +35,9 @@ export const initCommand: DefineCommand = (action) =>
         if (options.separate === true) {
           const separated = await separateWorkspace(root, { name: options.name });
           face.data({ schema: 1, type: 'init', separate: true, ...separated });
-          face.say(`${face.safe(separated.root)} is a workspace of its own now`);
+          face.say(
+            `${face.safe(separated.root)} is a workspace of its own now, with the name ${face.safe(separated.name)}`,
+          );
           return;
         }
         const result = await initWorkspace(root, {

@@ -65,16 +65,21 @@ export const logCommand: DefineCommand = (action) => {
             else if (waiting.push(logged) >= LAID_OUT) layout = await showAll(face, workspace, waiting, options, paths);
           }
           if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
-          if (waiting.length === 0)
-            face.note(
-              paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0
-                ? ' no snapshot fits'
-                : ' no snapshots yet (snap commit -m "first" makes one)',
-            );
+          if (waiting.length === 0) face.note(await whyNone(face, workspace, options, paths));
         }),
       ),
     );
 };
+
+async function whyNone(face: Face, workspace: Workspace, options: Options, paths: readonly string[]): Promise<string> {
+  if (paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0)
+    return ' no snapshot fits';
+  const { livingHead, show: showSnapshot } = await import('../../api/history.ts');
+  const head = livingHead(workspace);
+  if (head === undefined) return ' no snapshots yet (snap commit -m "first" makes one)';
+  const { snapshot } = await showSnapshot(workspace, head);
+  return ` this workspace has made no snapshot yet; HEAD is at ${shortId(head)} of workspace ${face.safe(snapshot.workspace.name)} (snap log HEAD and snap log --all show it)`;
+}
 
 async function showAll(
   face: Face,
