@@ -41,7 +41,7 @@ export interface LogSettings {
   readonly count?: number | undefined;
 }
 
-/** Snapshots, newest first. Throws `not-found`, `ambiguous`, `usage`. */
+/** Snapshots, newest first; after them `corrupt-data` for those that cannot be read. Throws `not-found`, `ambiguous`, `usage`. */
 export async function* log(workspace: Workspace, settings: LogSettings = {}): AsyncGenerator<LoggedSnapshot> {
   const { repository } = workspace;
   if (settings.revision !== undefined && settings.all === true) {
@@ -67,8 +67,9 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
     found++;
     yield logged;
   }
+  if (found > 0 || paths.length === 0 || countMax === 0 || since !== undefined || until !== undefined) return;
   const head = start ?? livingHead(workspace);
-  if (found > 0 || countMax === 0 || since !== undefined || until !== undefined || head === undefined) return;
+  if (head === undefined) return;
   const { tree } = await repository.trees.snapshot(head);
   for (const path of paths) {
     if (repository.environment.disk.lstat(`${repository.root}/${path}`) !== undefined) continue;

@@ -60,11 +60,16 @@ export const logCommand: DefineCommand = (action) => {
           });
           const waiting: LoggedSnapshot[] = [];
           let layout: LogLayout | undefined;
-          for await (const logged of snapshots) {
-            if (layout !== undefined) await show(face, workspace, logged, layout, options, paths);
-            else if (waiting.push(logged) >= LAID_OUT) layout = await showAll(face, workspace, waiting, options, paths);
+          try {
+            for await (const logged of snapshots) {
+              if (layout !== undefined) await show(face, workspace, logged, layout, options, paths);
+              else if (waiting.push(logged) >= LAID_OUT)
+                layout = await showAll(face, workspace, waiting, options, paths);
+            }
+          } finally {
+            // Of a damaged store what can be read comes before the error.
+            if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
           }
-          if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
           if (waiting.length === 0) face.note(await whyNone(face, workspace, options, paths));
         }),
       ),
@@ -74,6 +79,7 @@ export const logCommand: DefineCommand = (action) => {
 async function whyNone(face: Face, workspace: Workspace, options: Options, paths: readonly string[]): Promise<string> {
   if (paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0)
     return ' no snapshot fits';
+  if (workspace.repository.damage !== undefined) return ' no snapshot that can be read is known';
   const { livingHead, show: showSnapshot } = await import('../../api/history.ts');
   const head = livingHead(workspace);
   if (head === undefined) return ' no snapshots yet (snap commit -m "first" makes one)';
