@@ -43,6 +43,10 @@ test('init without its store, or with another one, is refused and changes nothin
   lose();
   const { id } = JSON.parse(readFileSync(join(store, 'config.json'), 'utf8'));
   const before = readdirSync(join(root, '.snap'));
+  mkdirSync(join(root, 'sub'));
+  const status = snap(['status'], { cwd: join(root, 'sub') });
+  expect(status.code).toBe(10);
+  expect(status.stderr).toContain(`snap init ${root}`);
   const bare = snap(['init'], { cwd: root });
   expect(bare.code).toBe(1);
   expect(bare.stderr).toContain(`the store ${store} (id ${id})`);
