@@ -52,13 +52,14 @@ export async function requireItsStore(former: FormerWorkspace, backend: Backend 
   throw new SnapError(
     'refused',
     backend === undefined
-      ? `${shown} is of a workspace of ${itsStore}, and has lost its config.toml`
+      ? `${shown} belongs to a workspace of ${itsStore}, and has lost its config.toml`
       : `${backend.location} is not ${itsStore}, of which ${shown} was a workspace`,
     {
       hint:
-        `\`snap init --store ${place?.store === undefined ? '<path>' : shellWord(place.store)}\` makes it that workspace ` +
-        `again; <path> is where that store is now (its config.json has the id). For a new workspace without this ` +
-        `history move ${shown} away first.`,
+        (place?.store === undefined
+          ? '`snap init --store <path>`, with the path where that store is (its config.json has the id), makes it that workspace again.'
+          : `\`snap init --store ${shellWord(place.store)}\` makes it that workspace again; give another path if that store was moved.`) +
+        ` For a new workspace without this history move ${shown} away first.`,
       context: { storeId, store: place?.store },
     },
   );
