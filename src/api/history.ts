@@ -33,7 +33,7 @@ export interface LogSettings {
   readonly revision?: string | undefined;
   /** Those of every workspace that shares the store. */
   readonly all?: boolean | undefined;
-  /** Times as people write them, or dates. */
+  /** Times as people write them, or dates. A day or minute is in whole: `since` its start, `until` its end. */
   readonly since?: string | Date | undefined;
   readonly until?: string | Date | undefined;
   /** Only snapshots in which one of these changed: paths, folders or globs, relative to the workspace. */
@@ -41,7 +41,7 @@ export interface LogSettings {
   readonly count?: number | undefined;
 }
 
-/** Snapshots, newest first. Throws `not-found`, `ambiguous`, `usage`. */
+/** Snapshots, newest first; after them `corrupt-data` for those that cannot be read. Throws `not-found`, `ambiguous`, `usage`. */
 export async function* log(workspace: Workspace, settings: LogSettings = {}): AsyncGenerator<LoggedSnapshot> {
   const { repository } = workspace;
   if (settings.revision !== undefined && settings.all === true) {
@@ -50,8 +50,8 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
     });
   }
   const start = settings.revision === undefined ? undefined : await resolveRevision(repository, settings.revision);
-  const since = timeOf(workspace, settings.since);
-  const until = timeOf(workspace, settings.until);
+  const since = timeOf(workspace, settings.since, false);
+  const until = timeOf(workspace, settings.until, true);
   const paths = (settings.paths ?? []).map(normalPath);
   const countMax = settings.count ?? Number.POSITIVE_INFINITY;
   let found = 0;
@@ -67,8 +67,9 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
     found++;
     yield logged;
   }
+  if (found > 0 || paths.length === 0 || countMax === 0 || since !== undefined || until !== undefined) return;
   const head = start ?? livingHead(workspace);
-  if (found > 0 || countMax === 0 || since !== undefined || until !== undefined || head === undefined) return;
+  if (head === undefined) return;
   const { tree } = await repository.trees.snapshot(head);
   for (const path of paths) {
     if (repository.environment.disk.lstat(`${repository.root}/${path}`) !== undefined) continue;
@@ -290,6 +291,6 @@ async function resolveNamed(workspace: Workspace, revision: string, text: string
   }
 }
 
-function timeOf({ repository }: Workspace, time: string | Date | undefined): Date | undefined {
-  return typeof time === 'string' ? parseTime(time, { now: repository.environment.now() }) : time;
+function timeOf({ repository }: Workspace, time: string | Date | undefined, upTo: boolean): Date | undefined {
+  return typeof time === 'string' ? parseTime(time, { now: repository.environment.now(), upTo }) : time;
 }

@@ -1,6 +1,6 @@
 /**
- * Points in time as people write and read them. Without a zone a time is local; a day without a time means its
- * first moment. "2 days ago" counts calendar days, so it keeps the time of day when the clocks change; hours,
+ * Points in time as people write and read them. Without a zone a time is local. A day, a minute or a second
+ * is a stretch of time: its first moment is meant, or, where all up to it is asked for, its last. "2 days ago" counts calendar days, so it keeps the time of day when the clocks change; hours,
  * minutes and seconds are exact. What cannot be read is `usage`. The present comes in as an argument.
  */
 import { SnapError } from '../errors.ts';
@@ -20,14 +20,23 @@ interface Clock {
   readonly milliseconds: number;
 }
 
+/** What holds for the parts of a clock that are left out. */
+const FIRST: Clock = { hours: 0, minutes: 0, seconds: 0, milliseconds: 0 };
+const LAST: Clock = { hours: 23, minutes: 59, seconds: 59, milliseconds: 999 };
+
 /**
  * The time that `expression` names: "2026-11-20", "2026-11-20 14:00", "2026-11-20T14:00:05Z", "now", "today",
  * "yesterday 18:40", "2 days ago", "3h ago", "last week". A local time that the clocks skip is read as the same time
- * after the jump; one that comes twice is the first. Throws `usage`.
+ * after the jump; one that comes twice is the first. With `upTo` the last millisecond of the day, minute or second that
+ * is named, else the first. Throws `usage`.
  */
-export function parseTime(expression: string, options: { readonly now: Date }): Date {
+export function parseTime(
+  expression: string,
+  options: { readonly now: Date; readonly upTo?: boolean | undefined },
+): Date {
   const text = expression.trim();
-  const time = isoTime(text) ?? dayWord(text, options.now) ?? relativeTime(text, options.now);
+  const missing = options.upTo === true ? LAST : FIRST;
+  const time = isoTime(text, missing) ?? dayWord(text, options.now, missing) ?? relativeTime(text, options.now);
   if (time === undefined || Number.isNaN(time.getTime())) throw badTime(expression);
   return time;
 }
@@ -54,11 +63,11 @@ export function formatAge(ms: number): string {
   return plural(days / 365.2425, 'year');
 }
 
-function isoTime(text: string): Date | undefined {
+function isoTime(text: string, missing: Clock): Date | undefined {
   const match = ISO.exec(text);
   if (match === null) return undefined;
   const [year, month, day] = [Number(match[1]), Number(match[2]) - 1, Number(match[3])];
-  const clock = clockOf(match.slice(4, 8));
+  const clock = clockOf(match.slice(4, 8), missing);
   const utc = new Date(Date.UTC(year, month, day));
   if (clock === undefined || utc.getUTCMonth() !== month || utc.getUTCDate() !== day) return undefined;
   const zone = match[8];
@@ -69,10 +78,10 @@ function isoTime(text: string): Date | undefined {
   return utc;
 }
 
-function dayWord(text: string, now: Date): Date | undefined {
+function dayWord(text: string, now: Date, missing: Clock): Date | undefined {
   const match = DAY_WORD.exec(text);
   if (match === null) return undefined;
-  const clock = clockOf(match.slice(2, 6));
+  const clock = clockOf(match.slice(2, 6), missing);
   if (clock === undefined) return undefined;
   return atClock(startOfDay(now, match[1]?.toLowerCase() === 'yesterday' ? -1 : 0), clock);
 }
@@ -104,10 +113,14 @@ function localBefore(now: Date, span: DurationParts): Date {
 }
 
 /** The clock of the matched hours, minutes, seconds and fraction; undefined if there is no such time of day. */
-function clockOf(fields: readonly (string | undefined)[]): Clock | undefined {
-  const [hours = 0, minutes = 0, seconds = 0] = fields.slice(0, 3).map((field) => Number(field ?? 0));
-  if (hours > 23 || minutes > 59 || seconds > 59) return undefined;
-  return { hours, minutes, seconds, milliseconds: Number((fields[3] ?? '').padEnd(3, '0').slice(0, 3)) };
+function clockOf([h, m, s, fraction]: readonly (string | undefined)[], missing: Clock): Clock | undefined {
+  const clock = {
+    hours: h === undefined ? missing.hours : Number(h),
+    minutes: m === undefined ? missing.minutes : Number(m),
+    seconds: s === undefined ? missing.seconds : Number(s),
+    milliseconds: fraction === undefined ? missing.milliseconds : Number(fraction.padEnd(3, '0').slice(0, 3)),
+  };
+  return clock.hours > 23 || clock.minutes > 59 || clock.seconds > 59 ? undefined : clock;
 }
 
 function zoneMinutes(zone: string): number | undefined {

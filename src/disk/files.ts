@@ -3,8 +3,8 @@
  * else did. A failed sync or close is never tried again on the same descriptor: the kernel may have dropped the dirty
  * pages (the "fsyncgate" of 2018); the temporary file is thrown away instead.
  */
-import { errnoOf, SnapError } from '../errors.ts';
-import type { Disk } from './disk.ts';
+import { errnoOf, hasCode, SnapError } from '../errors.ts';
+import type { Disk, FileStat } from './disk.ts';
 import { OPEN } from './disk.ts';
 
 /**
@@ -32,8 +32,26 @@ export function openForReading(disk: Disk, path: string): number | undefined {
   return fd;
 }
 
-/** The error `corrupt-data` for something else, `what`, in the place of a file or folder of our own. */
-export function notOurs(path: string, what: string): SnapError {
+/**
+ * The stat of a file of our own at `path`, also where a link there leads to it, as reading finds it; undefined if there is
+ * none. Throws the system's errors.
+ */
+export function statOfFile(disk: Disk, path: string): FileStat | undefined {
+  const stat = disk.lstat(path);
+  if (stat?.isSymbolicLink() !== true) return stat?.isFile() === true ? stat : undefined;
+  let fd: number | undefined;
+  try {
+    fd = openForReading(disk, path);
+    return fd === undefined ? undefined : disk.stat(fd);
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data') && errnoOf(error) !== 'ELOOP') throw error;
+    return undefined;
+  } finally {
+    if (fd !== undefined) disk.close(fd);
+  }
+}
+
+function notOurs(path: string, what: string): SnapError {
   return new SnapError('corrupt-data', `${path} is ${what}`, {
     hint: 'Something was put in the place of what snap keeps there. Move it away; `snap verify` shows what is missing then.',
     context: { path },

@@ -2,11 +2,20 @@
  * The history of snapshots, newest first: those of this workspace, of all workspaces of the store, or one and its
  * ancestors; for paths, only those in which one of them changed against the living parent.
  */
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import type { Repository } from '../repo/repository.ts';
-import type { ListedSnapshot } from '../repo/snapshot-list.ts';
-import { listSnapshots, livingParent, snapshotIds, tagsById } from '../repo/snapshot-list.ts';
+import type { ListedSnapshot, UnreadableSnapshot } from '../repo/snapshot-list.ts';
+import {
+  cannotRead,
+  listReadable,
+  livingParent,
+  snapshotIds,
+  snapshotIfThere,
+  tagsById,
+} from '../repo/snapshot-list.ts';
+import type { Selection } from '../scan/selection.ts';
 import { everything } from '../scan/selection.ts';
 import { changesBetween } from './changes.ts';
 import { pathFilter } from './path-filter.ts';
@@ -29,34 +38,54 @@ export interface LoggedSnapshot extends ListedSnapshot {
   readonly parent: BlobId | undefined;
 }
 
+/**
+ * Newest first. What cannot be read does not keep the others back: after all others `corrupt-data` names those of which
+ * it cannot be known whether they belong here. Throws `interrupted`.
+ */
 export async function* logSnapshots(repository: Repository, options: LogOptions): AsyncGenerator<LoggedSnapshot> {
   const alive = new Set(snapshotIds(repository));
   const selection = pathFilter(options.paths);
   let left = options.countMax;
   if (left <= 0) return;
+  const unreadable: UnreadableSnapshot[] = [];
   for await (const listed of options.start === undefined
-    ? listSnapshotsOf(repository, options.all)
-    : ancestors(repository, options.start, alive)) {
+    ? listSnapshotsOf(repository, options.all, unreadable)
+    : ancestors(repository, options.start, alive, unreadable)) {
     options.signal?.throwIfAborted();
     const time = Date.parse(listed.snapshot.time);
     if (options.until !== undefined && time > options.until.getTime()) continue;
     if (options.since !== undefined && time < options.since.getTime()) continue;
     const parent = livingParent(repository, listed.snapshot.parent, alive);
-    if (selection !== everything) {
-      const before = parent === undefined ? undefined : (await repository.trees.snapshot(parent)).tree;
-      const changes = changesBetween(sideOf(repository, before), sideOf(repository, listed.snapshot.tree), {
-        selection,
-        renames: false,
-        metadata: false,
-        foldFolders: false,
-      });
-      const first = await changes.next();
-      await changes.return(undefined);
-      if (first.done === true) continue;
+    try {
+      if (selection !== everything && !(await changes(repository, parent, listed.snapshot, selection))) continue;
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      unreadable.push({ id: listed.id, error });
+      continue;
     }
     yield { ...listed, parent };
-    if (--left <= 0) return;
+    if (--left <= 0) break;
   }
+  if (unreadable.length > 0) throw cannotRead(unreadable);
+}
+
+/** True if a snapshot differs from its living parent in what is selected. */
+async function changes(
+  repository: Repository,
+  parent: BlobId | undefined,
+  snapshot: Snapshot,
+  selection: Selection,
+): Promise<boolean> {
+  const before = parent === undefined ? undefined : await snapshotIfThere(repository, parent);
+  const found = changesBetween(sideOf(repository, before?.tree), sideOf(repository, snapshot.tree), {
+    selection,
+    renames: false,
+    metadata: false,
+    foldFolders: false,
+  });
+  const first = await found.next();
+  await found.return(undefined);
+  return first.done !== true;
 }
 
 /** A tree of the store as one side of a comparison. */
@@ -74,18 +103,33 @@ export function listedSnapshot(
   return { id, snapshot, tags: tags.get(id) ?? [], isHead: repository.head().snapshot === id };
 }
 
-async function* listSnapshotsOf(repository: Repository, all: boolean): AsyncGenerator<ListedSnapshot> {
-  yield* await listSnapshots(repository, all);
+async function* listSnapshotsOf(
+  repository: Repository,
+  all: boolean,
+  unreadable: UnreadableSnapshot[],
+): AsyncGenerator<ListedSnapshot> {
+  const found = await listReadable(repository, all);
+  unreadable.push(...found.unreadable);
+  yield* found.listed;
 }
 
+/** Of one that cannot be read its parent is not known either: it is the last. */
 async function* ancestors(
   repository: Repository,
   start: BlobId,
   alive: ReadonlySet<BlobId>,
+  unreadable: UnreadableSnapshot[],
 ): AsyncGenerator<ListedSnapshot> {
   const tags = tagsById(repository);
   for (let id: BlobId | undefined = start; id !== undefined; ) {
-    const snapshot: Snapshot = await repository.trees.snapshot(id);
+    let snapshot: Snapshot | undefined;
+    try {
+      snapshot = await snapshotIfThere(repository, id);
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      unreadable.push({ id, error });
+    }
+    if (snapshot === undefined) return;
     yield listedSnapshot(repository, id, snapshot, tags);
     id = livingParent(repository, snapshot.parent, alive);
   }

@@ -19,6 +19,8 @@ export interface Salvage {
   readonly headers: ReadonlyMap<number, Buffer>;
   /** Ids, as they are now, of blobs that the footer lists under another one: nobody needs these bytes. */
   readonly spoilt: ReadonlySet<BlobId>;
+  /** Ids that a whole footer lists, and that the bytes still have. Others are right only if something else names them. */
+  readonly listed: ReadonlySet<BlobId>;
 }
 
 /** Footers are looked for behind this many marks; content of users may hold some. */
@@ -29,14 +31,15 @@ export async function salvagePack(zstd: Zstd, id: PackId, bytes: Buffer): Promis
   const blocks: FooterBlock[] = [];
   const headers = new Map<number, Buffer>();
   const spoilt = new Set<BlobId>();
-  for (const listed of findFooter(id, bytes)?.blocks ?? []) {
-    const blobs = openListed(zstd, listed, bytes);
-    if (blobs === undefined || !blobs.some((blob, i) => blob.id === listed.blobs[i]?.id)) continue;
-    for (const [i, blob] of blobs.entries()) if (blob.id !== listed.blobs[i]?.id) spoilt.add(blob.id);
-    const header = encodeBlockHeader(listed);
-    if (!header.equals(bytes.subarray(listed.offset, listed.offset + BLOCK_HEADER_BYTES)))
-      headers.set(listed.offset, header);
-    blocks.push({ ...listed, blobs });
+  const listed = new Set<BlobId>();
+  for (const block of findFooter(id, bytes)?.blocks ?? []) {
+    const blobs = openListed(zstd, block, bytes);
+    if (blobs === undefined || !blobs.some((blob, i) => blob.id === block.blobs[i]?.id)) continue;
+    for (const [i, blob] of blobs.entries()) (blob.id === block.blobs[i]?.id ? listed : spoilt).add(blob.id);
+    const header = encodeBlockHeader(block);
+    if (!header.equals(bytes.subarray(block.offset, block.offset + BLOCK_HEADER_BYTES)))
+      headers.set(block.offset, header);
+    blocks.push({ ...block, blobs });
   }
   const covered = blocks.map(({ offset, storedLength }) => ({ from: offset, to: endOf(offset, storedLength) }));
   const read = async (offset: number, length: number): Promise<Buffer> => bytes.subarray(offset, offset + length);
@@ -45,7 +48,7 @@ export async function salvagePack(zstd: Zstd, id: PackId, bytes: Buffer): Promis
     if (covered.some(({ from, to }) => offset < to && from < endOf(offset, header.storedLength))) continue;
     blocks.push({ ...header, offset, blobs: parts.map(({ blob }) => blob) });
   }
-  return { blocks: blocks.sort((a, b) => a.offset - b.offset), headers, spoilt };
+  return { blocks: blocks.sort((a, b) => a.offset - b.offset), headers, spoilt, listed };
 }
 
 function endOf(offset: number, storedLength: number): number {

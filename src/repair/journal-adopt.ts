@@ -21,7 +21,11 @@ import { PACKS, packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
+import type { TreeReader } from '../repo/tree-reader.ts';
+import { treeReader } from '../repo/tree-reader.ts';
 import type { Backend } from '../storage/backend.ts';
+import type { Source } from './source.ts';
+import { openSource, TableReader, withSources } from './source.ts';
 
 export interface Knowledge {
   readonly state: StoreState;
@@ -50,18 +54,30 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
   for (const { state, isTrusted } of knowledge)
     for (const pack of state.packs.values())
       if (isTrusted && !swept.has(pack.id) && !packs.has(pack.id)) packs.set(pack.id, pack);
-  const whole = options.scan || knowledge.some(({ isTrusted }) => !isTrusted) ? await unnamedPacks(options, packs) : [];
-  const named = new Set(knowledge.flatMap(({ state }) => [...state.packs.keys()]));
-  for (const pack of whole) if (options.scan || named.has(pack.id)) packs.set(pack.id, pack);
+  const known = new Map(knowledge.flatMap(({ state }) => [...state.packs]));
+  const sources: Source[] = [];
+  if (options.scan || knowledge.some(({ isTrusted }) => !isTrusted))
+    for await (const { pack, source } of unnamedPacks(options, packs)) {
+      if (!options.scan && (source !== undefined || !known.has(pack.id))) continue;
+      packs.set(pack.id, source === undefined ? pack : (known.get(pack.id) ?? pack));
+      if (source !== undefined) sources.push(source);
+    }
   if (options.scan) await correctSizes(backend, packs);
-  const table = await readPackTable(backend, { ...to, packs }, () => undefined);
-  const isWhole = (id: BlobId): Promise<boolean> => isWholeSnapshot(options, table, id);
+  const table = await tableWith(backend, { ...to, packs }, sources);
+  const view = withSources(backend, sources);
+  const isWhole = (id: BlobId): Promise<boolean> => isWholeSnapshot({ ...options, backend: view }, table, id);
 
   const found: [RefName, BlobId, boolean][] = [];
   for (const { state, isTrusted } of knowledge)
     for (const [name, id] of state.refs) found.push([name, id, isTrusted && !removed.has(name)]);
-  // Also in packs that are named: gc may have copied it there.
-  if (options.scan) for (const id of snapshotsIn(table)) found.push([snapshotRef(id), id, false]);
+  // Also in packs that are named: gc may have copied it there. In those that only a lost entry named it may be damaged.
+  const unsure = new Set<BlobId>();
+  if (options.scan)
+    for (const { id, pack } of snapshotsIn(table)) {
+      if (sources.some((source) => source.id === pack && !source.listed.has(id))) unsure.add(id);
+      else found.push([snapshotRef(id), id, !to.packs.has(pack) && !removed.has(snapshotRef(id))]);
+    }
+  if (head !== null && unsure.has(head)) found.push([snapshotRef(head), head, true]);
   if (head !== null && !refs.has(snapshotRef(head)) && (await isWhole(head))) refs.set(snapshotRef(head), head);
   for (const [name, id, isSure] of found) {
     // An altered entry may give a snapshot another name. One that was pruned may have come back by what is lost.
@@ -79,7 +95,43 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
     if (await isWhole(id)) refs.set(snapshotRef(id), id);
     else refs.delete(name);
   }
+  const isLost = (id: BlobId): boolean => unsure.has(id) && !removed.has(snapshotRef(id));
+  if (unsure.size > 0) {
+    const trees = treeReader(new TableReader(view, table));
+    for (const id of (await parentsOf({ refs, grafts }, trees, isLost)).back) refs.set(snapshotRef(id), id);
+  }
   return { ...to, packs, refs, grafts };
+}
+
+/** Nearest ancestors, by parents and grafts, that no ref names: `back` those that are there all the same. */
+export async function parentsOf(
+  { refs, grafts }: Pick<StoreState, 'refs' | 'grafts'>,
+  trees: TreeReader,
+  isThere: (id: BlobId) => boolean,
+): Promise<{ readonly back: readonly BlobId[]; readonly absent: readonly BlobId[] }> {
+  const back = new Set<BlobId>();
+  const absent = new Set<BlobId>();
+  const open = [...refs].flatMap(([name, id]) => (snapshotOfRef(name) === undefined ? [] : [id]));
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    try {
+      let { parent } = await trees.snapshot(id);
+      const passed = new Set<BlobId>();
+      for (let next = parent; next !== null && !passed.has(next); next = grafts.get(next) ?? null) {
+        parent = next;
+        passed.add(next);
+      }
+      if (parent === null || back.has(parent) || refs.has(snapshotRef(parent))) continue;
+      if (!isThere(parent)) absent.add(parent);
+      else {
+        back.add(parent);
+        open.push(parent);
+      }
+    } catch (error) {
+      // It is lost itself, and that is told of it.
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
+    }
+  }
+  return { back: [...back], absent: [...absent] };
 }
 
 /** What an altered entry says of a pack keeps nobody from reading one that is whole. */
@@ -94,23 +146,47 @@ async function correctSizes(backend: Backend, packs: Map<PackId, PackRecord>): P
   }
 }
 
-/** Packs that `named` does not have and of which every byte is right. */
-async function unnamedPacks(
+/** The table of the packs of `state`, of the sources what can be read; a pack without its footer becomes a source. */
+async function tableWith(backend: Backend, state: StoreState, sources: Source[]): Promise<PackTable> {
+  const damaged = new Set(sources.map(({ id }) => id));
+  const packs = new Map([...state.packs].filter(([id]) => !damaged.has(id)));
+  const cut: PackId[] = [];
+  const table = await readPackTable(backend, { ...state, packs }, (id) => cut.push(id));
+  for (const id of cut) {
+    const source = await openSource(backend, await loadZstd(), id, packName(id));
+    if (source !== undefined) sources.push(source);
+  }
+  for (const { id, size, blocks } of sources) table.addPack(id, size, { blocks });
+  return table;
+}
+
+/** Packs that `named` does not have. `source`: what can be read of one of which not every byte is right. */
+async function* unnamedPacks(
   { backend, swept, signal }: AdoptOptions,
   named: ReadonlyMap<PackId, PackRecord>,
-): Promise<PackRecord[]> {
+): AsyncGenerator<{ readonly pack: PackRecord; readonly source: Source | undefined }> {
   const zstd = await loadZstd();
-  const packs: PackRecord[] = [];
-  for await (const { name } of backend.list(PACKS)) {
+  const names: string[] = [];
+  for await (const { name } of backend.list(PACKS)) names.push(name);
+  for (const name of names) {
     const digits = /^packs\/[0-9a-f]{2}\/([0-9a-f]{32})\.pack$/.exec(name)?.[1];
     if (digits === undefined) continue;
     const id = parsePackId(digits, 'pack name');
     if (named.has(id) || swept.has(id)) continue;
     signal?.throwIfAborted();
     const pack = await wholePack(backend, zstd, id, name);
-    if (pack !== undefined) packs.push(pack);
+    if (pack !== undefined) yield { pack, source: undefined };
+    else {
+      const source = await openSource(backend, zstd, id, name);
+      if (source !== undefined) yield { pack: recordOf(source), source };
+    }
   }
-  return packs;
+}
+
+/** What is said of a damaged pack that nobody knows anything of: by its bytes as they are, it is damaged. */
+function recordOf({ id, size, blocks }: Source): PackRecord {
+  const blobs = blocks.reduce((sum, block) => sum + block.blobs.length, 0);
+  return { id, size, sha256: createHash('sha256').update(id).digest('hex'), blobs };
 }
 
 async function wholePack(backend: Backend, zstd: Zstd, id: PackId, name: string): Promise<PackRecord | undefined> {
@@ -137,9 +213,10 @@ async function wholePack(backend: Backend, zstd: Zstd, id: PackId, name: string)
   }
 }
 
-function* snapshotsIn(table: PackTable): Generator<BlobId> {
-  for (let number = 0; number < table.size; number++)
-    if (table.kindOf(number) === BLOB_KIND.snapshot) yield table.idOf(number);
+function* snapshotsIn(table: PackTable): Generator<{ readonly id: BlobId; readonly pack: PackId }> {
+  for (const { id: pack, first, count } of table.packs)
+    for (let number = first; number < first + count; number++)
+      if (table.kindOf(number) === BLOB_KIND.snapshot) yield { id: table.idOf(number), pack };
 }
 
 /** Every tree and list of it can be read, every chunk is in a pack. */

@@ -33,6 +33,10 @@ export interface JournalMend {
   readonly packs: readonly PackId[];
   readonly snapshots: readonly BlobId[];
   readonly tags: readonly RefName[];
+  /** The snapshot that HEAD was at, if no entry and no pack has it. */
+  readonly absentHead: BlobId | undefined;
+  /** Nearest ancestors of snapshots that no ref names: they were pruned, or are lost. */
+  readonly absentParents: readonly BlobId[];
   /** Where damaged entries are now. */
   readonly quarantined: readonly string[];
   readonly entry: number | undefined;
@@ -47,6 +51,7 @@ export interface MendPlan {
   readonly wanted: StoreState;
   /** What the readable entries say, to compare. */
   readonly read: StoreState;
+  readonly absentHead: BlobId | undefined;
   /** Names of damaged entries. */
   readonly damaged: readonly string[];
 }
@@ -96,6 +101,7 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     isBase: sound === undefined,
     wanted,
     read: (await readOn(backend, found, found.start)).state,
+    absentHead: head.snapshot === null || wanted.refs.has(snapshotRef(head.snapshot)) ? undefined : head.snapshot,
     damaged: [...damaged].map(journalName).filter((name) => isThere(repository, name)),
   };
 }
@@ -152,7 +158,8 @@ function asBase(wanted: StoreState, number: number, isExact: boolean): StoreStat
 }
 
 /** What is to be told of a plan. */
-export function describeMend({ source, isExact, on, isBase, read, wanted, damaged }: MendPlan): JournalMend {
+export function describeMend(plan: MendPlan): JournalMend {
+  const { source, isExact, on, isBase, read, wanted, absentHead, damaged } = plan;
   const back = [...wanted.refs.keys()].filter((name) => !read.refs.has(name));
   return {
     source,
@@ -161,6 +168,8 @@ export function describeMend({ source, isExact, on, isBase, read, wanted, damage
     packs: [...wanted.packs.keys()].filter((id) => !read.packs.has(id)),
     snapshots: back.flatMap((name) => snapshotOfRef(name) ?? []),
     tags: back.filter((name) => snapshotOfRef(name) === undefined),
+    absentHead,
+    absentParents: [],
     quarantined: isBase ? damaged : [],
     entry: undefined,
   };

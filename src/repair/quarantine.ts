@@ -18,7 +18,8 @@ export function quarantine(
   const { disk } = environment;
   return describing('quarantining', path, () => {
     const stat = disk.lstat(path);
-    if (stat === undefined) return undefined;
+    // What is a folder is no object of ours, and has no second name.
+    if (stat === undefined || stat.isDirectory()) return undefined;
     const base = name.slice(name.lastIndexOf('/') + 1);
     for (const second of [`${QUARANTINE}/${base}`, `${QUARANTINE}/${environment.uniqueName()}-${base}`]) {
       const to = backend.changeablePath(second) ?? path;

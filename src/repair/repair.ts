@@ -24,6 +24,7 @@ import { analyse } from './analysis.ts';
 import { checkpointsToWrite, mendIndex, writeCheckpoints } from './derived.ts';
 import type { Dropped } from './drop-damaged.ts';
 import { planDrop } from './drop-damaged.ts';
+import { parentsOf } from './journal-adopt.ts';
 import type { JournalMend } from './mend-journal.ts';
 import { describeMend, mendJournal, planMend, replacedEntries, takeAway } from './mend-journal.ts';
 import type { OperationsMend } from './mend-operations.ts';
@@ -138,16 +139,12 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
     });
     const { bad, lost } = analysis;
     const reader = new TableReader(analysis.view, analysis.table);
+    const trees = treeReader(reader);
+    const { absent } = mend === undefined || mend.isExact ? { absent: [] } : await parentsOf(state, trees, () => false);
     const hits =
       lost.size === 0
         ? undefined
-        : await findHits(
-            { blobs: reader, trees: treeReader(reader) },
-            lost,
-            new Set(),
-            newestFirst(state),
-            options.signal,
-          );
+        : await findHits({ blobs: reader, trees }, lost, new Set(), newestFirst(state), options.signal);
     const drop =
       options.dropDamaged && hits !== undefined ? await planDrop(state, hits.snapshots, lost, reader) : undefined;
     const lostBlobs = drop === undefined ? lost.size : 0;
@@ -159,7 +156,7 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
         : await readPackTable(repository.backend, repository.state(), () => undefined);
     return {
       journal,
-      mend,
+      mend: mend === undefined ? undefined : { ...mend, absentParents: absent },
       packs: describePacks(analysis, new Set(leaving), published?.quarantined),
       recovered: analysis.recovered.slice(0, RECOVERED_LISTED_MAX),
       recoveredCount: analysis.recovered.length,
@@ -171,7 +168,9 @@ async function attemptRepair(repository: Repository, workers: Workers, options: 
       indexBlobs: await mendIndex(repository, repository.state(), table, !dryRun),
       newPacks: published?.newPacks ?? 0,
       entry: published?.entry ?? mend?.entry,
-      remains: dryRun ? journal.length > 0 || isDamaged(analysis, checkpoints) : lostBlobs > 0,
+      remains: dryRun
+        ? journal.length > 0 || isDamaged(analysis, checkpoints)
+        : lostBlobs > 0 || mend?.absentHead !== undefined,
     };
   } catch (error) {
     await output.writer.abandon();

@@ -25,6 +25,7 @@ export interface Source {
   readonly blocks: readonly FooterBlock[];
   readonly headers: ReadonlyMap<number, Buffer>;
   readonly spoilt: ReadonlySet<BlobId>;
+  readonly listed: ReadonlySet<BlobId>;
   /** A stored object, or bytes in memory. */
   readonly from: { readonly name: string } | { readonly bytes: Buffer };
 }
@@ -63,7 +64,8 @@ export function memorySource(zstd: Zstd, id: PackId, parts: readonly BlobBytes[]
     if (groupBytes >= BLOCK_RAW_BYTES_TARGET) seal();
   }
   seal();
-  return { id, size: offset, blocks, headers: new Map(), spoilt: new Set(), from: { bytes: Buffer.concat(pieces) } };
+  const none = { headers: new Map(), spoilt: new Set<BlobId>(), listed: new Set<BlobId>() };
+  return { id, size: offset, blocks, ...none, from: { bytes: Buffer.concat(pieces) } };
 }
 
 /** The store with the sources in the places of their packs. For reading only. */

@@ -4,16 +4,22 @@
 import { defaultChunkParams } from '../chunk/chunk-params.ts';
 import { createOnce, ensureFolder, folderOf } from '../disk/files.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { snapshotRef } from '../object/ref-name.ts';
 import { EMPTY_STATE } from '../object/store-state.ts';
+import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
-import { appendEntry, readEntryIfWhole } from './journal.ts';
+import type { FormerWorkspace } from './former-workspace.ts';
+import { formerId, lastUser, readFormer, requireItsStore } from './former-workspace.ts';
+import { appendEntry } from './journal.ts';
 import { readState } from './journal-base.ts';
 import { IGNORE_FILE, isWithin, STORE_CONFIG, storeInside, WORKSPACE } from './layout.ts';
 import { ownedEnvironment } from './owned-environment.ts';
 import { notePlace } from './place.ts';
 import { findWorkspace } from './repository.ts';
+import { announceHead } from './separate.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
+import { workspaceNameFor } from './workspace-name.ts';
 
 export interface InitOptions {
   /** Absolute path of the folder; created if missing. */
@@ -30,11 +36,19 @@ export interface InitResult {
   readonly store: string;
   /** True if the store was there already and is shared now. */
   readonly joined: boolean;
+  /**
+   * `former`: a workspace that had lost its settings is the one again that it was. `unknown`: it was one of this store's,
+   * but which cannot be known for sure; it has a new id and the HEAD that it had.
+   */
+  readonly identity: 'new' | 'former' | 'unknown';
   /** Patterns written to a new `.snapignore`; undefined if one was there. */
   readonly ignored: readonly string[] | undefined;
 }
 
-/** Throws `exists`, `refused`, `permission`, `unsupported-format`. */
+/**
+ * Makes `options.root` a workspace, or again the one that it was before its settings were lost. Throws `exists`,
+ * `refused` (also where it was a workspace of another store), `corrupt-data`, `permission`, `unsupported-format`.
+ */
 export async function initWorkspace(outside: Environment, options: InitOptions): Promise<InitResult> {
   const { root } = options;
   const folder = `${root}/.snap`;
@@ -52,14 +66,18 @@ export async function initWorkspace(outside: Environment, options: InitOptions):
   }
   const store = options.store ?? `${folder}/${WORKSPACE.store}`;
   try {
+    const hasOwnStore = options.store === undefined && disk.lstat(store) !== undefined;
+    const former = hasOwnStore ? undefined : readFormer(disk, root);
+    const backend = fileBackend(disk, store, environment.uniqueName);
+    if (former !== undefined) await requireItsStore(former, options.store === undefined ? undefined : backend);
     ensureFolder(disk, root);
     ensureFolder(disk, folder, 0o700);
     ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
     hideFromGit(environment, folder);
     const joined = await openOrCreateStore(environment, store);
     const ignored = writeIgnoreFile(environment, root);
-    const former = joined && options.store === undefined ? await formerWorkspace(environment, store) : undefined;
-    const config = configText(options, root, former ?? environment.uniqueName());
+    const { id, identity } = await identify(environment, backend, joined && hasOwnStore, former);
+    const config = configText(options, root, id);
     if (
       !createOnce(
         disk,
@@ -72,8 +90,9 @@ export async function initWorkspace(outside: Environment, options: InitOptions):
         hint: 'Run `snap status` or `snap commit` there.',
       });
     }
-    if (options.store !== undefined) notePlace(environment, root);
-    return { root, store, joined, ignored };
+    // What a former one has noted says whether it is a copy: the next command looks.
+    if (options.store !== undefined && identity !== 'former') notePlace(environment, root, store, id);
+    return { root, store, joined, identity, ignored };
   } catch (error) {
     throw fromSystemError(error, 'creating', folder);
   }
@@ -117,15 +136,24 @@ function outerWorkspace(environment: Environment, path: string): string | undefi
   }
 }
 
-/** The workspace that last used a store of its own: one whose settings were lost has its history again. */
-async function formerWorkspace(environment: Environment, store: string): Promise<string | undefined> {
-  const backend = fileBackend(environment.disk, store, environment.uniqueName);
-  const { state } = await readState(backend);
-  for (let number = state.number; number > 0; number--) {
-    const workspace = (await readEntryIfWhole(backend, number))?.entry.workspace;
-    if (typeof workspace === 'string') return workspace;
-  }
-  return undefined;
+/** The id that the workspace is to have, and which that is. One that was not known for sure is told to the store. */
+async function identify(
+  environment: Environment,
+  backend: Backend,
+  isOwnStore: boolean,
+  former: FormerWorkspace | undefined,
+): Promise<{ id: string; identity: InitResult['identity'] }> {
+  const known = isOwnStore ? await lastUser(backend) : former && (await formerId(former, backend));
+  if (known !== undefined) return { id: known, identity: 'former' };
+  const id = environment.uniqueName();
+  const head = former?.head.snapshot ?? null;
+  if (former === undefined) return { id, identity: 'new' };
+  if (head !== null)
+    await announceHead(environment, backend, id, async () => {
+      const { state } = await readState(backend);
+      return { state, head: state.refs.has(snapshotRef(head)) ? head : null };
+    });
+  return { id, identity: 'unknown' };
 }
 
 /** A store that lies in what it holds snapshots of would be taken into them, and removed by a checkout. */
@@ -200,12 +228,11 @@ function writeIgnoreFile(environment: Environment, root: string): readonly strin
 }
 
 function configText(options: InitOptions, root: string, id: string): string {
-  const name = options.name ?? root.slice(root.lastIndexOf('/') + 1);
   return `# Settings of this workspace. \`snap config list --all\` shows every key there is.
 
 [workspace]
 id = "${id}"
-name = ${JSON.stringify(name.isWellFormed() ? name : 'workspace')}
+name = ${JSON.stringify(workspaceNameFor(root, options.name))}
 
 [store]
 path = ${JSON.stringify(options.store ?? '.snap/store')}

@@ -1,5 +1,5 @@
 /**
- * Where a workspace is. A copied folder whose store lies elsewhere has the id of the first one: commits of each would move
+ * Where a workspace is, and its store. A copied folder whose store lies elsewhere has the id of the first one: commits of each would move
  * the HEAD of the other, and gc would keep one of them. So a workspace notes its place, and one that finds the workspace
  * of its id still there, in the same store, is a copy. SPEC.md "Copied folders".
  */
@@ -25,16 +25,25 @@ export function isStoreElsewhere(disk: Disk, root: string, settings: Settings): 
   return !isWithin(realPath(disk, storePathOf(root, settings)), realPath(disk, snapFolder(root)));
 }
 
+export interface Place {
+  /** All links followed. */
+  readonly root: string;
+  /** Where its store is, all links followed, and its id; undefined in files of earlier versions. */
+  readonly store: string | undefined;
+  readonly workspace: string | undefined;
+}
+
 /** The error for everything that changes the store, if the workspace at `root` is a copy; else its place is noted. */
 export function noteOrRefuse(environment: Environment, root: string, settings: Settings): SnapError | undefined {
   const { disk } = environment;
   try {
     if (!isStoreElsewhere(disk, root, settings)) return undefined;
     const noted = readPlace(disk, root);
-    const here = realPath(disk, root);
-    if (noted === here) return undefined;
-    if (noted !== undefined && isSameWorkspace(disk, root, settings, noted)) return copyOf(root, noted);
-    notePlace(environment, root);
+    const here = placeOf(disk, root, storePathOf(root, settings), textSetting(settings, 'workspace.id'));
+    if (noted !== undefined && noted.root !== here.root && isSameWorkspace(disk, root, settings, noted.root))
+      return copyOf(root, noted.root);
+    if (noted?.root !== here.root || noted.store !== here.store || noted.workspace !== here.workspace)
+      writePlace(environment, here);
   } catch (error) {
     // Housekeeping: on a full or read-only disk the next command tries again.
     if (errnoOf(error) === undefined) throw error;
@@ -42,10 +51,19 @@ export function noteOrRefuse(environment: Environment, root: string, settings: S
   return undefined;
 }
 
-/** Durably. Throws the system's errors. */
-export function notePlace({ disk, uniqueName }: Environment, root: string): void {
+/** Notes, durably, where a workspace is and what it is. Throws the system's errors. */
+export function notePlace(environment: Environment, root: string, store: string, workspace: string): void {
+  writePlace(environment, placeOf(environment.disk, root, store, workspace));
+}
+
+function placeOf(disk: Disk, root: string, store: string, workspace: string | undefined): Place {
+  return { root: realPath(disk, root), store: realPath(disk, store), workspace };
+}
+
+function writePlace({ disk, uniqueName }: Environment, { root, store, workspace }: Place): void {
   const folder = snapFolder(root);
-  const bytes = encodeCanonicalJson({ format: 1, root: realPath(disk, root) });
+  const known = { ...(store === undefined ? {} : { store }), ...(workspace === undefined ? {} : { workspace }) };
+  const bytes = encodeCanonicalJson({ format: 1, root, ...known });
   replaceFile(disk, `${folder}/${WORKSPACE.place}`, bytes, `${folder}/${WORKSPACE.temporary}/${uniqueName()}`);
 }
 
@@ -58,13 +76,18 @@ function copyOf(root: string, original: string): SnapError {
   });
 }
 
-/** Undefined if it is not noted, or cannot be read: then it is noted anew. */
-function readPlace(disk: Disk, root: string): string | undefined {
+/** What the workspace at `root` noted last; undefined for nothing, or what cannot be read: then it is noted anew. */
+export function readPlace(disk: Disk, root: string): Place | undefined {
   const path = `${snapFolder(root)}/${WORKSPACE.place}`;
   const bytes = readRegular(disk, path);
   if (bytes === undefined) return undefined;
   try {
-    return new Fields(decodeCanonicalJson(bytes, path), path).text('root');
+    const fields = new Fields(decodeCanonicalJson(bytes, path), path);
+    return {
+      root: fields.text('root'),
+      store: fields.has('store') ? fields.text('store') : undefined,
+      workspace: fields.has('workspace') ? fields.randomId('workspace') : undefined,
+    };
   } catch (error) {
     if (!(error instanceof SnapError)) throw error;
     return undefined;

@@ -3,6 +3,7 @@
  * one of these. Only `publish` changes the store's state.
  */
 import { Breath } from '../async/breath.ts';
+import { shellWord } from '../bytes/printable.ts';
 import { ensureFolder, readWhole } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
@@ -77,18 +78,24 @@ export interface Repository {
 
 /** Finds the workspace that `start` (absolute) lies in. Throws `no-workspace`. */
 export function findWorkspace(environment: Environment, start: string): string {
+  let former: string | undefined;
   for (let path = start; ; path = path.slice(0, path.lastIndexOf('/'))) {
-    if (isWorkspace(environment, path)) return path === '' ? '/' : path;
+    if (hasInSnap(environment, path, WORKSPACE.config)) return path === '' ? '/' : path;
+    if (hasInSnap(environment, path, WORKSPACE.storeConfig)) former ??= path === '' ? '/' : path;
     if (path === '' || !path.includes('/')) break;
   }
+  if (former !== undefined)
+    throw new SnapError('no-workspace', `the workspace ${former} has lost its .snap/${WORKSPACE.config}`, {
+      hint: `Run \`snap init ${shellWord(former)}\`: it makes it again with its history, or says what that needs.`,
+    });
   throw new SnapError('no-workspace', `${start} is not in a snap workspace`, {
     hint: 'Run `snap init` in the folder you want snapshots of, or name one with -C <dir>.',
   });
 }
 
-function isWorkspace({ disk }: Environment, path: string): boolean {
+function hasInSnap({ disk }: Environment, path: string, name: string): boolean {
   try {
-    return disk.lstat(`${path}/.snap/${WORKSPACE.config}`)?.isFile() === true;
+    return disk.lstat(`${path}/.snap/${name}`)?.isFile() === true;
   } catch (error) {
     // `-C` may name a file.
     if (errnoOf(error) !== 'ENOTDIR') throw fromSystemError(error, 'reading', `${path}/.snap`);

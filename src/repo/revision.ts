@@ -1,6 +1,6 @@
 /**
  * Revisions: how people name snapshots. `HEAD`, `latest`, `HEAD~2`, a tag, an id or a prefix of at least 4 digits, a
- * time `@{2026-11-20 14:00}` (the newest snapshot not younger); `<rev>:<path>` names something inside one.
+ * time `@{2026-11-20 14:00}` (the newest snapshot not younger; as with `latest`, none that a checkout saved); `<rev>:<path>` names something inside one.
  */
 
 import { shellWord } from '../bytes/printable.ts';
@@ -12,6 +12,7 @@ import type { RefName } from '../object/ref-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from './repository.ts';
+import type { ListedSnapshot } from './snapshot-list.ts';
 import { listSnapshots, livingParent, snapshotIds } from './snapshot-list.ts';
 
 const PREFIX_DIGITS_MIN = 4;
@@ -139,15 +140,19 @@ function headOf(repository: Repository): BlobId {
   return head;
 }
 
-/** The newest that somebody asked for: what a checkout saved is not meant. */
-async function latestOf(repository: Repository): Promise<BlobId> {
+/** Those that somebody asked for, newest first: what a checkout saved is not meant. */
+async function madeOnPurpose(repository: Repository): Promise<ListedSnapshot[]> {
   const listed = await listSnapshots(repository, false);
-  return listed.find(({ snapshot }) => snapshot.origin !== 'autosave')?.id ?? headOf(repository);
+  return listed.filter(({ snapshot }) => snapshot.origin !== 'autosave');
+}
+
+async function latestOf(repository: Repository): Promise<BlobId> {
+  return (await madeOnPurpose(repository))[0]?.id ?? headOf(repository);
 }
 
 async function atTime(repository: Repository, text: string): Promise<BlobId> {
-  const time = parseTime(text, { now: repository.environment.now() });
-  const listed = await listSnapshots(repository, false);
+  const time = parseTime(text, { now: repository.environment.now(), upTo: true });
+  const listed = await madeOnPurpose(repository);
   const found = listed.find(({ snapshot }) => Date.parse(snapshot.time) <= time.getTime());
   if (found !== undefined) return found.id;
   const oldest = listed.at(-1);

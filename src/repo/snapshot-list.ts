@@ -1,9 +1,12 @@
 /** The snapshots that refs name, with their tags, newest first. */
-import { hasCode } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
+import { BLOB_KIND, shortId } from '../object/blob-id.ts';
 import { snapshotOfRef, tagOfRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import type { Repository } from './repository.ts';
+
+const NAMED_MAX = 20;
 
 export interface ListedSnapshot {
   readonly id: BlobId;
@@ -30,29 +33,81 @@ export function tagsById(repository: Repository): ReadonlyMap<BlobId, readonly s
   return tags;
 }
 
-/** Newest first; `all`: those of every workspace of the store, else of this one only. */
+/** A snapshot that a ref names, and why it cannot be read. */
+export interface UnreadableSnapshot {
+  readonly id: BlobId;
+  readonly error: SnapError;
+}
+
+/** Newest first; `all`: those of every workspace of the store, else of this one only. Throws `corrupt-data`. */
 export async function listSnapshots(repository: Repository, all: boolean): Promise<ListedSnapshot[]> {
+  const { listed, unreadable } = await listReadable(repository, all);
+  if (unreadable.length > 0) throw cannotRead(unreadable);
+  return listed;
+}
+
+/** As `listSnapshots`, but those that cannot be read, of whatever workspace they are, are beside the others. */
+export async function listReadable(
+  repository: Repository,
+  all: boolean,
+): Promise<{ listed: ListedSnapshot[]; unreadable: UnreadableSnapshot[] }> {
   const tags = tagsById(repository);
   const head = repository.head().snapshot;
   const listed: (ListedSnapshot & { order: number })[] = [];
+  const unreadable: UnreadableSnapshot[] = [];
   for (const [order, id] of snapshotIds(repository).entries()) {
-    const snapshot = await snapshotOrPruned(repository, id);
-    if (snapshot === undefined) continue;
-    if (!all && snapshot.workspace.id !== repository.workspaceId) continue;
-    listed.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: id === head, order });
+    try {
+      const snapshot = await snapshotIfThere(repository, id);
+      if (snapshot === undefined) continue;
+      if (!all && snapshot.workspace.id !== repository.workspaceId) continue;
+      listed.push({ id, snapshot, tags: tags.get(id) ?? [], isHead: id === head, order });
+    } catch (error) {
+      if (!hasCode(error, 'corrupt-data')) throw error;
+      unreadable.push({ id, error });
+    }
   }
-  return listed.sort((a, b) => Date.parse(b.snapshot.time) - Date.parse(a.snapshot.time) || b.order - a.order);
+  listed.sort((a, b) => Date.parse(b.snapshot.time) - Date.parse(a.snapshot.time) || b.order - a.order);
+  return { listed, unreadable };
 }
 
-/** Undefined for one that another process has pruned, and gc has swept, since the list was made. */
-async function snapshotOrPruned(repository: Repository, id: BlobId): Promise<Snapshot | undefined> {
+/** The error that names them. */
+export function cannotRead(unreadable: readonly UnreadableSnapshot[]): SnapError {
+  const lines = unreadable.slice(0, NAMED_MAX).map(({ id, error }) => `${shortId(id)}: ${error.message}`);
+  if (unreadable.length > NAMED_MAX) lines.push(`and ${unreadable.length - NAMED_MAX} more`);
+  const count = unreadable.length === 1 ? 'a snapshot' : `${unreadable.length} snapshots`;
+  return new SnapError('corrupt-data', [`${count} cannot be read`, ...lines].join('\n'), {
+    hint: 'Run `snap verify` to see what is damaged.',
+    context: { snapshots: unreadable.map(({ id }) => id) },
+    cause: unreadable[0]?.error,
+  });
+}
+
+/**
+ * Undefined for one that another process has pruned, and gc has swept, since the list was made; where the journal is
+ * damaged also for one that no pack has: what pruned it may be in an entry that is lost. Throws `corrupt-data`.
+ */
+export async function snapshotIfThere(repository: Repository, id: BlobId): Promise<Snapshot | undefined> {
   try {
     return await repository.trees.snapshot(id);
   } catch (error) {
     if (!hasCode(error, 'corrupt-data')) throw error;
+    if (repository.damage !== undefined) {
+      if (await isInSomePack(repository, id)) throw error;
+      return undefined;
+    }
     const { refs } = await repository.blobs.newestState();
     if ([...refs.values()].includes(id)) throw error;
     return undefined;
+  }
+}
+
+async function isInSomePack({ blobs }: Repository, id: BlobId): Promise<boolean> {
+  try {
+    await blobs.locate(BLOB_KIND.snapshot, id);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'corrupt-data')) throw error;
+    return false;
   }
 }
 

@@ -8,13 +8,13 @@ import {
   createOnce,
   ensureOwnFolder,
   folderOf,
-  notOurs,
   openForReading,
   readFully,
   readWhole,
   refuseLinkedFolder,
   removeIfThere,
   requireFolder,
+  statOfFile,
   syncFolder,
   wrongFolder,
 } from '../disk/files.ts';
@@ -47,8 +47,8 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
       ),
     size: async (name) =>
       guard('reading', pathOf(name), () => {
-        const stat = disk.lstat(pathOf(name));
-        return stat?.isFile() === true ? Number(stat.size) : undefined;
+        const stat = statOfFile(disk, pathOf(name));
+        return stat === undefined ? undefined : Number(stat.size);
       }),
     putIfAbsent: async (name, bytes) =>
       guard('writing', pathOf(name), () => {
@@ -115,9 +115,12 @@ async function* listObjects(disk: Disk, root: string, folder: string): AsyncGene
   const names = guard('listing', path, () => (disk.lstat(path) === undefined ? [] : disk.list(path).sort()));
   for (const name of names) {
     const stat = guard('listing', path, () => disk.lstat(`${path}/${name}`));
-    if (stat === undefined) continue;
-    if (stat.isDirectory()) yield* listObjects(disk, root, `${folder}/${name}`);
-    else if (stat.isFile()) yield { name: `${folder}/${name}`, size: Number(stat.size) };
+    if (stat?.isDirectory() === true) {
+      yield* listObjects(disk, root, `${folder}/${name}`);
+      continue;
+    }
+    const file = stat?.isFile() === true ? stat : guard('listing', path, () => statOfFile(disk, `${path}/${name}`));
+    if (file !== undefined) yield { name: `${folder}/${name}`, size: Number(file.size) };
   }
 }
 
@@ -132,22 +135,15 @@ function readRange(disk: Disk, path: string, offset: number, length: number): Bu
   }
 }
 
-/** System errors come out as of `fromSystemError`; as `corrupt-data` where something else is in the place of what is ours. */
+/** System errors come out as of `fromSystemError`; as `corrupt-data` where something else is in the place of a folder. */
 function guardOf(disk: Disk) {
   return <T>(action: string, path: string, work: () => T): T => {
     try {
       return work();
     } catch (error) {
-      throw (
-        misplaced(disk, action === 'listing' ? path : folderOf(path), path, error) ??
-        fromSystemError(error, action, path)
-      );
+      const isNoFolder = ['ENOTDIR', 'ELOOP', 'ENOENT'].includes(errnoOf(error) ?? '');
+      const wrong = isNoFolder ? wrongFolder(disk, action === 'listing' ? path : folderOf(path)) : undefined;
+      throw wrong ?? fromSystemError(error, action, path);
     }
   };
-}
-
-function misplaced(disk: Disk, folder: string, path: string, error: unknown): SnapError | undefined {
-  const errno = errnoOf(error);
-  if (errno !== 'ENOTDIR' && errno !== 'ELOOP' && errno !== 'ENOENT') return undefined;
-  return wrongFolder(disk, folder) ?? (errno === 'ELOOP' ? notOurs(path, 'a link that leads nowhere') : undefined);
 }

@@ -43,6 +43,20 @@ describe('parseTime', () => {
   ])('reads %j', (text, expected) => expect(iso(text)).toBe(expected));
 
   it.each([
+    ['2026-11-20', '2026-11-20T22:59:59.999Z'],
+    ['2026-10-25', '2026-10-25T22:59:59.999Z'],
+    ['yesterday', '2026-11-19T22:59:59.999Z'],
+    ['2026-11-20 14:00', '2026-11-20T13:00:59.999Z'],
+    ['today 00:00', '2026-11-19T23:00:59.999Z'],
+    ['2026-11-20 14:00 -0800', '2026-11-20T22:00:59.999Z'],
+    ['2026-11-20T14:00:05Z', '2026-11-20T14:00:05.999Z'],
+    ['2026-11-20T14:00:05.25Z', '2026-11-20T14:00:05.250Z'],
+    ['now', NOW],
+    ['2 days ago', '2026-11-18T13:02:30.000Z'],
+  ])('up to %j is to its end', (text, expected) =>
+    expect(parseTime(text, { now: new Date(NOW), upTo: true }).toISOString()).toBe(expected));
+
+  it.each([
     '',
     'tomorrow',
     '2026-02-30',

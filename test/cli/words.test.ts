@@ -86,6 +86,14 @@ test('a workspace whose settings were lost is made again with its history', asyn
   expect(run('log').stdout).toContain('first');
 });
 
+test('help says what is not to be guessed', () => {
+  const help = (command: string): string => run(command, '--help').stdout.replaceAll(/\s+/g, ' ');
+  expect(help('commit')).toContain('tag the new snapshot, which is made even if nothing changed');
+  expect(help('gc')).toContain('keep all within this time before the newest');
+  expect(help('gc')).toContain('keep one a week within this time before the newest');
+  expect(help('checkout')).toContain('(but for what a checkout saved) latest, @{2 days ago}');
+});
+
 test('--to a file says what it is', async () => {
   await made.commit('first');
   writeFileSync(join(made.root, 'file'), 'mine');

@@ -6,8 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { gc } from '../../src/api/gc.ts';
 import { repair } from '../../src/api/repair.ts';
-import { tag } from '../../src/api/tag.ts';
-import { undo } from '../../src/api/undo.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { snapshotRef } from '../../src/object/ref-name.ts';
 import type { StoreState } from '../../src/object/store-state.ts';
@@ -15,7 +13,7 @@ import { amount, randomFrom, SEED } from '../kit/amount.ts';
 import { checkStore } from '../kit/checker/check-store.ts';
 import { readPicture, samePicture } from '../kit/crash/stage.ts';
 import { flipBit, verifyAll } from '../kit/damage.ts';
-import { noise } from '../kit/folder.ts';
+import { live } from '../kit/random-life.ts';
 import { makeSmallHistory } from '../kit/small-history.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { scratchFolder } from '../kit/small-workspace.ts';
@@ -111,24 +109,6 @@ test(
   },
   TIMEOUT,
 );
-
-/** What people do, at random. */
-async function live(work: SmallWorkspace, random: () => number, told: string[]): Promise<void> {
-  const steps = 3 + Math.floor(random() * 8);
-  for (let step = 0; step < steps; step++) {
-    const what = Math.floor(random() * 6);
-    told.push(['commit', 'commit', 'tag', 'gc', 'prune', 'undo'][what] ?? '');
-    if (what <= 1) {
-      work.write(`random ${Math.floor(random() * 5)}`, noise(1000 + Math.floor(random() * 5000), step * 7 + 1));
-      work.write('always', `${step} ${random()}`);
-      await work.commit(`step ${step}`);
-    } else if (what === 2) {
-      if (work.workspace.repository.head().snapshot !== null) await tag(work.workspace, `t${step}`);
-    } else if (what === 3) await gc(work.workspace, { now: true });
-    else if (what === 4) await gc(work.workspace, { rules: { keepLast: 2 }, now: true });
-    else await undo(work.workspace).catch(() => undefined);
-  }
-}
 
 const KNOWN = /"format":1,.*"operation":"(?:init|commit|checkout|tag|prune|condemn|sweep|repair|undo)"/;
 

@@ -3,7 +3,17 @@
  * and in time, and what a link leads to is never touched.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { amount } from '../kit/amount.ts';
@@ -153,4 +163,29 @@ test.each([
   await run('commit', '-m', 'two');
   expect(names.filter((name) => !existsSync(join(own, name)))).toEqual([]);
   expect(lstatSync(join(root, path)).isSymbolicLink()).toBe(true);
+});
+
+test('packs behind links are packs: what can be read is not dropped', async () => {
+  rmSync(join(root, 'a'));
+  expect(await run('commit', '-m', 'two')).toMatchObject({ code: 0 });
+  for (const path of packPaths(join(root, '.snap/store'))) {
+    const elsewhere = join(folder.path, basename(path));
+    renameSync(path, elsewhere);
+    symlinkSync(elsewhere, path);
+  }
+  expect(await run('verify', '--data')).toMatchObject({ code: 0 });
+  expect(await run('repair', '--drop-damaged')).toMatchObject({ code: 0 });
+  expect((await run('cat', 'HEAD~1:a')).stdout).toBe('one');
+});
+
+test('a folder in the place of a pack is damage, and repair needs no hand', async () => {
+  const [pack = ''] = packPaths(join(root, '.snap/store'));
+  rmSync(pack);
+  mkdirSync(pack);
+  writeFileSync(join(pack, 'x'), 'somebody put it here');
+  for (const args of [['verify'], ['verify', '--data']]) expect(await run(...args)).toMatchObject({ code: 20 });
+  expect(await run('repair')).toMatchObject({ code: 0 });
+  expect(await run('verify', '--data')).toMatchObject({ code: 0 });
+  expect(await run('gc', '--now')).toMatchObject({ code: 0 });
+  expect((await run('cat', 'HEAD:a')).stdout).toBe('one');
 });

@@ -48,7 +48,7 @@ describe('without a footer', () => {
 
   test('nothing at all', async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from('SNAPFOOT'), Buffer.from('x SNAPFOOT y'), Buffer.alloc(1000)])
-      expect(await salvage(bytes)).toEqual({ blocks: [], headers: new Map(), spoilt: new Set() });
+      expect(await salvage(bytes)).toEqual({ blocks: [], headers: new Map(), spoilt: new Set(), listed: new Set() });
   });
 });
 
@@ -73,10 +73,16 @@ describe('with a footer', () => {
   });
 
   test('a blob that is damaged is spoilt, the one beside it is not', async () => {
-    const { blocks, spoilt } = await salvage(flipped(inside(0)));
+    const { blocks, spoilt, listed } = await salvage(flipped(inside(0)));
+    expect(listed.has(data('second').blob.id)).toBe(true);
+    expect(listed.has(data('first').blob.id)).toBe(false);
     const now = blobIdOf(Buffer.from('girst'));
     expect(blocks[0]?.blobs.map(({ id }) => id)).toEqual([now, data('second').blob.id]);
     expect([...spoilt]).toEqual([now]);
+    expect(listed.has(now)).toBe(false);
+    // Without the footer every id is what the bytes say now.
+    const { listed: none } = await salvage(made.bytes.subarray(0, -5) as Buffer);
+    expect([...none]).toEqual([]);
     expect(blocks.slice(1)).toEqual(made.blocks.slice(1));
   });
 

@@ -97,6 +97,28 @@ describe('made a workspace of its own', () => {
   });
 });
 
+test('made one without a name it has that of its folder, and log says whose snapshot HEAD is', () => {
+  const separated = json(['init', '--separate'], { cwd: copy });
+  expect(separated).toMatchObject({ name: 'copy' });
+  const { stdout, stderr } = snap(['log'], { cwd: copy });
+  expect(stdout).toBe('');
+  expect(stderr).toContain(`made no snapshot yet; HEAD is at ${headOf(first).slice(0, 10)} of workspace first`);
+  expect(ok(['log', 'HEAD', '--oneline'], { cwd: copy })).toContain('one');
+  commit(copy, 'mine');
+  const all = ok(['log', '--all'], { cwd: first });
+  expect(all).toContain('[copy]');
+  expect(all).toContain('[first]');
+});
+
+test('made one in a folder of the same name it gets another name', () => {
+  const beside = join(folder.path, 'beside/first');
+  mkdirSync(join(folder.path, 'beside'));
+  renameSync(copy, beside);
+  ok(['config', 'set', 'store.path', join(folder.path, 'st')], { cwd: beside });
+  expect(json(['init', '--separate'], { cwd: beside })).toMatchObject({ name: 'first-2' });
+  expect(ok(['config', 'get', 'workspace.name'], { cwd: beside }).trim()).toBe('first-2');
+});
+
 test('a folder that was moved, or of which the first is gone, goes on and notes its new place', () => {
   rmSync(copy, { recursive: true });
   renameSync(first, copy);

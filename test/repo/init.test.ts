@@ -33,6 +33,7 @@ test('a new workspace has an id, the name of its folder, and a store that nobody
     root: at('work'),
     store: at('work/.snap/store'),
     joined: false,
+    identity: 'new',
     ignored: [],
   });
   expect(setting('workspace.id')).toMatch(/^[0-9a-f]{32}$/);

@@ -1,7 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
+import type { LogSettings } from '../../src/api/history.ts';
+import { log } from '../../src/api/history.ts';
 import { tag } from '../../src/api/tag.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
@@ -9,6 +12,7 @@ import { snapshotRef } from '../../src/object/ref-name.ts';
 import type { Repository } from '../../src/repo/repository.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../../src/repo/revision.ts';
 import { listSnapshots } from '../../src/repo/snapshot-list.ts';
+import { collect } from '../history/collect.ts';
 import { newRoots, openAt } from './failing-disk.ts';
 
 const roots = newRoots();
@@ -69,6 +73,45 @@ describe('a revision', () => {
       hint: expect.stringContaining(id(0).slice(0, 10)),
     });
     await expect(resolve('@{whenever}')).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('is a time: to the minute, the second or the day, up to its end', async () => {
+    const timed = await openAt(await roots.init('timed'), { now: () => new Date(now), zoneMinutes: () => 0 });
+    const before = now;
+    now = Date.parse('2026-11-21T12:33:01.500Z');
+    const made = (await commit(timed)).id;
+    const at = (text: string): Promise<BlobId> => resolveRevision(timed.repository, `@{${text}}`);
+    for (const text of ['2026-11-21 12:33Z', '2026-11-21T12:33:01Z', '2026-11-21'])
+      expect(await at(text), text).toBe(made);
+    for (const text of ['2026-11-21 12:32Z', '2026-11-21 12:33:01.4Z', '2026-11-20'])
+      await expect(at(text), text).rejects.toMatchObject({ code: 'not-found' });
+    const logged = async (settings: LogSettings): Promise<number> => (await collect(log(timed, settings))).length;
+    expect(await logged({ since: '2026-11-21 12:33Z', until: '2026-11-21 12:33Z' })).toBe(1);
+    expect(await logged({ since: '2026-11-21', until: '2026-11-21' })).toBe(1);
+    expect(await logged({ since: '2026-11-21 12:34Z' })).toBe(0);
+    expect(await logged({ until: '2026-11-21 12:32Z' })).toBe(0);
+    now = before;
+    await timed.close();
+  });
+
+  test('that is a time or the latest is none that a checkout saved', async () => {
+    const root = await roots.init('saved');
+    const edited = await openAt(root, { now: () => new Date(now), zoneMinutes: () => 0 });
+    const before = now;
+    const made: BlobId[] = [];
+    for (const text of ['one', 'two']) {
+      writeFileSync(join(root, 'f'), text);
+      made.push((await commit(edited)).id as BlobId);
+      now += 60_000;
+    }
+    writeFileSync(join(root, 'f'), 'edited');
+    const { saved } = await checkout(edited, { revision: 'HEAD~1' });
+    expect(saved).toBeDefined();
+    now += 60_000;
+    for (const text of ['latest', '@{now}', '@{2030-01-01}'])
+      expect(await resolveRevision(edited.repository, text), text).toBe(made[1]);
+    now = before;
+    await edited.close();
   });
 
   test('that goes back too far, is empty, or is unknown says so', async () => {

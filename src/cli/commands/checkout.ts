@@ -25,7 +25,7 @@ export const checkoutCommand: DefineCommand = (action) =>
     .description(
       'Makes the workspace look like a snapshot, writing only what differs. Changes not committed yet are committed first.',
     )
-    .argument('<rev>', 'the snapshot: an id, a tag, HEAD~1, latest, @{2 days ago}')
+    .argument('<rev>', 'the snapshot: an id, a tag, HEAD~1, or (but for what a checkout saved) latest, @{2 days ago}')
     .argument('[paths...]', 'only these files and folders; HEAD then stays where it is')
     .option('--to <dir>', 'write into another folder instead')
     .option('--force', 'with --to: write into a folder that is not empty')

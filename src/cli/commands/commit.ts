@@ -37,7 +37,7 @@ export const commitCommand: DefineCommand = (action) =>
     .option('-n, --dry-run', 'say what would be stored, store nothing')
     .option('--allow-empty', 'make a snapshot even if nothing changed')
     .option('--rescan', 'read every file again, whatever its size and time say')
-    .option('--tag <name>', 'tag the new snapshot')
+    .option('--tag <name>', 'tag the new snapshot, which is made even if nothing changed')
     .option('--meta <key=value>', 'free metadata, any number of times', collectMeta)
     .option(
       '--exclude <pattern>',

@@ -42,7 +42,8 @@ export const findCommand: DefineCommand = (action) =>
               onProgress: (snapshots) => progress.update(() => `${formatCount(snapshots)} snapshots`),
             });
             progress.stop();
-            if (found.length === 0)
+            // Of a damaged store that is the error: what is not known may fit.
+            if (found.length === 0 && workspace.repository.damage === undefined)
               throw new SnapError('not-found', `no snapshot has anything that fits ${JSON.stringify(glob)}`, {
                 hint: "Globs help: snap find '*name*'; --all looks in other workspaces of the store.",
               });

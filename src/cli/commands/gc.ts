@@ -47,9 +47,13 @@ export const gcCommand: DefineCommand = (action) => {
     .option('--keep-last <n>', 'keep the newest n snapshots', parseCount);
   for (const period of PERIODS)
     command.option(`--keep-${period} <n>`, `keep the newest of each of the last n ${PLURALS[period]}`, parseCount);
-  command.option('--keep-within <time>', 'keep all within this time, such as 30d', parseDuration);
+  command.option('--keep-within <time>', 'keep all within this time before the newest, such as 30d', parseDuration);
   for (const period of PERIODS)
-    command.option(`--keep-within-${period} <time>`, `keep one ${SINGULARS[period]} within this time`, parseDuration);
+    command.option(
+      `--keep-within-${period} <time>`,
+      `keep one ${SINGULARS[period]} within this time before the newest`,
+      parseDuration,
+    );
   return command
     .option(
       '--keep-tag <name>',
@@ -58,7 +62,7 @@ export const gcCommand: DefineCommand = (action) => {
     )
     .option('--max-snapshots <n>', 'keep at most n snapshots', parseCount)
     .option('--keep-under <size>', 'prune oldest first until the store fits, such as 20GB', parseSize)
-    .option('--tiers <tiers>', "such as '7d:all,30d:day,90d:week'", parseTiers)
+    .option('--tiers <tiers>', "by age before the newest, such as '7d:all,30d:day,90d:week'", parseTiers)
     .option('-n, --dry-run', 'say what would be kept, pruned and freed; change nothing')
     .option('--now', 'leave out every grace period (that of undone commits too), and do not wait for readers')
     .option('--all', 'judge the snapshots of every workspace of the store')

@@ -34,7 +34,9 @@ export const initCommand: DefineCommand = (action) =>
         if (options.separate === true) {
           const separated = await separateWorkspace(root, { name: options.name });
           face.data({ schema: 1, type: 'init', separate: true, ...separated });
-          face.say(`${face.safe(separated.root)} is a workspace of its own now`);
+          face.say(
+            `${face.safe(separated.root)} is a workspace of its own now, with the name ${face.safe(separated.name)}`,
+          );
           return;
         }
         const result = await initWorkspace(root, {
@@ -45,11 +47,17 @@ export const initCommand: DefineCommand = (action) =>
         face.data({ schema: 1, type: 'init', ...result, ignored: result.ignored ?? null });
         face.say(`${face.safe(root)} is a workspace now`);
         const ownStore = isWithin(result.store, snapFolder(root));
-        const joined = ownStore ? ' (its history is here again)' : ' (it was there already and is shared now)';
+        const isAgain = ownStore || result.identity === 'former';
+        const joined = isAgain ? ' (its history is here again)' : ' (it was there already and is shared now)';
         face.say(` store    ${face.safe(result.store)}${result.joined ? joined : ''}`);
+        if (result.identity !== 'new') face.say(' settings as new ones: those that it had are lost');
+        if (result.identity === 'unknown')
+          face.say(
+            ' identity  a new one, at the HEAD it had: which workspace of the store it was is not known for sure',
+          );
         if (result.ignored === undefined) face.say(' ignored  as your .snapignore says');
         else if (result.ignored.length > 0)
           face.say(` ignored  ${result.ignored.join(' ')}  (a proposal: edit .snapignore)`);
-        face.say(result.joined && ownStore ? 'Next: snap log' : 'Next: snap commit -m "first"');
+        face.say(result.joined && isAgain ? 'Next: snap log' : 'Next: snap commit -m "first"');
       }),
     );

@@ -41,7 +41,7 @@ export const logCommand: DefineCommand = (action) => {
     .option('--stat', 'with what changed in each')
     .option('--all', 'of all workspaces that share the store')
     .option('--since <time>', 'only those made at or after, e.g. "2 days ago"')
-    .option('--until <time>', 'only those made at or before')
+    .option('--until <time>', 'only those made at or before; a day or minute is in as a whole')
     .addHelpText(
       'after',
       '\nExamples:\n  snap log -n 10\n  snap log --since "last week" --stat\n  snap log v1.2.0 -- src/config.json',
@@ -61,21 +61,32 @@ export const logCommand: DefineCommand = (action) => {
           });
           const waiting: LoggedSnapshot[] = [];
           let layout: LogLayout | undefined;
-          for await (const logged of snapshots) {
-            if (layout !== undefined) await show(face, workspace, logged, layout, options, paths);
-            else if (waiting.push(logged) >= LAID_OUT) layout = await showAll(face, workspace, waiting, options, paths);
+          try {
+            for await (const logged of snapshots) {
+              if (layout !== undefined) await show(face, workspace, logged, layout, options, paths);
+              else if (waiting.push(logged) >= LAID_OUT)
+                layout = await showAll(face, workspace, waiting, options, paths);
+            }
+          } finally {
+            // Of a damaged store what can be read comes before the error.
+            if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
           }
-          if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
-          if (waiting.length === 0)
-            face.note(
-              paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0
-                ? ' no snapshot fits'
-                : ' no snapshots yet (snap commit -m "first" makes one)',
-            );
+          if (waiting.length === 0) face.note(await whyNone(face, workspace, options, paths));
         }),
       ),
     );
 };
+
+async function whyNone(face: Face, workspace: Workspace, options: Options, paths: readonly string[]): Promise<string> {
+  if (paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0)
+    return ' no snapshot fits';
+  if (workspace.repository.damage !== undefined) return ' no snapshot that can be read is known';
+  const { livingHead, show: showSnapshot } = await import('../../api/history.ts');
+  const head = livingHead(workspace);
+  if (head === undefined) return ' no snapshots yet (snap commit -m "first" makes one)';
+  const { snapshot } = await showSnapshot(workspace, head);
+  return ` this workspace has made no snapshot yet; HEAD is at ${shortId(head)} of workspace ${face.safe(snapshot.workspace.name)} (snap log HEAD and snap log --all show it)`;
+}
 
 async function showAll(
   face: Face,

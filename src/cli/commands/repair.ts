@@ -95,7 +95,7 @@ function report(face: Face, result: RepairResult, options: Options, config: Conf
       place: found.place ?? null,
     })),
     config: config === undefined ? null : { ...config, quarantined: config.quarantined ?? null },
-    mend: result.mend ?? null,
+    mend: result.mend === undefined ? null : { ...result.mend, absentHead: result.mend.absentHead ?? null },
     operations:
       result.operations === undefined
         ? null
@@ -148,6 +148,15 @@ function sayJournal(face: Face, { journal, mend, dryRun }: RepairResult): boolea
   if (mend.packs.length > 0) face.say(`   ${counted(mend.packs.length, 'pack')} that no entry named taken in`);
   for (const id of mend.snapshots) face.say(`   snapshot ${face.style('id', shortId(id))} is in the log again`);
   for (const name of mend.tags) face.say(`   ${face.safe(name)} is there again`);
+  if (mend.absentHead !== undefined)
+    face.say(
+      ` ${face.style('bad', 'lost')}      snapshot ${shortId(mend.absentHead)}, which HEAD was at: no entry and no pack has it`,
+    );
+  for (const id of mend.absentParents)
+    if (id !== mend.absentHead)
+      face.say(
+        `   snapshot ${shortId(id)}, which came before others, is in no entry and no pack: it was pruned, or is lost`,
+      );
   if (!mend.isExact)
     face.say(
       '   What only a lost entry said is not known: tags of it may be missing, what it pruned or untagged may be back.',
@@ -157,13 +166,14 @@ function sayJournal(face: Face, { journal, mend, dryRun }: RepairResult): boolea
   return true;
 }
 
-function sayPacks(face: Face, { packs, dryRun }: RepairResult): void {
+function sayPacks(face: Face, { packs, dropped, dryRun }: RepairResult): void {
   for (const { pack, state, reason, blobs, fate, quarantine } of packs.slice(0, PACKS_SHOWN_MAX)) {
     face.say(` ${face.style('bad', state)}  ${face.safe(placed(`pack ${pack}`, reason))}`);
     if (state === 'damaged')
       face.say(
         `   ${counted(blobs, 'readable blob')} ${dryRun ? 'would go' : 'went'} into new packs${quarantine === undefined ? '' : `; the file is ${quarantine}`}`,
       );
+    else if (fate === 'replaced' && dropped.length > 0) face.say('   no longer listed');
     else if (fate === 'replaced')
       face.say(`   nothing that is needed ${dryRun ? 'would be' : 'was'} only in it: no longer listed`);
     else face.say('   still listed, so that a copy that you put back is found');
