@@ -9,7 +9,7 @@ import { printable } from '../bytes/printable.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { jsonText } from './json.ts';
-import { ReaderGone } from './output.ts';
+import { untilUnread } from './output.ts';
 import type { Progress } from './progress.ts';
 import { startProgress } from './progress.ts';
 import { wrapLine } from './text-width.ts';
@@ -194,15 +194,6 @@ export function nonEmpty(path: string, what: string): string {
   throw new SnapError('usage', `${what} is empty`, {
     hint: 'Perhaps a variable in it is not set. The folder that you are in is ".".',
   });
-}
-
-/** A listing that nobody reads to its end is done. */
-async function untilUnread(listing: Promise<void>): Promise<void> {
-  try {
-    await listing;
-  } catch (error) {
-    if (!(error instanceof ReaderGone)) throw error;
-  }
 }
 
 function asSnapError(error: unknown): SnapError {

@@ -10,7 +10,7 @@ import { EXIT } from './exit-code.ts';
 const GATHERED_CHARACTERS = 32 * 1024;
 
 /** Nobody reads the listing any more. */
-export class ReaderGone extends Error {}
+class ReaderGone extends Error {}
 
 let isReaderGone = false;
 
@@ -34,6 +34,15 @@ export function watchOutput(): void {
 /** For commands of which nothing is wanted but a listing: throws `ReaderGone` once nobody reads it. */
 export function demandReader(): void {
   if (isReaderGone) throw new ReaderGone();
+}
+
+/** Waits for a listing; one that nobody reads to its end is done, too. */
+export async function untilUnread(listing: Promise<unknown>): Promise<void> {
+  try {
+    await listing;
+  } catch (error) {
+    if (!(error instanceof ReaderGone)) throw error;
+  }
 }
 
 /** Writes a piece of a listing to stdout and waits until there is room for more. Throws `ReaderGone`. */

@@ -47,9 +47,15 @@ describe.skipIf(!existsSync('/bin/bash'))('with nobody to read what is printed',
     expect(unread('commit', '--no-such-option')).toBe(2);
   });
 
-  test('a listing is done, and damage that was found before is told all the same', () => {
+  test('a listing is done, but damage that keeps it from going on is told all the same', () => {
     for (const args of [['log'], ['log', '--json'], ['ls'], ['cat', 'HEAD:a'], ['find', 'a'], ['status'], ['--help']])
       expect([args, unread(...args)]).toEqual([args, 0]);
+    for (const pack of packPaths(join(made.root, '.snap/store'))) rmSync(pack);
+    rmSync(join(made.root, '.snap/index'), { recursive: true });
+    for (const args of [['log'], ['log', '--stat'], ['ls']]) expect([args, unread(...args)]).toEqual([args, 20]);
+  });
+
+  test('nor is damage of the journal hidden', () => {
     rmSync(join(made.root, '.snap/store/journal/000000000002.json'));
     for (const args of [['log'], ['ls'], ['cat', 'HEAD:a']]) expect([args, unread(...args)]).toEqual([args, 20]);
   });

@@ -9,7 +9,7 @@ import { ChangeTotals, sizeText } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
 import { changeJson, changeLetter, changePaths, changeStyle } from '../describe-entry.ts';
 import type { Face } from '../face.ts';
-import { demandReader } from '../output.ts';
+import { demandReader, untilUnread } from '../output.ts';
 import { readRevisions } from '../revision-arguments.ts';
 import type { LogLayout } from '../snapshot-lines.ts';
 import { layOut, snapshotJson, snapshotLines } from '../snapshot-lines.ts';
@@ -67,10 +67,12 @@ export const logCommand: DefineCommand = (action) => {
               else if (waiting.push(logged) >= LAID_OUT)
                 layout = await showAll(face, workspace, waiting, options, paths);
             }
-          } finally {
-            // Of a damaged store what can be read comes before the error.
-            if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
+          } catch (error) {
+            // Of a damaged store what can be read comes before the error, which stands whoever reads.
+            if (layout === undefined) await untilUnread(showAll(face, workspace, waiting, options, paths));
+            throw error;
           }
+          if (layout === undefined) await showAll(face, workspace, waiting, options, paths);
           if (waiting.length === 0) face.note(await whyNone(face, workspace, options, paths));
         }),
       ),
