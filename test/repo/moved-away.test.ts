@@ -13,7 +13,7 @@ import { verifyAll } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-test('at any write, link or rename of a commit', async () => {
+test('at any write, link or rename of a commit', { timeout: 120_000 }, async () => {
   for (let at = 1; ; at++) {
     const made = await makeWorkspace({ files: { a: 'alpha' } });
     const first = await made.commit('first');
