@@ -116,7 +116,17 @@ function quietly(work: () => void): void {
   }
 }
 
+/** As often as something of a command that was killed just now may still write or remove files there. */
+const REMOVALS_MAX = 100;
+
 function discard(environment: Environment, path: string, reason: string): string {
-  removeTree(environment.disk, path);
-  return `the index was built again: ${reason}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      removeTree(environment.disk, path);
+      return `the index was built again: ${reason}`;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if ((errno !== 'ENOTEMPTY' && errno !== 'ENOENT') || attempt >= REMOVALS_MAX) throw error;
+    }
+  }
 }

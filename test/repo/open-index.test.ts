@@ -1,5 +1,8 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Level } from 'level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commit } from '../../src/api/commit.ts';
@@ -227,4 +230,43 @@ describe('on a disk that fails', () => {
     failing.hook = (call, path) => (call === 'open' && path.endsWith('index-in-use') ? 'EIO' : undefined);
     await expect(open()).rejects.toMatchObject({ code: 'io', message: expect.stringContaining(at('')) });
   });
+});
+
+test("is taken away while a killed command's last file still comes into it, and another goes by itself", async () => {
+  leaveMarker(DEAD);
+  writeFileSync(at('index/CURRENT'), 'nowhere');
+  const strange: string[] = [];
+  const disk = {
+    ...failing.disk,
+    removeFolder: (path: string): void => {
+      if (path === at('index') && strange.length === 0) {
+        writeFileSync(at('index/000009.log'), '');
+        strange.push('came');
+      }
+      failing.disk.removeFolder(path);
+    },
+    unlink: (path: string): void => {
+      if (path === at('index/LOCK') && strange.length === 1) {
+        rmSync(path);
+        strange.push('went');
+      }
+      failing.disk.unlink(path);
+    },
+  };
+  rmSync(at('index/LOCK'), { force: true });
+  await works(await open({ disk }));
+  expect(strange[0]).toBe('came');
+});
+
+test('the program that looks at it ends with the command that started it', async () => {
+  // Whoever opens this index waits for ever.
+  const folder = at('waits');
+  mkdirSync(folder);
+  execFileSync('mkfifo', [join(folder, 'CURRENT')]);
+  const script = fileURLToPath(new URL('../../dist/index/index-check.js', import.meta.url));
+  const child = spawn(process.execPath, [script, folder], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  expect(await Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve('waits'), 700))])).toBe('waits');
+  child.stdin.end();
+  expect(await ended).toEqual([null, 'SIGKILL']);
 });
