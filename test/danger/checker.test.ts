@@ -75,7 +75,9 @@ test('a store that went through checkout, undo, tag and gc is sound after each o
   expect(leftovers(folder)).toEqual([]);
 });
 
-test('every changed byte of a store is found', async () => {
+test('every changed byte of a store is found', {
+  timeout: amount({ sample: 30_000, ordinary: 60_000, long: 1_800_000 }),
+}, async () => {
   await using made = await makeWorkspace({ files: { 'a/one': 'one', 'a/two': 'two', three: 'three'.repeat(500) } });
   await made.commit('first', { tag: 'v1' });
   made.write('a/two', noise(3000, 3));

@@ -47,9 +47,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   reindex: { args: ['reindex'] },
 };
 
+let rounds = 0;
+let last = '';
+/** Never in the same place: what a killed command has started may live for a moment longer, and write where it was. */
 function fresh(): string {
-  const root = `${base}/work`;
-  rmSync(root, { recursive: true, force: true });
+  if (last !== '') rmSync(last, { recursive: true, force: true, maxRetries: 10 });
+  const root = `${base}/work-${++rounds}`;
+  last = root;
   cpSync(`${stage.root}/work`, root, { recursive: true, preserveTimestamps: true });
   return root;
 }
@@ -109,8 +113,8 @@ test(
   'at random times, and again during what follows',
   async () => {
     const random = randomFrom(SEED);
-    const rounds = amount({ sample: 3, ordinary: 50, long: 500 });
-    for (let round = 0; round < rounds; round++) {
+    const count = amount({ sample: 3, ordinary: 50, long: 500 });
+    for (let round = 0; round < count; round++) {
       const root = fresh();
       const prunes = new Set<string>();
       const done: string[] = [];

@@ -4,7 +4,7 @@
  * Commands are killed in the middle, too: their disk fails from some call on, so that nothing is cleaned up either.
  */
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
@@ -18,6 +18,7 @@ import { openWorkspaceIn } from '../../src/api/workspace.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { SnapError } from '../../src/errors.ts';
 import { snapshotOfRef } from '../../src/object/ref-name.ts';
+import { isWithin } from '../../src/repo/layout.ts';
 import { amount, SEED } from '../kit/amount.ts';
 import { dyingDisk } from '../kit/crash/dying-disk.ts';
 import { inlineWorkers } from '../kit/crash/inline-workers.ts';
@@ -25,6 +26,10 @@ import { deadEnvironment } from '../kit/crash/stage.ts';
 import { fingerprint, noise, roundTimes } from '../kit/folder.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
+
+/** True if `path` is to be made in the folder `folder` or below, through whatever links. */
+const leadsInto = (path: string, folder: string): boolean =>
+  isWithin(fs.realpathSync(dirname(path)), join(fs.realpathSync(dirname(folder)), basename(folder)));
 
 const STEPS = amount({ sample: 15, ordinary: 60, long: 60 });
 
@@ -98,7 +103,7 @@ class Run {
         if (free && file !== undefined) fs.linkSync(join(root, file), path);
         return;
       default:
-        if (free && target !== undefined && !path.startsWith(`${join(root, target)}/`))
+        if (free && target !== undefined && !leadsInto(path, join(root, target)))
           fs.renameSync(join(root, target), path);
         else if (file !== undefined) fs.chmodSync(join(root, file), [0o600, 0o644, 0o755][this.#random(3)] ?? 0o600);
     }
