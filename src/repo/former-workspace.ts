@@ -13,6 +13,7 @@ import { headAfter, readHead } from './head.ts';
 import { readEntryIfWhole, requireSeen } from './journal.ts';
 import { readState } from './journal-base.ts';
 import { STORE_CONFIG, snapFolder, WORKSPACE } from './layout.ts';
+import { decodeCopy } from './open-store-config.ts';
 import type { Place } from './place.ts';
 import { readPlace } from './place.ts';
 import { decodeStoreConfig } from './store-config.ts';
@@ -95,7 +96,8 @@ export async function lastUser(backend: Backend): Promise<string | undefined> {
 
 function idIn(bytes: Buffer): string | undefined {
   try {
-    return decodeStoreConfig(bytes).id;
+    const config = decodeCopy(bytes);
+    return config === undefined ? undefined : decodeStoreConfig(config).id;
   } catch (error) {
     if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
     return undefined;

@@ -2,6 +2,7 @@
  * Reads `config.json` of a store beside the copy that each workspace keeps of it, so that the one small file that all
  * depends on is not there only once. `snap repair` puts it back. SPEC.md "Store configuration".
  */
+import { createHash } from 'node:crypto';
 import { ensureFolder, readWhole, replaceFile } from '../disk/files.ts';
 import { describing, errnoOf, hasCode, SnapError } from '../errors.ts';
 import type { Backend } from '../storage/backend.ts';
@@ -9,6 +10,9 @@ import type { Environment } from './environment.ts';
 import { JOURNAL, STORE_CONFIG, WORKSPACE } from './layout.ts';
 import type { StoreConfig } from './store-config.ts';
 import { decodeStoreConfig } from './store-config.ts';
+
+/** A line feed, the SHA-256 in hex, a line feed. */
+const SEAL_BYTES = 66;
 
 /** What is wrong with `config.json`, and what it was, if this workspace knows. */
 export interface ConfigDamage {
@@ -42,8 +46,8 @@ export async function examineStoreConfig(
   const path = `${backend.location}/${STORE_CONFIG}`;
   const copyPath = `${folder}/${WORKSPACE.storeConfig}`;
   const copyBytes = describing('reading', copyPath, () => readWhole(environment.disk, copyPath));
-  const kept = copyBytes === undefined ? undefined : decodeIfWhole(copyBytes);
-  const copy = kept === undefined ? undefined : copyBytes;
+  const copy = copyBytes === undefined ? undefined : decodeCopy(copyBytes);
+  const kept = copy === undefined ? undefined : decodeIfWhole(copy);
   const bytes = await backend.get(STORE_CONFIG);
   if (bytes === undefined) {
     if (copy === undefined || !(await hasJournal(backend)))
@@ -59,7 +63,7 @@ export async function examineStoreConfig(
     if (!hasCode(error, 'corrupt-data')) throw error;
     return { error, copy };
   }
-  if (copyBytes?.equals(bytes) === true) return config;
+  if (copy?.equals(bytes) === true) return config;
   if (kept?.id === config.id)
     return { error: new SnapError('corrupt-data', `${path} is not as this workspace has seen it`), copy };
   // The first time, or another store.
@@ -71,10 +75,25 @@ export async function examineStoreConfig(
 function keepCopy({ disk, uniqueName }: Environment, folder: string, path: string, bytes: Buffer): void {
   try {
     ensureFolder(disk, `${folder}/${WORKSPACE.temporary}`);
-    replaceFile(disk, path, bytes, `${folder}/${WORKSPACE.temporary}/${uniqueName()}`);
+    replaceFile(disk, path, encodeCopy(bytes), `${folder}/${WORKSPACE.temporary}/${uniqueName()}`);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
   }
+}
+
+/** With its SHA-256, so that a damaged copy is never taken for what the store should have. */
+function encodeCopy(bytes: Buffer): Buffer {
+  return Buffer.concat([bytes, Buffer.from(`\n${sha256(bytes)}\n`)]);
+}
+
+/** The bytes of `config.json` that a copy holds; undefined if it is damaged. */
+export function decodeCopy(copy: Buffer): Buffer | undefined {
+  const bytes = copy.subarray(0, Math.max(0, copy.length - SEAL_BYTES));
+  return encodeCopy(bytes).equals(copy) ? bytes : undefined;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function decodeIfWhole(bytes: Buffer): StoreConfig | undefined {

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { decodeCopy } from '../../src/repo/open-store-config.ts';
 import { snap } from '../kit/snap.ts';
 
 let folder: string;
@@ -75,14 +76,14 @@ test('another store that takes the place is no damage, and is remembered instead
   cpSync(join(other, '.snap/store'), join(root, '.snap/store'), { recursive: true });
   run('reindex', '--accept-store');
   expect(run('log').code).toBe(0);
-  expect(readFileSync(join(root, '.snap/store-config.json'))).toEqual(readFileSync(config));
+  expect(decodeCopy(readFileSync(join(root, '.snap/store-config.json')))).toEqual(readFileSync(config));
 });
 
 test('a copy that is damaged is written anew', () => {
   const copy = join(root, '.snap/store-config.json');
   truncateSync(copy, 10);
   expect(run('log').code).toBe(0);
-  expect(readFileSync(copy)).toEqual(was);
+  expect(decodeCopy(readFileSync(copy))).toEqual(was);
 });
 
 test('without a store there is no store, whatever the workspace remembers', () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { processEnvironment } from '../../src/environment.ts';
 import { mendConfig } from '../../src/repair/mend-config.ts';
+import { decodeCopy } from '../../src/repo/open-store-config.ts';
+import { flipBit } from '../kit/damage.ts';
 import { FailingDisk, newRoots, openAt } from './failing-disk.ts';
 
 const roots = newRoots();
@@ -23,10 +25,10 @@ beforeEach(async () => {
 });
 
 test('opening keeps a copy, writes a damaged one anew, and needs none', async () => {
-  expect(readFileSync(copy)).toEqual(was);
+  expect(decodeCopy(readFileSync(copy))).toEqual(was);
   truncateSync(copy, 5);
   await open();
-  expect(readFileSync(copy)).toEqual(was);
+  expect(decodeCopy(readFileSync(copy))).toEqual(was);
   rmSync(copy);
   rmSync(join(root, '.snap/tmp'), { recursive: true });
   for (const errno of ['EROFS', 'ENOSPC', 'EACCES']) {
@@ -37,7 +39,7 @@ test('opening keeps a copy, writes a damaged one anew, and needs none', async ()
     expect(existsSync(copy), errno).toBe(false);
   }
   await open();
-  expect(readFileSync(copy)).toEqual(was);
+  expect(decodeCopy(readFileSync(copy))).toEqual(was);
 });
 
 test.each([
@@ -60,13 +62,14 @@ test.each([
 });
 
 test('without a copy nobody can say what it was; without a journal there is no store', async () => {
+  const sealed = readFileSync(copy);
   rmSync(copy);
   truncateSync(config, 20);
   await expect(open()).rejects.toMatchObject({ code: 'corrupt-data' });
   await expect(mend()).rejects.toMatchObject({ code: 'corrupt-data' });
   rmSync(config);
   await expect(open()).rejects.toMatchObject({ code: 'no-store' });
-  writeFileSync(copy, was);
+  writeFileSync(copy, sealed);
   await expect(open()).rejects.toMatchObject({ code: 'corrupt-data' });
   rmSync(join(root, '.snap/store/journal'), { recursive: true });
   await expect(open()).rejects.toMatchObject({ code: 'no-store' });
@@ -76,5 +79,14 @@ test('another store is none that was damaged: the copy follows', async () => {
   const other = was.toString().replace(/"id":"[0-9a-f]{32}"/, `"id":"${'a1'.repeat(16)}"`);
   writeFileSync(config, other);
   await open();
-  expect(readFileSync(copy, 'utf8')).toBe(other);
+  expect(decodeCopy(readFileSync(copy))?.toString()).toBe(other);
+});
+
+test('a copy with any bit flipped is no witness against the store', async () => {
+  const { length } = readFileSync(copy);
+  for (let offset = 0; offset < length; offset++) {
+    flipBit(copy, offset, offset % 8);
+    expect(await mend(true), `byte ${offset}`).toBeUndefined();
+    expect(decodeCopy(readFileSync(copy)), `byte ${offset}`).toEqual(was);
+  }
 });
