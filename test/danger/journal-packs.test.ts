@@ -127,7 +127,8 @@ test(
         }
         for (let left = 1 + Math.floor(random() * 2); left > 0; left--) {
           const [, harm] = pick(HARM);
-          const path = pick(packPaths(made.store));
+          const path = packPaths(made.store)[Math.floor(random() * packPaths(made.store).length)];
+          if (path === undefined) break;
           told.push(`harm ${path.slice(-15)}`);
           harm(path);
         }
