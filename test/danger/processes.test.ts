@@ -76,12 +76,21 @@ test(
     );
     // A sample is too short for that while others are killed: there, the calm rounds at the end count.
     await Promise.all(workers.map((next) => one(chaos, next(), AMOUNT === 'sample')));
+    if (AMOUNT === 'sample') await aloneWhereNeeded(chaos, workers);
     for (const [verb, { good }] of chaos.tally) expect(good, verb).toBeGreaterThan(0);
     expect(chaos.faults, `SNAP_SEED=${SEED}`).toEqual([]);
     await checkEnd(chaos);
   },
   LENGTH_MS * 2 + 120_000,
 );
+
+/** A reindex may have met somebody who used the index each time: by itself it has to end well. */
+async function aloneWhereNeeded(chaos: Chaos, workers: readonly (() => Step)[]): Promise<void> {
+  for (const next of workers) {
+    const step = next();
+    if (chaos.tally.get(step.verb)?.good === 0) await one(chaos, step, true);
+  }
+}
 
 async function makeWorkspace(chaos: Chaos, name: string): Promise<void> {
   const root = join(folder, name);
