@@ -72,9 +72,10 @@ export async function adopt(to: StoreState, options: AdoptOptions): Promise<Stor
     for (const [name, id] of state.refs) found.push([name, id, isTrusted && !removed.has(name)]);
   // Also in packs that are named: gc may have copied it there. In those that only a lost entry named it may be damaged.
   const unsure = new Set<BlobId>();
+  const listed = new Map(sources.map((source) => [source.id, source.listed]));
   if (options.scan)
     for (const { id, pack } of snapshotsIn(table)) {
-      if (sources.some((source) => source.id === pack && !source.listed.has(id))) unsure.add(id);
+      if (listed.get(pack)?.has(id) === false) unsure.add(id);
       else found.push([snapshotRef(id), id, !to.packs.has(pack) && !removed.has(snapshotRef(id))]);
     }
   if (head !== null && unsure.has(head)) found.push([snapshotRef(head), head, true]);
