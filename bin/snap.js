@@ -20,9 +20,18 @@ if (!existsSync(main)) {
 boundYoungGeneration();
 const cache = cacheFolder();
 if (isAbsolute(cache)) module.enableCompileCache?.(join(cache, 'snap', 'code'));
-const { run } = await import(main.href);
+const { run } = await import(main.href).catch(failedToLoad);
 started = true;
 await run();
+
+/** Some runtimes open every file of the program at once. */
+function failedToLoad(error) {
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') throw error;
+  process.stderr.write(
+    'error: starting snap failed: too many files are open\nRaise the limit of open files (`ulimit -n 1024`) and run the command again.\n',
+  );
+  process.exit(1);
+}
 
 /** Not absolute where there is none: a user without a home has no cache. */
 function cacheFolder() {

@@ -5,8 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism, hostname, userInfo } from 'node:os';
 import { decodeName } from './bytes/names.ts';
 import { realDisk } from './disk/disk.ts';
-import { readFully } from './disk/files.ts';
 import { bootId, pidNamespace, processStartTime } from './disk/lock-file.ts';
+import { readFully } from './disk/whole-calls.ts';
 import type { Environment } from './repo/environment.ts';
 import { PROGRAM } from './version.ts';
 

@@ -100,6 +100,19 @@ export function fromSystemError(error: unknown, action: string, path: string): S
   }
 }
 
+/** What the system says of bytes that a disk, or the file system on it, does not give back: the last two are EBADMSG and EUCLEAN. */
+const UNREADABLE: ReadonlySet<unknown> = new Set([
+  'EIO',
+  'EREMOTEIO',
+  'Unknown system error -74',
+  'Unknown system error -117',
+]);
+
+/** True if `error` says that what was to be read is lost, and not that this process, or the network, cannot read now. */
+export function isUnreadable(error: unknown): boolean {
+  return UNREADABLE.has(error instanceof SnapError ? error.context.errno : errnoOf(error));
+}
+
 /** True if `error`, or what caused it, is that this process or the machine may not open another file. */
 export function lacksDescriptors(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

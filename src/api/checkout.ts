@@ -1,25 +1,33 @@
 /** Checking out from outside. */
-import type { ApplyResult } from '../checkout/apply.ts';
-import type { OverwritePolicy } from '../checkout/apply-options.ts';
+
+import { shellWord } from '../bytes/printable.ts';
+import type { ApplyResult, OverwritePolicy } from '../checkout/apply-options.ts';
 import { atTarget } from '../checkout/cannot-read.ts';
 import { checkoutInPlace, checkoutTo, previewCheckout, previewCheckoutTo } from '../checkout/checkout.ts';
 import type { CheckoutOptions, PlanSummary } from '../checkout/preview.ts';
-import type { CommitResult } from '../commit/commit.ts';
+import { IGNORED } from '../checkout/preview.ts';
+import type { CheckoutProgress } from '../checkout/tally.ts';
+import type { CommitProgress, CommitResult } from '../commit/commit.ts';
 import { commit } from '../commit/commit.ts';
 import { realPath } from '../disk/real-path.ts';
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
+import { ignoreExplainer } from '../history/ignore-explanation.ts';
+import { isGlob } from '../history/path-filter.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import type { SkippedPath } from '../object/snapshot.ts';
+import { hasSnapshot } from '../object/store-state.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { isWithin } from '../repo/layout.ts';
 import { moveHead } from '../repo/move-head.ts';
 import { appendOperation } from '../repo/operation-log.ts';
 import type { Repository } from '../repo/repository.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
+import { requireSnapshot } from '../repo/snapshot-list.ts';
 import { everything, fromPaths } from '../scan/selection.ts';
 import { previewCommit } from './commit.ts';
+import { isFolderNow } from './history.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface CheckoutSettings {
@@ -32,13 +40,9 @@ export interface CheckoutSettings {
   readonly force?: boolean | undefined;
   readonly keepExtra?: boolean | undefined;
   readonly overwrite?: OverwritePolicy | undefined;
-  /** Paths that the snapshot lacks are removed from the folder, not refused: for `undo`. */
-  readonly removeMissing?: boolean | undefined;
-  /** Where HEAD is afterwards; default: the snapshot. */
-  readonly setHead?: BlobId | null | undefined;
-  /** Write an operation that `undo` takes back; default: true. */
-  readonly record?: boolean | undefined;
-  readonly onProgress?: ((files: number, bytes: number) => void) | undefined;
+  readonly onProgress?: ((progress: CheckoutProgress) => void) | undefined;
+  /** In place: of the commit, or its preview, of what is not committed. */
+  readonly onSaving?: ((progress: CommitProgress) => void) | undefined;
 }
 
 export interface CheckoutResult extends ApplyResult {
@@ -52,13 +56,35 @@ export interface CheckoutResult extends ApplyResult {
   readonly milliseconds: number;
 }
 
+/** An undo: it leaves HEAD elsewhere, removes paths that the snapshot lacks, and is written down by its caller. */
+interface Undoing {
+  readonly head: BlobId | null;
+}
+
 /** Makes the workspace (or `to`) look like a snapshot. What was not committed is committed first. */
 export async function checkout(workspace: Workspace, settings: CheckoutSettings): Promise<CheckoutResult> {
+  return timed(workspace, settings, undefined);
+}
+
+/** Makes the folder what it was before an operation; paths that were not there go. HEAD is at `head` afterwards. */
+export async function checkoutBack(
+  workspace: Workspace,
+  settings: Pick<CheckoutSettings, 'revision' | 'paths' | 'onProgress' | 'onSaving'>,
+  head: BlobId | null,
+): Promise<CheckoutResult> {
+  return timed(workspace, settings, { head });
+}
+
+async function timed(
+  workspace: Workspace,
+  settings: CheckoutSettings,
+  undoing: Undoing | undefined,
+): Promise<CheckoutResult> {
   const { environment } = workspace.repository;
   const started = environment.elapsed();
   const result =
     settings.to === undefined
-      ? await workspace.exclusively(() => checkoutHere(workspace, settings))
+      ? await workspace.exclusively(() => checkoutHere(workspace, settings, undoing))
       : await checkoutElsewhere(workspace, settings, settings.to);
   return { ...result, milliseconds: environment.elapsed() - started };
 }
@@ -74,12 +100,16 @@ async function checkoutElsewhere(workspace: Workspace, settings: CheckoutSetting
 }
 
 /** Under the lock: HEAD, and what the revision names, are as the command before left them. */
-async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): Promise<Outcome> {
+async function checkoutHere(
+  workspace: Workspace,
+  settings: CheckoutSettings,
+  undoing: Undoing | undefined,
+): Promise<Outcome> {
   const { repository, workers } = workspace;
   workers.warm();
-  const { id, entries, options } = await resolve(workspace, settings);
+  const { id, entries, options } = await resolve(workspace, settings, undoing === undefined);
   const headBefore = repository.head().snapshot;
-  const { id: saved, scan } = await autosave(workspace, settings.revision);
+  const { id: saved, scan } = await autosave(workspace, settings);
   const now = saved ?? headBefore;
   const before = now === null || now === undefined ? undefined : (await repository.trees.snapshot(now)).tree;
   const whole = options.selection === everything;
@@ -87,7 +117,7 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
   let begun = false;
   const begin = async (changes: boolean): Promise<void> => {
     begun = true;
-    if (settings.record === false || !(changes || (whole && headBefore !== id))) return;
+    if (undoing !== undefined || !(changes || (whole && headBefore !== id))) return;
     const paths = whole ? null : [...(settings.paths ?? [])];
     await appendOperation(repository, {
       operation: 'checkout',
@@ -99,14 +129,20 @@ async function checkoutHere(workspace: Workspace, settings: CheckoutSettings): P
   };
   let result: ApplyResult;
   try {
-    result = await checkoutInPlace(repository, workers, { ...options, before }, begin);
+    requireSnapshot(repository, id);
+    result = await checkoutInPlace(
+      repository,
+      workers,
+      { ...options, before, whyLeftOut: whyLeftOut(workspace, scan.skipped) },
+      begin,
+    );
   } catch (error) {
     // What was not committed before shall show as not committed again; once something was changed it stays saved.
     if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy);
     throw error;
   }
-  const headAfter = settings.setHead === undefined ? (whole ? id : headBefore) : settings.setHead;
-  await moveHead(repository, result.failures.length === 0 ? headAfter : headBefore);
+  const headAfter = undoing === undefined ? (whole ? id : headBefore) : undoing.head;
+  await moveHead(repository, result.failures.every(({ onlyMetadata }) => onlyMetadata) ? headAfter : headBefore);
   return { ...result, id, saved, skipped: scan.skipped, entries };
 }
 
@@ -122,14 +158,20 @@ export async function planCheckout(
     const plan = await previewCheckoutTo(repository, workers, settings.to, settings.force ?? false, options);
     return { ...plan, id, uncommitted: false };
   }
-  const live = await previewCommit(workspace);
-  const plan = await previewCheckout(repository, workers, live.trees, { ...options, before: live.scan.tree });
+  const live = await previewCommit(workspace, { onProgress: settings.onSaving });
+  const plan = await previewCheckout(repository, workers, live.trees, {
+    ...options,
+    before: live.scan.tree,
+    whyLeftOut: whyLeftOut(workspace, live.scan.skipped),
+  });
   return { ...plan, id, uncommitted: live.scan.differs };
 }
 
+/** `mustExist`: throws `not-found` for a path that the snapshot lacks. */
 async function resolve(
   workspace: Workspace,
   settings: CheckoutSettings,
+  mustExist = true,
 ): Promise<{ id: BlobId; entries: number | undefined; options: CheckoutOptions }> {
   const { repository } = workspace;
   const { revision, path } = splitRevisionPath(settings.revision);
@@ -139,8 +181,7 @@ async function resolve(
     ...(path === undefined || path === '' ? [] : [path]),
     ...(settings.paths ?? []).map(normalPath),
   ].filter((wanted) => wanted !== '');
-  if (settings.removeMissing !== true)
-    for (const wanted of paths) await resolvePath(repository, snapshot.tree, wanted, revision);
+  if (mustExist) for (const wanted of paths) await requirePath(repository, snapshot.tree, wanted, revision);
   const selection = paths.length === 0 ? everything : fromPaths(new Set(paths));
   const { files, others } = snapshot.totals;
   return {
@@ -156,6 +197,34 @@ async function resolve(
       progress: settings.onProgress ?? ((): void => undefined),
     },
   };
+}
+
+/** Tells why a path is in no snapshot, by the rules, and by what the scan could not take. */
+function whyLeftOut(workspace: Workspace, skipped: readonly SkippedPath[]): (path: string) => string | undefined {
+  // Nearly always nothing is in the way: the rules are read when something is.
+  let explain: ReturnType<typeof ignoreExplainer> | undefined;
+  const reasons = new Map(skipped.map(({ path, reason }) => [path, reason]));
+  return (path) => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      const reason = reasons.get(path.slice(0, end));
+      if (reason !== undefined) return /^E[A-Z0-9]+$/.test(reason) ? `it cannot be read: ${reason}` : reason;
+    }
+    explain ??= ignoreExplainer(workspace.repository);
+    const { ignored, rule } = explain(isFolderNow(workspace, path) ? `${path}/` : path);
+    return ignored ? `${IGNORED}${rule ?? 'a rule'}` : undefined;
+  };
+}
+
+async function requirePath(repository: Repository, tree: BlobId, path: string, revision: string): Promise<void> {
+  try {
+    await resolvePath(repository, tree, path, revision);
+  } catch (error) {
+    if (!hasCode(error, 'not-found') || !isGlob(path)) throw error;
+    throw new SnapError('not-found', error.message, {
+      hint: `A checkout takes files and folders, no globs: \`snap find ${shellWord(path)}\` shows what fits.`,
+      cause: error,
+    });
+  }
 }
 
 /** By where the paths lead, not by how they are written: a link may lead into the store. */
@@ -196,7 +265,7 @@ async function takeBack(repository: Repository, saved: BlobId, undoes: number): 
   await repository.publish(draft(), {}, draft);
 }
 
-async function autosave(workspace: Workspace, revision: string): Promise<CommitResult> {
+async function autosave(workspace: Workspace, { revision, onSaving }: CheckoutSettings): Promise<CommitResult> {
   const { repository, workers } = workspace;
   const head = repository.head().snapshot;
   return commit(repository, workers, {
@@ -206,10 +275,10 @@ async function autosave(workspace: Workspace, revision: string): Promise<CommitR
     exclude: [],
     meta: {},
     tag: undefined,
-    allowEmpty: head === null || !repository.state().refs.has(snapshotRef(head)),
+    allowEmpty: head === null || !hasSnapshot(repository.state(), head),
     rescan: false,
     compression: undefined,
     signal: workspace.signal,
-    progress: () => undefined,
+    progress: onSaving ?? ((): void => undefined),
   });
 }

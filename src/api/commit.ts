@@ -4,9 +4,10 @@ import type { CommitProgress, CommitResult } from '../commit/commit.ts';
 import { commit as commitIn } from '../commit/commit.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { hasCode, SnapError } from '../errors.ts';
-import { snapshotRef } from '../object/ref-name.ts';
+import { shortId } from '../object/blob-id.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
+import { livingHead } from '../repo/snapshot-list.ts';
 import { walkTree } from '../repo/tree-diff.ts';
 import type { LiveTree } from '../scan/live-tree.ts';
 import { scanLive } from '../scan/live-tree.ts';
@@ -27,8 +28,13 @@ export interface CommitSettings {
   readonly onProgress?: ((progress: CommitProgress) => void) | undefined;
 }
 
-/** Commits the workspace. `id` of the result is undefined if nothing changed. Throws `locked`, `no-space`, … */
+/** Commits the workspace. `id` of the result is undefined if nothing changed. Throws `usage`, `locked`, `no-space`, … */
 export async function commit(workspace: Workspace, settings: CommitSettings = {}): Promise<CommitResult> {
+  requireTexts([
+    ['message', settings.message ?? ''],
+    ['tag', settings.tag ?? ''],
+    ...Object.entries(settings.meta ?? {}),
+  ]);
   try {
     return await workspace.exclusively(() => commitHere(workspace, settings));
   } catch (error) {
@@ -39,6 +45,15 @@ export async function commit(workspace: Workspace, settings: CommitSettings = {}
       'left in the store.';
     throw new SnapError(code, message, { hint, context, cause });
   }
+}
+
+/** For callers without types: a snapshot holds texts only. */
+function requireTexts(named: readonly (readonly [string, unknown])[]): void {
+  for (const [name, value] of named)
+    if (typeof value !== 'string')
+      throw new SnapError('usage', `${name} of a commit must be a text, not ${typeof value}`, {
+        hint: 'Write it as a text: String(value).',
+      });
 }
 
 /** Under the lock. */
@@ -70,15 +85,20 @@ export async function previewCommit(
     exclude: settings.exclude ?? [],
     rescan: settings.rescan ?? false,
     signal: workspace.signal,
-    progress: (entries, bytesRead) => settings.onProgress?.({ entries, bytesRead, newBytes: 0 }),
+    progress: (scan) => settings.onProgress?.({ ...scan, newBytes: 0 }),
     ...(settings.onIgnored === undefined ? {} : { ignored: settings.onIgnored }),
   });
 }
 
 async function select(repository: Repository, patterns: readonly string[]): Promise<Selection> {
-  return selectPaths(repository.root, patterns, async function* () {
-    const head = repository.head().snapshot;
-    if (head === null || !repository.state().refs.has(snapshotRef(head))) return;
+  const { snapshot } = repository.head();
+  if (patterns.length > 0 && snapshot !== null && livingHead(repository) === undefined)
+    throw new SnapError('refused', `the rest cannot be as in HEAD: ${shortId(snapshot)} was pruned`, {
+      hint: 'Commit the whole folder: `snap commit` without paths.',
+    });
+  return selectPaths(repository.environment.disk, repository.root, patterns, async function* () {
+    const head = livingHead(repository);
+    if (head === undefined) return;
     const { tree } = await repository.trees.snapshot(head);
     for await (const { path, entry } of walkTree(repository.trees, tree)) {
       yield path;

@@ -2,18 +2,20 @@
  * Settings from outside. Works on the file alone, without opening the store: a broken file must not keep anyone from
  * mending it. A change is parsed again as a whole before it replaces the file, and never overwrites another one's.
  */
-import { readWhole, removeIfThere, replaceFile } from '../disk/files.ts';
+import { folderOf, readWhole, removeIfThere, replaceFile } from '../disk/files.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { processEnvironment } from '../environment.ts';
-import { fromSystemError, hasCode, SnapError } from '../errors.ts';
-import { parseTiers } from '../gc/rules.ts';
+import { fromSystemError, SnapError } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
+import { STORE_REASON, whySnapsOwn } from '../repo/is-store.ts';
 import { snapFolder, WORKSPACE } from '../repo/layout.ts';
 import { lockedBy } from '../repo/lock-holder.ts';
 import { ownedEnvironment } from '../repo/owned-environment.ts';
+import { storePathOf } from '../repo/place.ts';
 import { findWorkspace } from '../repo/repository.ts';
-import type { SettingKey, Settings } from '../repo/settings.ts';
+import type { SettingKey } from '../repo/settings.ts';
 import { parseSettingKey, parseSettings, parseSettingTexts, settingKeys, settingKind } from '../repo/settings.ts';
+import { readSettingsText } from '../repo/settings-file.ts';
 import type { SettingValue } from '../repo/settings-text.ts';
 import { editSetting, settingLine } from '../repo/settings-text.ts';
 
@@ -69,7 +71,6 @@ export function openConfig(folder: string): Config {
     set: async (key, texts) => {
       const known = changeableKey(key);
       const value = parseSettingTexts(known, texts);
-      if (settingKind(known).type === 'tiers' && typeof value === 'string') checkTiers(value, known);
       await withLock(environment, path, () => replaceSetting(environment, own, path, read(), known, value));
       return value;
     },
@@ -86,7 +87,7 @@ export function openConfig(folder: string): Config {
 }
 
 function listed(text: string, path: string, root: string): ListedSetting[] {
-  const settings = parseChecked(text, path);
+  const settings = parseSettings(text, path);
   return settingKeys().map((key) => {
     const kind = settingKind(key);
     const initial = key === 'workspace.name' ? root.slice(root.lastIndexOf('/') + 1) : kind.initial;
@@ -102,28 +103,6 @@ function listed(text: string, path: string, root: string): ListedSetting[] {
   });
 }
 
-function parseChecked(text: string, path: string): Settings {
-  const settings = parseSettings(text, path);
-  for (const [key, value] of settings) {
-    if (settingKind(key).type === 'tiers' && typeof value === 'string')
-      checkTiers(value, `${path}:${settingLine(text, key)}: ${key}`);
-  }
-  return settings;
-}
-
-/** The form of tiers belongs to gc/, which the layer of settings must not know. */
-function checkTiers(value: string, where: string): void {
-  try {
-    parseTiers(value);
-  } catch (error) {
-    if (!hasCode(error, 'usage')) throw error;
-    throw new SnapError('usage', `${where}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      cause: error,
-    });
-  }
-}
-
 function changeableKey(key: string): SettingKey {
   const known = parseSettingKey(key);
   if (known === 'workspace.id')
@@ -135,7 +114,7 @@ function changeableKey(key: string): SettingKey {
   return known;
 }
 
-/** Changes one key and checks that the file then says what was asked, and nothing else than before. */
+/** Changes one key and checks that the file then says what was asked, and nothing else than before. Throws `refused`. */
 function replaceSetting(
   environment: Environment,
   folder: string,
@@ -146,7 +125,7 @@ function replaceSetting(
 ): void {
   const after = editSetting(before, key, value);
   if (after === before) return;
-  const settings = parseChecked(after, path);
+  const settings = parseSettings(after, path);
   if (JSON.stringify(settings.get(key) ?? null) !== JSON.stringify(value)) {
     throw new SnapError(
       'internal',
@@ -154,7 +133,16 @@ function replaceSetting(
       { hint: 'Use `snap config edit`, and please report this.' },
     );
   }
+  if (key === 'store.path') requireStore(environment, folder, storePathOf(folderOf(folder), settings));
   replaceText(environment, folder, path, after);
+}
+
+/** Without its store a workspace is cut off from its history. */
+function requireStore({ disk }: Environment, folder: string, path: string): void {
+  if (whySnapsOwn(disk, folder, (name) => `${path}/${name}`) === STORE_REASON) return;
+  throw new SnapError('refused', `there is no store of snap at ${path}`, {
+    hint: 'Move or mount the store there first; `snap config edit` takes a path where none is yet.',
+  });
 }
 
 async function editFile(
@@ -169,7 +157,7 @@ async function editFile(
   try {
     await change(copy);
     const after = readText(environment, copy);
-    parseChecked(after, copy);
+    parseSettings(after, copy);
     if (after !== before) {
       await withLock(environment, path, () => {
         if (readText(environment, path) !== before)
@@ -206,14 +194,14 @@ function replaceText(environment: Environment, folder: string, path: string, tex
 }
 
 function readText(environment: Environment, path: string): string {
-  let bytes: Buffer | undefined;
+  let text: string | undefined;
   try {
-    bytes = readWhole(environment.disk, path);
+    text = readSettingsText(environment.disk, path);
   } catch (error) {
     throw fromSystemError(error, 'reading', path);
   }
-  if (bytes === undefined) throw new SnapError('not-found', `${path} is gone`);
-  return bytes.toString('utf8');
+  if (text === undefined) throw new SnapError('not-found', `${path} is gone`);
+  return text;
 }
 
 /** Two `set` at once must both count. A lock of its own: a long commit does not keep anyone from changing settings. */

@@ -19,9 +19,11 @@ import type { SkippedPath } from '../object/snapshot.ts';
 import type { FileEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { normalPath, resolveRevision } from '../repo/revision.ts';
+import { livingHead } from '../repo/snapshot-list.ts';
+import type { ScanProgress } from '../scan/scan.ts';
 import { previewCommit } from './commit.ts';
 import type { ChangeSettings } from './history.ts';
-import { livingHead, requireNamed, resolveRevisionPath, withDefaults } from './history.ts';
+import { requireNamed, resolveRevisionPath, withDefaults } from './history.ts';
 import type { Workspace } from './workspace.ts';
 
 export const TEXT_BYTES_MAX = 8 * 1024 * 1024;
@@ -33,7 +35,7 @@ export interface DiffSettings extends ChangeSettings {
   readonly to?: string | undefined;
   /** Paths, folders or globs, relative to the workspace. */
   readonly paths?: readonly string[] | undefined;
-  readonly onProgress?: ((entries: number, bytesRead: number) => void) | undefined;
+  readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
 }
 
 export interface Diff {
@@ -52,16 +54,11 @@ export interface Diff {
 /** Compares two snapshots, or one with the live folder. Throws `not-found`, `ambiguous`, `usage`, `corrupt-data`. */
 export async function diff(workspace: Workspace, settings: DiffSettings = {}): Promise<Diff> {
   const { repository } = workspace;
-  const isFirst = settings.from === undefined && livingHead(workspace) === undefined;
+  const isFirst = settings.from === undefined && livingHead(workspace.repository) === undefined;
   const from = isFirst ? undefined : await resolveRevision(repository, settings.from ?? 'HEAD');
   const to = settings.to === undefined ? undefined : await resolveRevision(repository, settings.to);
   const before = sideOf(repository, from === undefined ? undefined : (await repository.trees.snapshot(from)).tree);
-  const live =
-    to !== undefined
-      ? undefined
-      : await previewCommit(workspace, {
-          onProgress: ({ entries, bytesRead }) => settings.onProgress?.(entries, bytesRead),
-        });
+  const live = to !== undefined ? undefined : await previewCommit(workspace, { onProgress: settings.onProgress });
   const after: Side =
     live !== undefined
       ? { trees: live.trees, tree: live.scan.tree }

@@ -19,11 +19,11 @@ import { listedSnapshot, logSnapshots, sideOf } from '../history/log.ts';
 import { isGlob, pathFilter } from '../history/path-filter.ts';
 import type { Side } from '../history/tree-compare.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { SkippedPath } from '../object/snapshot.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../repo/revision.ts';
-import { livingParent } from '../repo/snapshot-list.ts';
+import { livingHead, livingParent } from '../repo/snapshot-list.ts';
+import type { ScanProgress } from '../scan/scan.ts';
 import { everything } from '../scan/selection.ts';
 import { previewCommit } from './commit.ts';
 import type { Workspace } from './workspace.ts';
@@ -68,12 +68,18 @@ export async function* log(workspace: Workspace, settings: LogSettings = {}): As
     yield logged;
   }
   if (found > 0 || paths.length === 0 || countMax === 0 || since !== undefined || until !== undefined) return;
-  const head = start ?? livingHead(workspace);
+  const head = start ?? livingHead(workspace.repository);
   if (head === undefined) return;
   const { tree } = await repository.trees.snapshot(head);
   for (const path of paths) {
     if (repository.environment.disk.lstat(`${repository.root}/${path}`) !== undefined) continue;
-    await requireNamed(workspace, path, [sideOf(repository, tree)], settings.revision ?? 'HEAD');
+    try {
+      await requireNamed(workspace, path, [sideOf(repository, tree)], settings.revision ?? 'HEAD');
+    } catch (error) {
+      if (!hasCode(error, 'not-found')) throw error;
+      const hint = `${error.hint ?? ''} \`snap find\` looks for names in all snapshots.`;
+      throw new SnapError('not-found', `no snapshot that was looked at has "${path}"`, { hint, cause: error });
+    }
   }
 }
 
@@ -82,7 +88,7 @@ export interface ChangeSettings {
   readonly renames?: boolean | undefined;
   /** Also files with only other times or another owner. Default: false. */
   readonly metadata?: boolean | undefined;
-  /** A folder that is new or gone as a whole is one change. Default: false. */
+  /** A folder that is new, gone or renamed as a whole is one change. Default: false. */
   readonly foldFolders?: boolean | undefined;
 }
 
@@ -122,11 +128,11 @@ export async function* snapshotChanges(
 export interface StatusSettings extends ChangeSettings {
   /** Also say what ignore rules leave out. */
   readonly ignored?: boolean | undefined;
-  readonly onProgress?: ((entries: number, bytesRead: number) => void) | undefined;
+  readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
 }
 
 export interface Status {
-  /** HEAD, unless there is no snapshot yet or it was pruned. */
+  /** HEAD, or what is left of its line; undefined if there is no snapshot yet. */
   readonly head: LoggedSnapshot | undefined;
   /** A commit would make a snapshot. */
   readonly differs: boolean;
@@ -144,13 +150,13 @@ export async function status(workspace: Workspace, settings: StatusSettings = {}
   const { repository } = workspace;
   const ignored: { path: string; isFolder: boolean }[] = [];
   const live = await previewCommit(workspace, {
-    onProgress: ({ entries, bytesRead }) => settings.onProgress?.(entries, bytesRead),
+    onProgress: settings.onProgress,
     ...(settings.ignored === true
       ? { onIgnored: (path: string, isFolder: boolean) => ignored.push({ path, isFolder }) }
       : {}),
   });
   const explain = ignoreExplainer(repository);
-  const head = livingHead(workspace);
+  const head = livingHead(workspace.repository);
   return {
     head: head === undefined ? undefined : await show(workspace, head),
     differs: live.scan.differs,
@@ -227,7 +233,7 @@ export function explainIgnored(workspace: Workspace, paths: readonly string[]): 
 }
 
 /** What cannot be (too long a name, a file on the way) is none. */
-function isFolderNow({ repository, root }: Workspace, path: string): boolean {
+export function isFolderNow({ repository, root }: Workspace, path: string): boolean {
   try {
     return repository.environment.disk.lstat(`${root}/${path}`)?.isDirectory() === true;
   } catch (error) {
@@ -246,12 +252,6 @@ export function withDefaults(
     metadata: settings.metadata ?? false,
     foldFolders: settings.foldFolders ?? false,
   };
-}
-
-/** HEAD, unless there is no snapshot yet or it was pruned: then everything counts as new. */
-export function livingHead({ repository }: Workspace): BlobId | undefined {
-  const head = repository.head().snapshot;
-  return head !== null && repository.state().refs.has(snapshotRef(head)) ? head : undefined;
 }
 
 /** Throws `not-found` with near names for a path (not a glob) that none of `sides` has; names are those of `revision`. */
@@ -279,7 +279,7 @@ async function resolveNamed(workspace: Workspace, revision: string, text: string
   try {
     return await resolveRevision(repository, revision);
   } catch (error) {
-    const head = livingHead(workspace);
+    const head = livingHead(workspace.repository);
     if (!hasCode(error, 'not-found') || head === undefined || text !== revision) throw error;
     const path = normalPath(revision);
     const entry = await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'));

@@ -42,9 +42,9 @@ export async function reindexIn(
   try {
     requireUnusedIndex(environment, own);
     await requireSoundJournal(environment, root, options.acceptStore ?? false);
+    discardIndex(environment, own);
     // HEAD is found again from the journal.
     if (options.acceptStore === true) removeTree(environment.disk, `${own}/${WORKSPACE.head}`);
-    discardIndex(environment, own);
     const repository = await openRepository(environment, root);
     try {
       return { ...(await refillIndex(repository, signal)), milliseconds: environment.elapsed() - started };

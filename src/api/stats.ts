@@ -27,5 +27,8 @@ export async function stats(
     settings.all ?? false,
     workspace.signal,
   );
-  return { ...measured, leftovers: await countLeftovers(repository, { state: repository.state(), swept: new Set() }) };
+  return {
+    ...measured,
+    leftovers: await countLeftovers(repository, { state: await repository.blobs.newestState(), swept: new Set() }),
+  };
 }

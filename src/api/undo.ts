@@ -2,6 +2,8 @@
 
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
+import { tagOfRef } from '../object/ref-name.ts';
+import { followWithHead } from '../repo/head.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
 import type { OperationId, PastOperation } from '../repo/operation-history.ts';
 import { isOfThisWorkspace, parseOperationId, pastOperations } from '../repo/operation-history.ts';
@@ -9,14 +11,15 @@ import { appendOperation, damageOfOperations } from '../repo/operation-log.ts';
 import { refsThatMoved } from '../repo/ref-changes.ts';
 import type { CheckoutUndo, JournalUndo, UndoPlan } from '../repo/undo-plan.ts';
 import { planUndo } from '../repo/undo-plan.ts';
-import type { CheckoutResult } from './checkout.ts';
-import { checkout } from './checkout.ts';
+import type { CheckoutResult, CheckoutSettings } from './checkout.ts';
+import { checkoutBack } from './checkout.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface UndoSettings {
   /** "j12" or "w3"; default: the newest that is not undone and no undo itself. */
   readonly operation?: string | undefined;
-  readonly onProgress?: ((files: number, bytes: number) => void) | undefined;
+  readonly onProgress?: CheckoutSettings['onProgress'];
+  readonly onSaving?: CheckoutSettings['onSaving'];
 }
 
 export interface UndoResult {
@@ -85,26 +88,25 @@ async function undoEntry(workspace: Workspace, plan: JournalUndo): Promise<UndoR
     if (mayChangePlan(others)) throw new Overtaken();
     return draft;
   });
-  if (draft.head !== undefined && draft.head !== null) repository.setHead(draft.head.to);
+  const { head } = draft;
+  if (head !== undefined && head !== null) followWithHead('the undo', () => repository.setHead(head.to));
   return { plan, id: `j${published.entry.number}`, checkout: undefined };
 }
 
-/** A sweep may have removed data that comes back; a prune or an undo may have changed where HEAD goes to. */
+/** A sweep may have removed data that comes back; a prune or an undo may have changed where HEAD goes to; a tag keeps. */
 function mayChangePlan(others: readonly NumberedEntry[]): boolean {
-  return others.some(({ entry }) => entry.swept.length > 0 || entry.refs.some((change) => change.to === null));
+  return others.some(
+    ({ entry }) =>
+      entry.swept.length > 0 || entry.refs.some(({ name, to }) => to === null || tagOfRef(name) !== undefined),
+  );
 }
 
 async function undoCheckout(workspace: Workspace, plan: CheckoutUndo, settings: UndoSettings): Promise<UndoResult> {
   const { repository } = workspace;
   const from = repository.head().snapshot;
-  const result = await checkout(workspace, {
-    revision: plan.revision,
-    paths: plan.paths ?? undefined,
-    removeMissing: true,
-    setHead: plan.head,
-    record: false,
-    onProgress: settings.onProgress,
-  });
+  const { revision, paths, head } = plan;
+  const { onProgress, onSaving } = settings;
+  const result = await checkoutBack(workspace, { revision, paths: paths ?? undefined, onProgress, onSaving }, head);
   const saved: BlobId | null = result.saved ?? null;
   const record = await appendOperation(repository, {
     operation: 'undo',

@@ -57,7 +57,13 @@ export async function openWorkspaceIn(
   folder: string,
   options: OpenOptions = {},
 ): Promise<Workspace> {
-  const repository = await openRepository(environment, findWorkspace(environment, folder), undefined, options.signal);
+  const root = findWorkspace(environment, folder);
+  const { signal, forget } = interrupting(options.signal);
+  const opening = openRepository(environment, root, undefined, signal);
+  const repository = await opening.catch((error: unknown) => {
+    forget();
+    throw error;
+  });
   let closed = false;
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
     if (closed)
@@ -71,9 +77,10 @@ export async function openWorkspaceIn(
     }
   };
   let last: Promise<unknown> = Promise.resolve();
-  const common = { root: repository.root, repository, signal: options.signal, workers };
+  const common = { root, repository, signal, workers };
   const close = async (): Promise<void> => {
     closed = true;
+    forget();
     await workers.close();
     await repository.close();
   };
@@ -95,6 +102,16 @@ export async function openWorkspaceIn(
     exclusively: (work) => inTurn(() => own.exclusively(work)),
     inTurn: (work) => inTurn(() => work(own)),
   };
+}
+
+/** A signal that follows `given`, whose reason may be anything, with the reason `interrupted`, until `forget`. */
+function interrupting(given: AbortSignal | undefined): { signal: AbortSignal; forget(): void } {
+  const own = new AbortController();
+  const stop = (): void =>
+    own.abort(new SnapError('interrupted', 'stopped by the signal that was given', { cause: given?.reason }));
+  if (given?.aborted === true) stop();
+  given?.addEventListener('abort', stop, { once: true });
+  return { signal: own.signal, forget: () => given?.removeEventListener('abort', stop) };
 }
 
 export interface InitWorkspaceOptions {

@@ -1,7 +1,7 @@
 /**
  * A fixed number of worker threads that run one kind of jobs. Each worker holds at most JOBS_PER_WORKER jobs, so that
- * it never waits for the main thread between two; the rest queue here, urgent ones first. A worker that dies fails
- * every job. SnapErrors cross the thread border with code, hint and context.
+ * it never waits for the main thread between two; the rest queue here, urgent ones first. A worker that dies ends the
+ * others and fails every job. SnapErrors cross the thread border with code, hint and context.
  */
 import { parentPort, Worker } from 'node:worker_threads';
 import type { ErrorCode } from '../errors.ts';
@@ -48,16 +48,13 @@ export class WorkerPool<Job, Reply> {
   #nextId = 1;
   #crowded = 0;
   #failure: unknown;
+  /** No thread runs any more of those that a failure ended. */
+  #ended: Promise<void> = Promise.resolve();
 
   /** Starts no thread before the first job. */
   constructor(script: URL, size: number) {
     this.#script = script;
     this.#size = size;
-  }
-
-  /** Jobs that are queued or running. */
-  get load(): number {
-    return this.#members.reduce((sum, member) => sum + member.running.size, this.#queue.length + this.#urgent.length);
   }
 
   get capacity(): number {
@@ -71,7 +68,7 @@ export class WorkerPool<Job, Reply> {
 
   /** Runs a job; buffers in `transfer` are moved, not copied. */
   run(job: Job, transfer: readonly ArrayBuffer[] = [], urgent = false): Promise<Reply> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#failure !== undefined) return this.#ended.then(() => Promise.reject(this.#failure));
     return new Promise((resolve, reject) => {
       (urgent ? this.#urgent : this.#queue).push({ job, transfer, resolve, reject });
       this.#dispatch();
@@ -82,7 +79,7 @@ export class WorkerPool<Job, Reply> {
   async close(): Promise<void> {
     const closed = new SnapError('refused', 'the workspace is closed', { hint: 'Open it again with openWorkspace.' });
     this.#fail(new SnapError('interrupted', 'the work was stopped'), closed);
-    await Promise.all(this.#members.splice(0).map((member) => member.worker.terminate()));
+    await this.#ended;
   }
 
   #dispatch(): void {
@@ -135,15 +132,22 @@ export class WorkerPool<Job, Reply> {
     }
   }
 
-  /** `later`: what jobs that come from now on are told. */
+  /**
+   * Ends all threads, and only then rejects their jobs: who gets the error closes descriptors that threads write through.
+   * `later`: what jobs that come from now on are told.
+   */
   #fail(error: unknown, later = error): void {
     this.#failure ??= later;
     const open = [...this.#urgent.splice(0), ...this.#queue.splice(0)];
-    for (const member of this.#members) {
-      open.push(...member.running.values());
-      member.running.clear();
+    const members = this.#members.splice(0);
+    for (const { running } of members) {
+      open.push(...running.values());
+      running.clear();
     }
-    for (const queued of open) queued.reject(error);
+    const ends = members.map(({ worker }) => worker.terminate());
+    this.#ended = Promise.all([this.#ended, ...ends]).then(() => {
+      for (const queued of open) queued.reject(error);
+    });
   }
 }
 

@@ -29,8 +29,9 @@ export class ByteWriter {
     this.#length = this.#buffer.writeBigInt64LE(value, this.#length);
   }
 
-  /** Writes a non-negative integer up to 2^53 - 1. */
+  /** Writes a non-negative integer up to 2^53 - 1. Throws `RangeError` for any other value: no reader would take it. */
   uvarint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not a count`);
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -57,10 +58,12 @@ export class ByteWriter {
     this.#length += value.length;
   }
 
-  /** Writes the 32 bytes of a hex id. */
+  /** Writes the 32 bytes of a hex id. Throws `RangeError` for any other text. */
   id(hex: string): void {
     this.#reserve(32);
-    this.#length += this.#buffer.write(hex, this.#length, 'hex');
+    if (this.#buffer.write(hex, this.#length, 'hex') !== 32 || hex.length !== 64)
+      throw new RangeError(`${hex} is not an id`);
+    this.#length += 32;
   }
 
   /** Writes text as UTF-8 (it must not hold lone surrogates). */

@@ -4,6 +4,24 @@
  */
 import { SnapError } from '../errors.ts';
 import type { Json } from './canonical-json.ts';
+import { encodeCanonicalJson } from './canonical-json.ts';
+
+/**
+ * The canonical JSON of `value`, if `decode` takes it: what no reader takes must not be written, whatever a clock, a
+ * setting or a program says. Throws `internal`.
+ */
+export function encodeReadable(value: Json, decode: (bytes: Buffer) => unknown): Buffer {
+  try {
+    const bytes = encodeCanonicalJson(value);
+    decode(bytes);
+    return bytes;
+  } catch (error) {
+    throw new SnapError('internal', `what nobody could read again was to be written: ${(error as Error).message}`, {
+      hint: 'Nothing was recorded. Please report this, with the command and its time.',
+      cause: error,
+    });
+  }
+}
 
 export class Fields {
   readonly #value: { readonly [key: string]: Json };

@@ -62,13 +62,20 @@ export function formatSize(bytes: number): string {
   return `${sign}${(size / 1e18).toFixed(0)} EB`;
 }
 
-/** Reads "30d", "2w", "12h", "5m" (minutes), "6mo", "1y", "1d12h", "90s", "2 days" or "0". Throws `usage`. */
+/** How a duration is written, for people. */
+export const DURATION_FORMS = '90s, 5min, 12h, 30d, 2w, 6mo (months), 1y or 1d12h';
+
+/**
+ * Reads "30d", "2w", "12h", "5min", "6mo", "1y", "1d12h", "90s", "2 days" or "0". Not "6m": it would be minutes, and
+ * other programs that prune take it for months. Throws `usage`.
+ */
 export function parseDuration(text: string): Duration {
   const { months, days, milliseconds } = parseDurationParts(text);
+  if (/\d\s*m(?![a-z])/i.test(text)) throw badDuration(text, '"m" could be minutes or months');
   return { months, milliseconds: days * DAY + milliseconds };
 }
 
-/** As parseDuration, with the days (and weeks) not yet turned into milliseconds. Throws `usage`. */
+/** As parseDuration, with "5m" for minutes, and the days (and weeks) not yet turned into milliseconds. Throws `usage`. */
 export function parseDurationParts(text: string): DurationParts {
   const trimmed = text.trim();
   const parts = { months: 0, days: 0, milliseconds: 0 };
@@ -104,7 +111,7 @@ export function formatDuration(duration: Duration): string {
   take(duration.milliseconds, [
     ['d', DAY],
     ['h', HOUR],
-    ['m', MINUTE],
+    ['min', MINUTE],
     ['s', SECOND],
     ['ms', 1],
   ]);
@@ -174,6 +181,6 @@ function badSize(text: string, reason: string): SnapError {
 
 function badDuration(text: string, reason: string): SnapError {
   return new SnapError('usage', `${JSON.stringify(text)} is not a duration: ${reason}`, {
-    hint: 'Write a duration as 90s, 5m (minutes), 12h, 30d, 2w, 6mo (months), 1y or 1d12h.',
+    hint: `Write a duration as ${DURATION_FORMS}.`,
   });
 }

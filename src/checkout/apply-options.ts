@@ -1,8 +1,11 @@
-/** What carrying out the steps of a checkout is told. */
+/** What carrying out the steps of a checkout is told, and what comes of it. */
 import type { TreeEntry } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { Expected } from '../work/write-files.ts';
+import type { FailedPath } from './failed-path.ts';
+import type { Step } from './plan.ts';
+import type { Tally } from './tally.ts';
 import type { Target } from './target.ts';
 
 export type OverwritePolicy = 'always' | 'if-newer' | 'never';
@@ -10,6 +13,9 @@ export type OverwritePolicy = 'always' | 'if-newer' | 'never';
 /** Compares existing files with what is to be written; answers come in batches, the last after `flush`. */
 export interface ExistingFiles {
   isRight(path: string, entry: TreeEntry): Promise<boolean>;
+  /** Waits while as much is compared as the workers take. */
+  ready(): Promise<void>;
+  /** Nothing more is asked. */
   flush(): void;
 }
 
@@ -29,5 +35,24 @@ export interface ApplyOptions {
   /** Collect the stats of written files. */
   readonly keepStats: boolean;
   readonly signal: AbortSignal | undefined;
-  readonly progress: (files: number, bytes: number) => void;
+  readonly tally: Tally;
+}
+
+export interface ApplyResult {
+  /** Files and links. */
+  readonly written: number;
+  /** Of those the symbolic links and the further names of files. */
+  readonly links: number;
+  readonly bytesWritten: number;
+  readonly removed: number;
+  /** False if no file, link or folder is other than before. */
+  readonly changed: boolean;
+  readonly alreadyRight: number;
+  readonly kept: readonly string[];
+  /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
+  readonly notMade: readonly string[];
+  readonly failures: readonly FailedPath[];
+  /** Size, mtime, ctime, inode of files as they were just after they were put in place. */
+  readonly stats: ReadonlyMap<string, BigInt64Array>;
+  readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
 }

@@ -3,40 +3,23 @@
  * entry that is not what was saved stays as it is and is reported. SPEC.md "Checkout".
  */
 import type { FileStat } from '../disk/disk.ts';
-import { errnoOf, fromSystemError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { sameTime } from '../object/tree-entry.ts';
 import type { Expected } from '../work/write-files.ts';
 import { demandExpected, expectedOf } from '../work/write-files.ts';
-import type { ApplyOptions } from './apply-options.ts';
-import type { FailedPath } from './file-writer.ts';
-import { FileWriter, failedPath } from './file-writer.ts';
+import type { ApplyOptions, ApplyResult } from './apply-options.ts';
+import type { FailedPath } from './failed-path.ts';
+import { failedPath, metadataFailure } from './failed-path.ts';
+import { FileWriter } from './file-writer.ts';
 import type { LinkedFile } from './linked-files.ts';
 import { LinkedFiles } from './linked-files.ts';
+import { hasMetadata } from './metadata.ts';
 import { NewFolders } from './new-folders.ts';
 import type { PlaceStep, Step, TakeStep } from './plan.ts';
 import { placeStep } from './plan.ts';
 
 const COMPARED_AT_ONCE_MAX = 2048;
-
-export interface ApplyResult {
-  /** Files and links. */
-  readonly written: number;
-  /** Of those the symbolic links and the further names of files. */
-  readonly links: number;
-  readonly bytesWritten: number;
-  readonly removed: number;
-  /** False if no file, link or folder is other than before. */
-  readonly changed: boolean;
-  readonly alreadyRight: number;
-  readonly kept: readonly string[];
-  /** Sockets, devices where this user may not make them, FIFOs where the system has no mkfifo. */
-  readonly notMade: readonly string[];
-  readonly failures: readonly FailedPath[];
-  /** Size, mtime, ctime, inode of files as they were just after they were put in place. */
-  readonly stats: ReadonlyMap<string, BigInt64Array>;
-  readonly folders: readonly Extract<Step, { kind: 'folder' }>[];
-}
 
 /** `steps` gives each step to what it is called with, one after the other. */
 export async function applySteps(
@@ -81,11 +64,12 @@ class Apply {
     this.#writer = new FileWriter(options.repository, options.workers, options.target, {
       wantStats: options.keepStats,
       signal: options.signal,
+      wrote: (bytes) => options.tally.add(0, bytes),
       written: (path, numbers, bytes) => {
         this.#written++;
         this.#bytes += bytes;
         if (numbers !== undefined) this.#stats.set(path, numbers);
-        options.progress(this.#written, this.#bytes);
+        options.tally.add(1, 0);
       },
     });
   }
@@ -193,7 +177,7 @@ class Apply {
     if (there === undefined) return this.#write(step, this.#options.expected(path));
     if (existing !== undefined && step.kind === 'symlink' && target.leadsTo(path, step.entry.target)) {
       this.#right++;
-      return sameTime(there.mtimeNs, entry.mtime) ? undefined : this.#setMetadata(step, there);
+      return hasMetadata(there, entry, target.mayOwn) ? undefined : this.#setMetadata(step, there);
     }
     const linked = step.kind === 'write' && step.entry.linkKey !== undefined;
     if (existing === undefined || step.kind !== 'write' || (linked && !goingOn) || !there.isFile())
@@ -202,21 +186,25 @@ class Apply {
       if (!right) return this.#replace(step, there.mtimeNs);
       if (linked) return this.#write(step, expectedOf(there));
       this.#right++;
-      if (Number(there.mode & 0o7777n) !== entry.mode || !sameTime(there.mtimeNs, entry.mtime))
-        return this.#setMetadata(step, there);
+      this.#options.tally.add(1, step.entry.size);
+      if (!hasMetadata(there, entry, target.mayOwn)) return this.#setMetadata(step, there);
     });
     const done = compared
       .catch((error: unknown) => this.#note(path, error))
       .finally(() => this.#comparing.delete(done));
     this.#comparing.add(done);
-    return this.#comparing.size >= COMPARED_AT_ONCE_MAX ? Promise.race(this.#comparing) : undefined;
+    return existing
+      .ready()
+      .then(() => (this.#comparing.size >= COMPARED_AT_ONCE_MAX ? Promise.race(this.#comparing) : undefined));
   }
 
   /** Of a file with several names, which others may use elsewhere, the one at the path becomes a file of its own. */
   #setMetadata(step: PlaceStep, there: FileStat | undefined): Promise<void> | undefined {
     if (there !== undefined && there.nlink > 1n) return this.#write(step, expectedOf(there));
-    this.#options.target.setMetadata(step.path, step.entry);
-    this.#changed = true;
+    this.#attempt(step.path, () => {
+      this.#options.target.setMetadata(step.path, step.entry);
+      this.#changed = true;
+    });
     return undefined;
   }
 
@@ -248,6 +236,7 @@ class Apply {
     if (!this.#mayChange(path)) return;
     try {
       this.#options.target.link(first, path);
+      this.#options.tally.add(1, entry.size);
       this.#written++;
       this.#linked++;
     } catch (error) {
@@ -290,8 +279,7 @@ class Apply {
     try {
       work();
     } catch (error) {
-      const failure = fromSystemError(error, 'changing', path);
-      this.#failures.push({ path, code: failure.code, reason: failure.message });
+      this.#failures.push(metadataFailure(path, error));
     }
   }
 }

@@ -9,6 +9,7 @@ import type { ChunkRef } from '../object/tree-entry.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import { PLACES_MAX } from '../repo/blob-reader.ts';
 import { packName } from '../repo/layout.ts';
+import { readPackRange } from '../repo/read-pack.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { BlockRef } from '../work/block-source.ts';
 import type { WriteChunk } from '../work/write-files.ts';
@@ -127,8 +128,7 @@ async function fetchBlock(repository: Repository, location: BlobLocation): Promi
   const local = localBlock(repository, location);
   if (local !== undefined) return local;
   const length = BLOCK_HEADER_BYTES + location.storedLength;
-  const bytes = await repository.backend.get(packName(location.pack), { offset: location.blockOffset, length });
-  if (bytes === undefined) throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`);
+  const bytes = await readPackRange(repository.backend, location.pack, { offset: location.blockOffset, length });
   return { ...blockBase(location), source: { bytes: new Uint8Array(bytes) } };
 }
 

@@ -5,24 +5,27 @@
 
 import type { Disk } from '../disk/disk.ts';
 import { ensureFolder, leadsToFolder } from '../disk/files.ts';
-import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
-import type { TreeEntry } from '../object/tree-entry.ts';
+import { errnoOf, SnapError } from '../errors.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession, liveSessions } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
+import { everything } from '../scan/selection.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { ApplyResult } from './apply.ts';
 import { applySteps } from './apply.ts';
+import type { ApplyResult } from './apply-options.ts';
 import { atTarget, targetError } from './cannot-read.ts';
+import type { FailedPath } from './failed-path.ts';
+import { metadataFailure } from './failed-path.ts';
 import { bearsMark, holdsOnlyTemporaries, markOf } from './interrupted.ts';
 import type { Step, TakeStep } from './plan.ts';
 import { planCheckout } from './plan.ts';
 import type { CheckoutOptions, PlanSummary } from './preview.ts';
 import { existingFiles, inTheWay, planOptions, preview, previewEmpty } from './preview.ts';
 import { recordsAfter, SeenFolders } from './seen.ts';
+import { Tally } from './tally.ts';
 import { Target } from './target.ts';
 
 /**
@@ -37,32 +40,33 @@ export async function checkoutInPlace(
   begin: (changes: boolean) => Promise<void>,
 ): Promise<ApplyResult> {
   const session = beginSession(repository.environment, repository.backend);
-  const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
-    target.removeLeftBeside();
-    const plan = await preview(repository, workers, repository.trees, options, target);
-    if (plan.blocked.length > 0) throw inTheWay(plan.blocked);
-    await begin(plan.steps.length > 0);
-    const seen = new SeenFolders(repository);
-    const result = await applySteps(stepsOf(plan.steps), {
-      repository,
-      workers,
-      target,
-      overwrite: options.overwrite,
-      keepStats: true,
-      expected: (path) => seen.expected(path),
-      existing: undefined,
-      goingOn: false,
-      empty: false,
-      signal: options.signal,
-      progress: options.progress,
+    return await withTarget(repository, repository.root, async (target) => {
+      target.removeLeftBeside();
+      const plan = await preview(repository, workers, repository.trees, options, target);
+      if (plan.blocked.length > 0) throw inTheWay(plan);
+      await begin(plan.steps.length > 0);
+      const seen = new SeenFolders(repository);
+      const result = await applySteps(stepsOf(plan.steps), {
+        repository,
+        workers,
+        target,
+        overwrite: options.overwrite,
+        keepStats: true,
+        expected: (path) => seen.expected(path),
+        existing: undefined,
+        goingOn: false,
+        empty: false,
+        signal: options.signal,
+        tally: new Tally(options.progress, plan.bytes),
+      });
+      const failures = [...result.failures];
+      if (options.selection.has('') && result.folders.some(({ path }) => path === ''))
+        failures.push(...changingRoot(target, () => target.setRootTime(BigInt(options.after.folder.mtime))));
+      await repository.index.write({ folderRecords: await recordsAfter(repository, target, seen, result) });
+      return { ...result, failures };
     });
-    if (options.selection.has('') && result.folders.some(({ path }) => path === ''))
-      target.setRootTime(BigInt(options.after.folder.mtime));
-    await repository.index.write({ folderRecords: await recordsAfter(repository, seen, result) });
-    return result;
   } finally {
-    target.close();
     session.end();
   }
 }
@@ -74,9 +78,14 @@ export async function previewCheckout(
   trees: TreeReader,
   options: CheckoutOptions,
 ): Promise<PlanSummary> {
-  const target = new Target(repository.environment, repository.root, `${repository.folder}/${WORKSPACE.temporary}`);
+  return withTarget(repository, repository.root, (target) => preview(repository, workers, trees, options, target));
+}
+
+/** Opens `folder` for `work`, with the workspace's folder for temporary files. */
+async function withTarget<T>(repository: Repository, folder: string, work: (target: Target) => Promise<T>): Promise<T> {
+  const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
   try {
-    return await preview(repository, workers, trees, options, target);
+    return await work(target);
   } finally {
     target.close();
   }
@@ -96,12 +105,7 @@ export async function previewCheckoutTo(
   atTarget('listing', folder, () =>
     temporariesIn(repository, folder, markOf(repository.config.id, options.after.tree), force),
   );
-  const target = new Target(repository.environment, folder, `${repository.folder}/${WORKSPACE.temporary}`);
-  try {
-    return await preview(repository, workers, repository.trees, options, target);
-  } finally {
-    target.close();
-  }
+  return withTarget(repository, folder, (target) => preview(repository, workers, repository.trees, options, target));
 }
 
 function notEmpty(folder: string): SnapError {
@@ -129,7 +133,7 @@ export async function checkoutTo(
     const mark = markOf(repository.config.id, options.after.tree);
     const left = temporariesIn(repository, folder, mark, force);
     const target = new Target(repository.environment, folder, mark);
-    const damaged: ApplyResult['failures'][number][] = [];
+    const damaged: FailedPath[] = [];
     const unreadable = (path: string, { code, message }: SnapError, part?: string): void => {
       damaged.push({ path: path || folder, code, reason: part === undefined ? message : `${part}: ${message}` });
     };
@@ -138,6 +142,8 @@ export async function checkoutTo(
       const empty = target.isEmpty();
       const goingOn = !force && !empty;
       const plan = { ...planOptions(repository, options, target), unreadable };
+      const whole = options.selection === everything;
+      const tally = new Tally(options.progress, whole ? options.after.totals.bytes : undefined);
       const result = await applySteps((take) => planCheckout(plan, take), {
         repository,
         workers,
@@ -146,14 +152,15 @@ export async function checkoutTo(
         keepStats: false,
         expected: () => (goingOn ? null : undefined),
         goingOn,
-        existing: empty ? undefined : existingFiles(repository, workers, target, options.signal),
+        existing: empty ? undefined : existingFiles(repository, workers, target, options.signal, tally),
         empty,
         signal: options.signal,
-        progress: options.progress,
+        tally,
       });
       const { mode, uid, gid, mtime } = options.after.folder;
       const root = { kind: ENTRY_KIND.folder, mode, uid, gid, mtime: BigInt(mtime) };
-      return { ...result, failures: [...damaged, ...result.failures, ...finishRoot(target, root)] };
+      const unset = changingRoot(target, () => target.finishRoot(root));
+      return { ...result, failures: [...damaged, ...result.failures, ...unset] };
     } catch (error) {
       target.interrupt();
       throw error;
@@ -202,16 +209,13 @@ function temporariesIn(repository: Repository, folder: string, mark: Buffer, for
   throw notEmpty(folder);
 }
 
-function finishRoot(
-  target: Target,
-  entry: Pick<TreeEntry, 'mode' | 'uid' | 'gid' | 'mtime'> & { kind: 2 },
-): ApplyResult['failures'] {
+/** The folder itself may be somebody else's, who lets others write into it. */
+function changingRoot(target: Target, change: () => void): FailedPath[] {
   try {
-    target.finishRoot(entry);
+    change();
     return [];
   } catch (error) {
-    const failure = fromSystemError(error, 'changing', target.path);
-    return [{ path: target.path, code: failure.code, reason: failure.message }];
+    return [metadataFailure(target.path, error)];
   }
 }
 

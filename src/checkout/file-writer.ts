@@ -2,37 +2,24 @@
  * Hands files to the writing workers: small files in batches that follow the blocks they lie in, so that each block is
  * decoded once; large files in segments, so that one file keeps all cores busy. Bounded in what is under way.
  */
-import type { ErrorCode } from '../errors.ts';
-import { fromSystemError, hasCode, SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { ChunkRef, FileEntry } from '../object/tree-entry.ts';
 import { PLACES_MAX } from '../repo/blob-reader.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { BlockRef } from '../work/block-source.ts';
 import { STAT_NUMBERS } from '../work/jobs.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { Expected, SegmentJob, WriteFile, WriteReply } from '../work/write-files.ts';
+import type { Expected, SegmentJob, SegmentReply, WriteFile, WriteReply } from '../work/write-files.ts';
 import { demandExpected } from '../work/write-files.ts';
 import type { Blocks, Place } from './block-places.ts';
 import { blockRefs, fetchPlaces, knownPlaces, movedChunks, writeChunks } from './block-places.ts';
+import type { FailedPath } from './failed-path.ts';
+import { failedPath } from './failed-path.ts';
+import { fewChunks, LARGE_BYTES, stretchesOf } from './stretches.ts';
 import type { Target, Temporary } from './target.ts';
-
-export interface FailedPath {
-  readonly path: string;
-  readonly code: ErrorCode;
-  readonly reason: string;
-}
-
-/** What failed for one path; throws what concerns them all. */
-export function failedPath(path: string, action: string, error: unknown): FailedPath {
-  const failure = fromSystemError(error, action, path);
-  if (failure.code === 'no-space' || failure.code === 'internal' || failure.code === 'interrupted') throw failure;
-  return { path, code: failure.code, reason: failure.message };
-}
 
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_FILES_MAX = 1024;
-const LARGE_BYTES = 8 * 1024 * 1024;
-const SEGMENT_BYTES = 8 * 1024 * 1024;
 
 interface Pending {
   readonly path: string;
@@ -43,6 +30,8 @@ interface Pending {
 export interface WriteReport {
   readonly wantStats: boolean;
   readonly signal: AbortSignal | undefined;
+  /** So many more bytes, some of them perhaps of files that are not whole yet. */
+  wrote(bytes: number): void;
   /** `numbers`: size, mtime, ctime, inode, if wanted and known. */
   written(path: string, numbers: BigInt64Array | undefined, bytes: number): void;
 }
@@ -67,7 +56,7 @@ export class FileWriter {
     this.#report = report;
   }
 
-  /** Queues a file; waits only where it must. Throws what is wrong with its chunks; what fails later is collected. */
+  /** Queues a file; waits only where it must. Throws what is wrong with its chunks, if they are few; what fails later is collected. */
   write(path: string, entry: FileEntry, expected: Expected): Promise<void> | undefined {
     if (entry.size < LARGE_BYTES && 'chunks' in entry.content) {
       const { chunks } = entry.content;
@@ -94,10 +83,10 @@ export class FileWriter {
   }
 
   async #writeSlowly(path: string, entry: FileEntry, expected: Expected): Promise<void> {
-    const chunks = await this.#repository.trees.chunks(entry);
-    if (entry.size >= LARGE_BYTES) {
+    const chunks = await fewChunks(this.#repository.trees, entry);
+    if (chunks === undefined) {
       await this.#room();
-      this.#track(this.#writeLarge(path, entry, chunks, expected));
+      this.#track(this.#writeLarge(path, entry, expected));
       return;
     }
     const places = await fetchPlaces(this.#repository, chunks, this.#blocks);
@@ -202,32 +191,29 @@ export class FileWriter {
       const failure = reply.failures[i];
       const numbers = wantStats ? reply.stats.slice(i * STAT_NUMBERS, (i + 1) * STAT_NUMBERS) : undefined;
       if (failure !== undefined) failed.push({ pending, error: new SnapError(failure.code, failure.message) });
-      else this.#report.written(pending.path, numbers, pending.file.size);
+      else {
+        this.#report.wrote(pending.file.size);
+        this.#report.written(pending.path, numbers, pending.file.size);
+      }
     }
     return failed;
   }
 
-  async #writeLarge(path: string, entry: FileEntry, chunks: readonly ChunkRef[], expected: Expected): Promise<void> {
+  async #writeLarge(path: string, entry: FileEntry, expected: Expected): Promise<void> {
     let temporary: Temporary | undefined;
     const segments: Promise<unknown>[] = [];
     try {
       temporary = this.#target.createTemporary(entry.size, path);
       let position = 0;
-      let start = 0;
-      let bytes = 0;
-      for (const [i, chunk] of chunks.entries()) {
-        bytes += chunk.length;
-        if (bytes < SEGMENT_BYTES && i < chunks.length - 1) continue;
+      for await (const chunks of stretchesOf(this.#repository.trees, entry)) {
         while (segments.length >= this.#workers.capacity) await segments.shift();
         if (this.#stopped || this.#report.signal?.aborted === true)
           throw new SnapError('interrupted', 'the checkout was given up');
-        const job = await this.#segment(temporary.path, path, entry, position, chunks.slice(start, i + 1));
+        const job = await this.#segment(temporary.path, path, entry, position, chunks);
         const running = this.#runSegment(job);
         running.catch(() => undefined);
         segments.push(running);
-        position += bytes;
-        start = i + 1;
-        bytes = 0;
+        for (const { length } of chunks) position += length;
       }
       await Promise.all(segments);
       demandExpected(this.#target.look(path), expected, path);
@@ -241,10 +227,12 @@ export class FileWriter {
   }
 
   /** Runs the job, again with other places if gc took away what it was to read. */
-  async #runSegment(first: SegmentJob): Promise<unknown> {
+  async #runSegment(first: SegmentJob): Promise<void> {
     for (let job = first, attempt = 1; ; attempt++) {
       try {
-        return await this.#workers.run(job);
+        const { written } = (await this.#workers.run(job)) as SegmentReply;
+        this.#report.wrote(written);
+        return;
       } catch (error) {
         if (!hasCode(error, 'corrupt-data') || attempt >= PLACES_MAX) throw error;
         const blocks: Blocks = new Map();

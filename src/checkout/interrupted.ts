@@ -6,10 +6,10 @@
 import { encodeCanonicalJson } from '../bytes/canonical-json.ts';
 import type { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk } from '../disk/disk.ts';
-import { readWhole, removeQuietly } from '../disk/files.ts';
+import { readRegular, removeQuietly } from '../disk/files.ts';
 import { errnoOf, hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import { CHECKOUT_PREFIX, removeMadeBeside } from '../work/staging.ts';
+import { CHECKOUT_PREFIX, notesIn, removeMadeBeside } from '../work/staging.ts';
 
 /** The name of the folder for the temporary files that begin with `token`. */
 export function temporaryFolder(token: string): string {
@@ -17,7 +17,7 @@ export function temporaryFolder(token: string): string {
 }
 
 /** What the names of temporary files in the folder `name` begin with; undefined if it is no such folder's name. */
-export function tokenOf(name: string): string | undefined {
+function tokenOf(name: string): string | undefined {
   const token = name.startsWith(CHECKOUT_PREFIX) ? name.slice(CHECKOUT_PREFIX.length) : '';
   return /^[0-9a-f]{32}$/.test(token) ? token : undefined;
 }
@@ -40,12 +40,9 @@ export function bearsMark(disk: Disk, folder: string, name: string, mark: Buffer
   const token = tokenOf(name);
   if (token === undefined || disk.lstat(`${folder}/${name}`)?.isDirectory() !== true) return false;
   const path = `${folder}/${name}/${markName(token)}`;
-  return quietly(() => {
-    const there = disk.lstat(path);
-    return (
-      there?.isFile() === true && Number(there.size) === mark.length && readWhole(disk, path)?.equals(mark) === true
-    );
-  });
+  return quietly(
+    () => Number(disk.lstat(path)?.size) === mark.length && readRegular(disk, path)?.equals(mark) === true,
+  );
 }
 
 /** True if `folder/name` holds nothing but what a checkout makes there. */
@@ -69,7 +66,7 @@ export function removeTemporaries(
   const token = tokenOf(folder);
   const at = enterIfThere(anchor, folder);
   if (at === undefined || token === undefined) return;
-  removeMadeBeside(disk, root, at, token);
+  removeMadeBeside(disk, root, at, notesIn(disk, at, token));
   for (const name of disk.list(`${at}/.`))
     if (isOwnTemporary(token, name) && name !== kept) removeQuietly(disk, `${at}/${name}`);
   if (kept !== undefined) return;

@@ -1,10 +1,17 @@
 /** Mode, owner and time of entries of every kind, and which special files the system can make. */
-import type { Disk, SpecialNode } from '../disk/disk.ts';
+import type { Disk, FileStat, SpecialNode } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
 import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND } from '../object/tree-entry.ts';
+import { ENTRY_KIND, sameTime } from '../object/tree-entry.ts';
 
 export type Metadata = Pick<TreeEntry, 'kind' | 'mode' | 'uid' | 'gid' | 'mtime'>;
+
+/** True if `setMetadata` would change nothing of what is there, which is of the entry's kind. */
+export function hasMetadata(there: FileStat, entry: Metadata, mayOwn: boolean): boolean {
+  if (!sameTime(there.mtimeNs, entry.mtime)) return false;
+  if (mayOwn && (Number(there.uid) !== entry.uid || Number(there.gid) !== entry.gid)) return false;
+  return entry.kind === ENTRY_KIND.symlink || Number(there.mode & 0o7777n) === entry.mode;
+}
 
 /** Gives what is at `at`, which is of the entry's kind, its metadata; the owner where `mayOwn`. Throws the system's errors. */
 export function setMetadata(disk: Disk, at: string, entry: Metadata, mayOwn: boolean): void {

@@ -2,6 +2,10 @@
  * The folders that a checkout has just made: nothing can be in them but what it put there itself, so that it need not
  * look before each of many files. Names that a file system may take for one (case, Unicode forms) are looked at.
  */
+
+/** What file systems that fold names pass over. */
+const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
+
 export class NewFolders {
   readonly #open = new Map<string, Set<string>>();
 
@@ -26,12 +30,12 @@ export class NewFolders {
     const names = this.#open.get(slash < 0 ? '' : path.slice(0, slash));
     if (names === undefined) return false;
     const before = names.size;
-    names.add(
-      path
-        .slice(slash + 1)
-        .normalize('NFKC')
-        .toLowerCase(),
-    );
+    names.add(folded(path.slice(slash + 1)));
     return names.size > before;
   }
+}
+
+/** The same for names that any file system may take for one. Both cases, as "ẞ" and "ß" are "ss", and "ς" is "σ". */
+function folded(name: string): string {
+  return name.replace(IGNORED, '').normalize('NFKC').toLowerCase().toUpperCase();
 }

@@ -17,7 +17,8 @@ export type Step =
   | { readonly kind: 'remove-folder'; readonly path: string; readonly before: FolderEntry }
   /** Something of another kind that is not to be replaced, or a store. */
   | { readonly kind: 'keep'; readonly path: string; readonly before: TreeEntry }
-  | { readonly kind: 'make-folder'; readonly path: string; readonly entry: FolderEntry }
+  /** `below`: nothing is there, as nothing is where a folder above it is to be. */
+  | { readonly kind: 'make-folder'; readonly path: string; readonly entry: FolderEntry; readonly below: boolean }
   | { readonly kind: 'write'; readonly path: string; readonly entry: FileEntry; readonly before: TreeEntry | undefined }
   | {
       readonly kind: 'symlink';
@@ -56,8 +57,11 @@ export interface PlanOptions {
   readonly ignoredAfter: (path: string, isFolder: boolean) => Promise<boolean>;
   /** Groups of hard links to write anew although a member did not change: another one did. */
   readonly relink: ReadonlySet<string>;
-  /** True for a folder that is a store now, or the workspace's `.snap` mounted there: nothing in it is touched. */
-  readonly isSnapsOwn?: ((path: string) => boolean) | undefined;
+  /**
+   * True for a folder that is a store now, or the workspace's `.snap` mounted there: nothing in it is touched. Undefined
+   * where nothing is.
+   */
+  readonly isSnapsOwn?: ((path: string) => boolean | undefined) | undefined;
   /**
    * Told of a folder of `after` that is damaged, or of a part of a large one and what it held; the rest is then planned
    * all the same. Without it that is an error: where something could be removed, nothing may be while something is missing.
@@ -162,15 +166,18 @@ async function planSubfolder(
   before: TreeEntry | undefined,
   now: FolderEntry,
 ): Promise<void> {
-  if (planning.isSnapsOwn?.(path) === true) {
+  const own = planning.isSnapsOwn?.(path);
+  if (own === true) {
     await planning.take({ kind: 'keep', path, before: now });
     return;
   }
   const tree = before?.kind === ENTRY_KIND.folder ? before.tree : undefined;
-  if (before === undefined) await planning.take({ kind: 'make-folder', path, entry: now });
+  const inside = own === undefined ? { ...planning, isSnapsOwn: undefined } : planning;
+  if (before === undefined)
+    await planning.take({ kind: 'make-folder', path, entry: now, below: planning.isSnapsOwn === undefined });
   if (tree !== now.tree || planning.relink.size > 0) {
     try {
-      await planFolder(planning, path, tree, now.tree, now);
+      await planFolder(inside, path, tree, now.tree, now);
     } catch (error) {
       if (planning.unreadable === undefined || !hasCode(error, 'corrupt-data')) throw error;
       planning.unreadable(path, error);

@@ -3,6 +3,7 @@
  * snapshot has are no obstacle.
  */
 
+import { formatCount } from '../bytes/quantity.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -17,9 +18,12 @@ import type { Selection } from '../scan/selection.ts';
 import { numbersOf } from '../work/read-files.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { ExistingFiles, OverwritePolicy } from './apply-options.ts';
+import { hasMetadata } from './metadata.ts';
 import type { PlaceStep, PlanOptions, Step } from './plan.ts';
 import { changedLinkKeys, planCheckout } from './plan.ts';
 import { rulesAfter } from './rules-after.ts';
+import type { CheckoutProgress } from './tally.ts';
+import { Tally } from './tally.ts';
 import type { Target } from './target.ts';
 
 export interface CheckoutOptions {
@@ -30,8 +34,20 @@ export interface CheckoutOptions {
   readonly keepExtra: boolean;
   readonly overwrite: OverwritePolicy;
   readonly signal: AbortSignal | undefined;
-  readonly progress: (files: number, bytes: number) => void;
+  readonly progress: (progress: CheckoutProgress) => void;
+  /** In place: why what is at a path of the folder is in no snapshot, be it a rule, or that it cannot be read. */
+  readonly whyLeftOut?: (path: string) => string | undefined;
 }
+
+/** Something that a checkout in place would have to replace, and that is in no snapshot; elsewhere, that has other contents. */
+export interface Blocked {
+  readonly path: string;
+  readonly reason: string;
+}
+
+const SHOWN_MAX = 5;
+/** How a reason begins that is a rule. */
+export const IGNORED = 'ignored by ';
 
 /** Counts of what a plan would do. */
 export interface PlanSummary {
@@ -39,8 +55,7 @@ export interface PlanSummary {
   readonly writes: number;
   readonly bytes: number;
   readonly removals: number;
-  /** Paths where something stands that is in no snapshot: ignored files in the way. */
-  readonly blocked: readonly string[];
+  readonly blocked: readonly Blocked[];
 }
 
 export async function preview(
@@ -52,7 +67,7 @@ export async function preview(
 ): Promise<PlanSummary> {
   const base = planOptions(repository, options, target, trees);
   const relink = await changedLinkKeys(base);
-  const steps: Step[] = [];
+  const steps: (Step | undefined)[] = [];
   const inWay = new Map<number, Step>();
   const removed = new Set<string>();
   await planCheckout({ ...base, relink }, (step) => {
@@ -62,13 +77,13 @@ export async function preview(
     }
     steps.push(step);
     if (step.kind === 'remove' || step.kind === 'remove-folder') removed.add(step.path);
-    if (isPlace(step) && removed.has(step.path) && holdsOther(target, step.path, removed)) {
+    if (isPlace(step) && removed.has(step.path) && otherIn(target, step.path, removed) !== undefined) {
       inWay.set(steps.length - 1, step);
       return undefined;
     }
     const mayBlock =
       step.kind === 'make-folder'
-        ? target.look(step.path)?.isDirectory() === false
+        ? !step.below && target.look(step.path)?.isDirectory() === false
         : isPlace(step) && step.before === undefined && options.overwrite === 'always';
     if (mayBlock && !removed.has(step.path) && target.look(step.path) !== undefined) inWay.set(steps.length - 1, step);
     return undefined;
@@ -77,9 +92,21 @@ export async function preview(
     steps,
     inWay,
     target,
-    existingFiles(repository, workers, target, options.signal),
+    existingFiles(repository, workers, target, options.signal, new Tally(options.progress)),
+    target.path === repository.root,
   );
-  return { ...sumUp(steps), blocked };
+  const why = (path: string): string => whyBlocked(options, path, otherIn(target, path, removed) ?? path);
+  return {
+    ...sumUp(steps.filter((step) => step !== undefined)),
+    blocked: blocked.map((path) => ({ path, reason: why(path) })),
+  };
+}
+
+/** `at`: what is in the way, the path itself or something in the folder there. */
+function whyBlocked({ whyLeftOut, selection }: CheckoutOptions, path: string, at: string): string {
+  if (whyLeftOut === undefined) return 'it has other contents';
+  const other = selection.has(at) ? 'it came there after the folder was read' : 'it is not part of this checkout';
+  return `${at === path ? '' : `with ${at} in it, `}${whyLeftOut(at) ?? other}`;
 }
 
 /** As `preview`, for a folder that is not there yet. */
@@ -104,21 +131,41 @@ function sumUp(steps: readonly Step[]): Omit<PlanSummary, 'blocked'> {
   return { steps, writes, bytes, removals };
 }
 
-/** What stands in the way and is just what the snapshot has needs no writing; returns the paths where it is not. */
+/**
+ * What stands in the way and is just what the snapshot has needs no writing; returns the paths where it is not. Elsewhere
+ * (not `inPlace`) names of one file are made one again.
+ */
 async function leaveRightOnes(
-  steps: Step[],
+  steps: (Step | undefined)[],
   inWay: ReadonlyMap<number, Step>,
   target: Target,
   existing: ExistingFiles,
+  inPlace: boolean,
 ): Promise<string[]> {
   const isRight = async ({ path, entry }: PlaceStep): Promise<boolean> =>
     entry.kind === ENTRY_KIND.symlink ? target.leadsTo(path, entry.target) : existing.isRight(path, entry);
-  const compared = [...inWay].map(async ([at, step]) => {
+  const compare = async (at: number, step: Step): Promise<string | undefined> => {
     if (!isPlace(step) || !(await isRight(step))) return step.path;
-    steps[at] = { kind: 'metadata', path: step.path, entry: step.entry, before: undefined };
+    const { path, entry } = step;
+    if (!inPlace && entry.kind === ENTRY_KIND.file && entry.linkKey !== undefined) return undefined;
+    const there = target.look(path);
+    const isDone = there !== undefined && hasMetadata(there, entry, target.mayOwn);
+    steps[at] = isDone ? undefined : { kind: 'metadata', path, entry, before: undefined };
     return undefined;
-  });
-  existing.flush();
+  };
+  const compared: Promise<string | undefined>[] = [];
+  try {
+    for (const [at, step] of inWay) {
+      const path = compare(at, step);
+      // Awaited in the end; a failure before that must not end the process.
+      path.catch(() => undefined);
+      compared.push(path);
+      await existing.ready();
+    }
+  } finally {
+    existing.flush();
+    await Promise.allSettled(compared);
+  }
   return (await Promise.all(compared)).filter((path) => path !== undefined);
 }
 
@@ -132,13 +179,15 @@ function holdsMore(target: Target, path: string, removed: ReadonlySet<string>): 
   return target.names(path).some((name) => !removed.has(`${path}/${name}`));
 }
 
-/** True if in the folder at `path` there is something that the plan does not remove: ignored files. */
-function holdsOther(target: Target, path: string, removed: ReadonlySet<string>): boolean {
-  if (target.look(path)?.isDirectory() !== true) return false;
-  return target.names(path).some((name) => {
+/** Something in the folder at `path`, if it is one, that the plan does not remove: ignored files. */
+function otherIn(target: Target, path: string, removed: ReadonlySet<string>): string | undefined {
+  if (target.look(path)?.isDirectory() !== true) return undefined;
+  for (const name of target.names(path)) {
     const inside = `${path}/${name}`;
-    return !removed.has(inside) || holdsOther(target, inside, removed);
-  });
+    const other = otherIn(target, inside, removed) ?? (removed.has(inside) ? undefined : inside);
+    if (other !== undefined) return other;
+  }
+  return undefined;
 }
 
 /** A snapshot may hold what was, or became, the workspace's own store: that is never written or removed. */
@@ -166,7 +215,7 @@ export function planOptions(
     keepKinds: options.overwrite !== 'always',
     ignoredAfter: rulesAfter(repository, options.after.tree),
     relink: new Set(),
-    isSnapsOwn: (path) => target?.isSnapsOwn(path, repository.folder) ?? false,
+    isSnapsOwn: (path) => target?.isSnapsOwn(path, repository.folder),
   };
 }
 
@@ -176,16 +225,21 @@ export function existingFiles(
   workers: Workers,
   target: Target,
   signal: AbortSignal | undefined,
+  tally: Tally,
 ): ExistingFiles {
-  const sink = { take: () => undefined, spareBuffer: () => undefined, ready: async () => undefined };
+  const sink = {
+    take: () => tally.compared(reader.bytes.read),
+    spareBuffer: () => undefined,
+    ready: async () => undefined,
+  };
   const root = target.writeRoot;
-  const reader = new FileReader({ workers, root, chunker: repository.config.chunker, sink, signal });
+  const reader: FileReader = new FileReader({ workers, root, chunker: repository.config.chunker, sink, signal });
   return {
+    ready: () => reader.ready(),
     flush: () => reader.flush(),
     isRight: async (path, entry) => {
       const there = target.look(path);
       if (entry.kind !== ENTRY_KIND.file || there?.isFile() !== true || Number(there.size) !== entry.size) return false;
-      await reader.ready();
       const stat = Buffer.from(numbersOf(there).buffer);
       const reading = await new Promise<FileReading>((settle, fail) => {
         reader.read({ path, size: entry.size, stat, at: 0, settle, fail });
@@ -198,18 +252,31 @@ export function existingFiles(
 }
 
 async function sameChunks(trees: TreeReader, entry: FileEntry, chunks: readonly { id: BlobId }[]): Promise<boolean> {
-  const wanted = await trees.chunks(entry);
-  return wanted.length === chunks.length && wanted.every((chunk, i) => chunk.id === chunks[i]?.id);
+  let same = 0;
+  for await (const { id } of trees.chunks(entry)) if (id !== chunks[same++]?.id) return false;
+  return same === chunks.length;
 }
 
-export function inTheWay(blocked: readonly string[]): SnapError {
-  const shown = blocked.slice(0, 5).join(', ');
+/** The error for what is in the way of a checkout in place. */
+export function inTheWay({ blocked, steps }: PlanSummary): SnapError {
+  const lines = blocked.slice(0, SHOWN_MAX).map(({ path, reason }) => `${path} (${reason})`);
+  if (blocked.length > SHOWN_MAX) lines.push(`and ${formatCount(blocked.length - SHOWN_MAX)} more`);
+  const [first = ''] = lines;
+  const one = blocked.length === 1;
+  const paths = new Set(blocked.map(({ path }) => path));
+  const needsFolder = steps.some((step) => step.kind === 'make-folder' && paths.has(step.path));
+  const ways = [
+    `move ${one ? 'it' : 'them'} away`,
+    ...(needsFolder
+      ? []
+      : [`leave ${one ? 'it' : 'them'} and all other files that are there as they are with --overwrite never`]),
+    ...(blocked.some(({ reason }) => reason.includes(IGNORED))
+      ? ['take what is ignored in with "!" in .snapignore and commit']
+      : []),
+  ];
   return new SnapError(
     'refused',
-    `${blocked.length === 1 ? 'something is' : `${blocked.length} things are`} in the way, ignored, unreadable or not part of this checkout: ${shown}${blocked.length > 5 ? ', …' : ''}`,
-    {
-      hint: 'Move them away, or take what is ignored in with "!" in .snapignore and commit; nothing was changed.',
-      context: { blocked },
-    },
+    one ? `${first} is in the way` : [`${formatCount(blocked.length)} things are in the way:`, ...lines].join('\n'),
+    { hint: `Nothing was changed. You can ${ways.join(', or ')}.`, context: { blocked } },
   );
 }

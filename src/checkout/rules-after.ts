@@ -8,7 +8,7 @@ import { IGNORE_FILE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
 import { textsSetting } from '../repo/settings.ts';
 import type { IgnoreRules } from '../scan/ignore-rules.ts';
-import { outerRules } from '../scan/ignore-rules.ts';
+import { checkIgnoreFileSize, outerRules } from '../scan/ignore-rules.ts';
 
 /** Tells whether the snapshot with this tree ignores a path; folders above it are not asked. */
 export function rulesAfter(
@@ -45,8 +45,9 @@ async function ignoreFile(repository: Repository, tree: BlobId, folder: string):
   const path = folder === '' ? IGNORE_FILE : `${folder}/${IGNORE_FILE}`;
   const entry = await repository.trees.entryAt(tree, path.split('/'));
   if (entry?.kind !== ENTRY_KIND.file) return undefined;
+  checkIgnoreFileSize(path, entry.size);
   const pieces: Uint8Array[] = [];
-  for (const chunk of await repository.trees.chunks(entry))
+  for await (const chunk of repository.trees.chunks(entry))
     pieces.push(await repository.blobs.read(BLOB_KIND.data, chunk.id));
   return Buffer.concat(pieces);
 }

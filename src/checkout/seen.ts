@@ -3,13 +3,14 @@
  * one that was saved, and to write the records of the folders that the checkout changed, so that the next commit reads
  * only what really changed since.
  */
-import { errnoOf } from '../errors.ts';
+import { errnoOf, hasCode } from '../errors.ts';
 import type { FolderRecord, FolderTotals } from '../index/folder-record.ts';
 import { decodeFolderRecord, encodeFolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
+import type { Listing } from '../scan/listing.ts';
 import {
   isIgnoredAt,
   kindAt,
@@ -21,7 +22,8 @@ import {
   smudgeRacy,
 } from '../scan/listing.ts';
 import type { Expected } from '../work/write-files.ts';
-import type { ApplyResult } from './apply.ts';
+import type { ApplyResult } from './apply-options.ts';
+import type { Target } from './target.ts';
 
 interface Remembered {
   readonly record: FolderRecord;
@@ -65,6 +67,7 @@ export class SeenFolders {
 /** The records of the folders that a checkout changed, for the tree that each has now. */
 export async function recordsAfter(
   repository: Repository,
+  target: Target,
   seen: SeenFolders,
   result: ApplyResult,
 ): Promise<{ path: string; record: Uint8Array }[]> {
@@ -72,8 +75,9 @@ export async function recordsAfter(
   const totals = new Map<string, FolderTotals>();
   // What the plan wanted changed and was not: the same stat as before says nothing about the new tree.
   const left = new Set([...result.kept, ...result.notMade, ...result.failures.map((failure) => failure.path)]);
-  for (const { path, tree } of [...result.folders].sort((a, b) => depth(b.path) - depth(a.path))) {
-    const made = await recordOf(repository, seen, result, left, totals, path, tree);
+  // Those in a folder come before it, as the plan has them.
+  for (const { path, tree } of result.folders) {
+    const made = await recordOf(repository, target, seen, result, left, totals, path, tree);
     if (made !== undefined) records.push({ path, record: made });
   }
   return records;
@@ -81,6 +85,7 @@ export async function recordsAfter(
 
 async function recordOf(
   repository: Repository,
+  target: Target,
   seen: SeenFolders,
   result: ApplyResult,
   left: ReadonlySet<string>,
@@ -95,7 +100,7 @@ async function recordOf(
   const sum = sumOf(seen, totals, path, entries.values());
   if (digest === undefined || sum === undefined) return undefined;
   totals.set(path, sum);
-  const listing = listingAt(repository, path);
+  const listing = listingAt(repository, target, path);
   if (listing === undefined) return undefined;
   // What could not be made is not there: a record would say that the folder is the tree.
   const names = new Set(listing.names);
@@ -144,11 +149,12 @@ async function recordOf(
 }
 
 /** Undefined for a folder that is not there: what kept the checkout from making it has been reported. */
-function listingAt(repository: Repository, path: string): ReturnType<typeof listFolder> | undefined {
+function listingAt({ environment }: Repository, target: Target, path: string): Listing | undefined {
   try {
-    return listFolder(repository.environment.disk, path === '' ? repository.root : `${repository.root}/${path}`);
+    // The folder's own descriptor: a deep one is not looked up from the top.
+    return listFolder(environment.disk, target.at(`${path}/.`));
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
+    if (errnoOf(error) === undefined && !hasCode(error, 'refused')) throw error;
     return undefined;
   }
 }
@@ -178,10 +184,6 @@ function sumOf(
     }
   }
   return sum;
-}
-
-function depth(path: string): number {
-  return path === '' ? 0 : path.split('/').length;
 }
 
 function parentOf(path: string): string {

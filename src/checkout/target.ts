@@ -5,17 +5,18 @@
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat, SpecialNode } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { folderOf, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
+import { folderOf, removeIfThere, removeQuietly } from '../disk/files.ts';
 import { errnoOf, hasCode } from '../errors.ts';
 import type { SpecialEntry, TreeEntry } from '../object/tree-entry.ts';
 import type { Environment } from '../repo/environment.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
-import { removeMadeBeside, Staging } from '../work/staging.ts';
+import { notesIn, removeMadeBeside, Staging } from '../work/staging.ts';
 import type { WriteRoot } from '../work/write-files.ts';
 import { cannotRead } from './cannot-read.ts';
-import { markName, removeTemporaries, temporaryFolder } from './interrupted.ts';
+import { markName, removeTemporaries } from './interrupted.ts';
 import type { Metadata } from './metadata.ts';
 import { nodeOf, setMetadata } from './metadata.ts';
+import { openWriteRoot } from './write-root.ts';
 
 /** What a large file is written into. */
 export interface Temporary {
@@ -30,8 +31,9 @@ class NotMade extends Error {}
 export class Target {
   readonly path: string;
   readonly writeRoot: WriteRoot;
+  /** Owners are restored: this is root. */
+  readonly mayOwn: boolean;
   readonly #disk: Disk;
-  readonly #mayOwn: boolean;
   readonly #anchor: AnchoredFolder;
   /** Name of the folder for temporary files, if it is one of its own. */
   readonly #ownTemporary: string | undefined;
@@ -47,24 +49,15 @@ export class Target {
     this.#disk = environment.disk;
     this.#uid = environment.uid;
     this.#gid = environment.gid;
-    this.#mayOwn = environment.uid === 0;
+    this.mayOwn = environment.uid === 0;
     this.path = path;
-    const token = environment.uniqueName();
-    const fd = this.#disk.open(path, OPEN.folderThroughLink);
-    this.#anchor = new AnchoredFolder(this.#disk, fd, path);
-    this.#linkAnchor = new AnchoredFolder(this.#disk, fd, path);
-    this.#ownTemporary = typeof temporary === 'string' ? undefined : temporaryFolder(token);
-    const temporaryPath = typeof temporary === 'string' ? temporary : `${path}/${temporaryFolder(token)}`;
-    if (this.#ownTemporary !== undefined) this.#disk.makeFolder(this.at(this.#ownTemporary), 0o700);
-    const temporaryFd = this.#disk.open(
-      this.#ownTemporary === undefined ? temporaryPath : this.at(this.#ownTemporary),
-      OPEN.folder,
-    );
-    // As the folder itself: who swaps the path of it for a link leads nothing elsewhere.
-    this.#temporaries = new AnchoredFolder(this.#disk, temporaryFd, temporaryPath).enter('');
-    this.#staging = new Staging(this.#disk, this.#temporaries, token, 'm');
-    this.writeRoot = { fd, path, temporaryFd, temporaryPath, token, umask: environment.umask };
-    if (typeof temporary !== 'string') writeMarker(this.#disk, `${this.#temporaries}/${markName(token)}`, temporary);
+    const { writeRoot, ownTemporary, temporaries } = openWriteRoot(environment, path, temporary);
+    this.#anchor = new AnchoredFolder(this.#disk, writeRoot.fd, path);
+    this.#linkAnchor = new AnchoredFolder(this.#disk, writeRoot.fd, path);
+    this.#ownTemporary = ownTemporary;
+    this.#temporaries = temporaries;
+    this.#staging = new Staging(this.#disk, temporaries, writeRoot.token, 'm');
+    this.writeRoot = writeRoot;
   }
 
   /** True if nothing is in it but its own folder of temporary files. */
@@ -89,8 +82,9 @@ export class Target {
   }
 
   /** True if the folder at a path is a store, or `own`, the workspace's `.snap`, under another name. */
-  isSnapsOwn(path: string, own: string): boolean {
-    if (this.look(path)?.isDirectory() !== true) return false;
+  isSnapsOwn(path: string, own: string): boolean | undefined {
+    const there = this.look(path);
+    if (there?.isDirectory() !== true) return there === undefined ? undefined : false;
     return whySnapsOwn(this.#disk, own, (name) => this.at(`${path}/${name}`)) !== undefined;
   }
 
@@ -149,18 +143,18 @@ export class Target {
   symlink(path: string, entry: Extract<TreeEntry, { kind: 3 }>): void {
     this.#put(this.#anchor, path, (temporary) => {
       this.#disk.symlink(entry.target, temporary);
-      setMetadata(this.#disk, temporary, entry, this.#mayOwn);
+      setMetadata(this.#disk, temporary, entry, this.mayOwn);
     });
   }
 
   /** Puts a FIFO or a device in place; false if that cannot be made: a socket, or a device by another than root. */
   special(path: string, entry: SpecialEntry): boolean {
     const node = nodeOf(entry);
-    if (node === undefined || (node !== 'fifo' && !this.#mayOwn)) return false;
+    if (node === undefined || (node !== 'fifo' && !this.mayOwn)) return false;
     try {
       this.#put(this.#anchor, path, (temporary) => {
         this.#makeNode(temporary, node);
-        setMetadata(this.#disk, temporary, entry, this.#mayOwn);
+        setMetadata(this.#disk, temporary, entry, this.mayOwn);
       });
       return true;
     } catch (error) {
@@ -182,12 +176,12 @@ export class Target {
 
   /** Sets mode, owner and time of what is there. */
   setMetadata(path: string, entry: Metadata): void {
-    setMetadata(this.#disk, this.at(path), entry, this.#mayOwn);
+    setMetadata(this.#disk, this.at(path), entry, this.mayOwn);
   }
 
   /** The owner to give a new file; undefined if it has it by itself, or if this user cannot give files away. */
   owner(entry: TreeEntry): { uid: number; gid: number } | undefined {
-    if (!this.#mayOwn || (entry.uid === this.#uid && entry.gid === this.#gid)) return undefined;
+    if (!this.mayOwn || (entry.uid === this.#uid && entry.gid === this.#gid)) return undefined;
     return { uid: entry.uid, gid: entry.gid };
   }
 
@@ -237,7 +231,8 @@ export class Target {
 
   /** Removes what checkouts that were killed left beside places; for a folder of temporary files that is nobody else's. */
   removeLeftBeside(): void {
-    removeMadeBeside(this.#disk, this.writeRoot, this.#temporaries);
+    const notes = notesIn(this.#disk, this.#temporaries);
+    removeMadeBeside(this.#disk, this.writeRoot, this.#temporaries, notes);
   }
 
   /** Removes what a checkout that was cut short left. What has another name is somebody else's, and stays. */

@@ -112,9 +112,9 @@ export function changeStyle(change: Change): Style {
 }
 
 /** The path, both paths of a rename; folders end in "/". Safe for a terminal. */
-export function changePaths(face: Face, change: Change): string {
+export function changePaths(face: Face, change: Change, between = ' -> '): string {
   const path = shownPath(face, change.path, change.after ?? change.before);
-  return change.from === undefined ? path : `${shownPath(face, change.from, change.before)} -> ${path}`;
+  return change.from === undefined ? path : `${shownPath(face, change.from, change.before)}${between}${path}`;
 }
 
 /** What a line about a change says beside its paths: how much, how similar, which modes. */

@@ -6,6 +6,7 @@ import { relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { OpenOptions, Workspace } from '../api/workspace.ts';
 import { printable } from '../bytes/printable.ts';
+import { formatCount } from '../bytes/quantity.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { jsonText } from './json.ts';
@@ -34,6 +35,8 @@ const STYLES = {
   ref: 'cyan',
 } as const;
 
+/** A person reads no more of a kind; the document of --json has all. */
+const WARNINGS_MAX = 20;
 /** Terminals of fewer columns get lines broken at blanks. */
 const NARROW = 80;
 
@@ -61,6 +64,7 @@ export class Face {
     const wanted = (env.FORCE_COLOR ?? '') !== '' && env.FORCE_COLOR !== '0';
     this.#color =
       options.color !== false &&
+      !this.json &&
       (env.NO_COLOR ?? '') === '' &&
       env.TERM !== 'dumb' &&
       (process.stdout.isTTY === true || wanted);
@@ -92,17 +96,29 @@ export class Face {
 
   /** A notice beside the result, on stderr. Not printed under --quiet. */
   note(line: string): void {
-    if (!this.quiet) process.stderr.write(`${line}\n`);
+    if (!this.quiet) this.#tell('note', line, '');
   }
 
   /** Something that went wrong without ending the command: on stderr, always. */
   warn(line: string): void {
-    process.stderr.write(`${this.style('warn', 'warning:')} ${line}\n`);
+    this.#tell('warning', line, `${this.style('warn', 'warning:')} `);
+  }
+
+  /** Of many warnings of one kind the first, and how many more there are. */
+  warnAll(lines: readonly string[]): void {
+    const shown = this.verbose ? lines : lines.slice(0, WARNINGS_MAX);
+    for (const line of shown) this.warn(line);
+    if (lines.length > shown.length)
+      this.warn(`… and ${formatCount(lines.length - shown.length)} more (--verbose shows all)`);
   }
 
   /** The one JSON document of a command, or one record of a stream of JSON lines. Only under --json. */
   data(value: unknown): void {
     if (this.json) process.stdout.write(`${jsonText(value)}\n`);
+  }
+
+  #tell(type: 'note' | 'warning', message: string, prefix: string): void {
+    process.stderr.write(`${this.json ? jsonText({ schema: 1, type, message }) : prefix + message}\n`);
   }
 
   style(style: Style, text: string): string {
@@ -139,9 +155,10 @@ export class Face {
   }
 
   openOptions(): OpenOptions {
-    const seconds = this.#options.lockTimeout === undefined ? 10 : Number(this.#options.lockTimeout);
+    const { lockTimeout = '10' } = this.#options;
+    const seconds = lockTimeout.trim() === '' ? Number.NaN : Number(lockTimeout);
     if (!Number.isFinite(seconds) || seconds < 0)
-      throw new SnapError('usage', `--lock-timeout takes seconds, not "${this.#options.lockTimeout}"`, {
+      throw new SnapError('usage', `--lock-timeout takes seconds, not "${lockTimeout}"`, {
         hint: 'For example --lock-timeout 60.',
       });
     return {

@@ -12,6 +12,7 @@ import { EXIT, EXIT_OF_SIGNAL } from './exit-code.ts';
 import type { GlobalOptions } from './face.ts';
 import { Face, nonEmpty } from './face.ts';
 import { helpLayout } from './help.ts';
+import { insteadOf } from './other-words.ts';
 import { watchOutput } from './output.ts';
 
 /** Runs the command line of this process. Never throws; sets the exit code. */
@@ -28,7 +29,7 @@ export async function run(given: readonly string[] = process.argv): Promise<void
     .version(VERSION, '-V, --version')
     .option('-C <dir>', 'run as if started in <dir>')
     .option('--json', 'print JSON for programs')
-    .option('-q, --quiet', 'print errors only')
+    .option('-q, --quiet', 'print errors and listings only')
     .option('-v, --verbose', 'print more, and stacks of errors')
     .addOption(new Option('--no-color', 'no colours (NO_COLOR works too)'))
     .option('--lock-timeout <seconds>', 'how long to wait for another command in this workspace', '10')
@@ -61,7 +62,11 @@ export async function run(given: readonly string[] = process.argv): Promise<void
       else {
         face = new Face('snap', { json: wantsJson(argv) }, '/', stop.signal);
         if (face.json) face.fail(usageError(error));
-        else face.exitCode = EXIT.usage;
+        else {
+          const instead = insteadOf(error.message);
+          if (instead !== undefined) face.note(`In snap: ${instead}.`);
+          face.exitCode = EXIT.usage;
+        }
       }
     } else
       face.fail(
@@ -111,7 +116,9 @@ function wantsJson(argv: readonly string[]): boolean {
 
 function usageError({ message }: CommanderError): SnapError {
   const text = message.startsWith('error: ') ? message.slice('error: '.length) : 'no command was given';
-  return new SnapError('usage', text.replaceAll('\n', ' '), { hint: 'Run with --help to see what there is.' });
+  return new SnapError('usage', text.replaceAll('\n', ' '), {
+    hint: insteadOf(message) ?? 'Run with --help to see what there is.',
+  });
 }
 
 /** Commands made elsewhere take over how errors and help are shown, and so do theirs. */

@@ -41,8 +41,8 @@ export function patchParts(change: Change): Change[] {
 export function* patchLines(change: Change, text: TextDiff | undefined): Generator<PatchLine> {
   const { before, after, from, path, kind } = change;
   if (text !== undefined && text.kind !== 'text') {
-    const why = text.kind === 'large' ? 'Large files' : 'Binary files';
-    yield plain(`# ${why} ${side('a', from ?? path, before)} and ${side('b', path, after)} differ`);
+    const [why, how] = text.kind === 'large' ? ['Large files', ' (--text compares them)'] : ['Binary files', ''];
+    yield plain(`# ${why} ${side('a', from ?? path, before)} and ${side('b', path, after)} differ${how}`);
     const isThereStill = before !== undefined && after !== undefined;
     if (isThereStill && (kind === 'renamed' || before.mode !== after.mode)) yield* header(change);
     return;

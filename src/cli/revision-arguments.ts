@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { Workspace } from '../api/workspace.ts';
+import { shellWord } from '../bytes/printable.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { Face } from './face.ts';
 
@@ -26,7 +27,7 @@ export async function readRevisions(
   const hasDashes = dashesAt(command) >= 0;
   const revisions: string[] = [];
   for (const text of first) {
-    if (!(await isRevision(face, workspace, text, hasDashes))) break;
+    if (!(await isRevision(face, workspace, command, text, hasDashes))) break;
     revisions.push(text);
   }
   if (revisions.length > revisionsMax)
@@ -39,11 +40,32 @@ export async function readRevisions(
   return { revisions, paths: paths.map((path) => face.workspacePath(workspace, path)) };
 }
 
-/** `<rev>:./path` is meant from where one stands, as in git; everything else is left as it is. */
+/**
+ * `<rev>:./path` is meant from where one stands, as in git; everything else is left as it is. Throws `not-found` for what
+ * is there only from where one stands.
+ */
 export async function fromHere(face: Face, workspace: Workspace, text: string): Promise<string> {
-  const match = /^(@\{[^}]*\}[~^\d]*|[^:]*):(\.{1,2}(?:\/.*)?)$/s.exec(text);
-  if (match === null) return text;
-  return `${match[1]}:${face.workspacePath(workspace, match[2] ?? '')}`;
+  const match = /^(@\{[^}]*\}[~^\d]*|[^:]*):(.+)$/s.exec(text);
+  const [, revision = '', path = ''] = match ?? [];
+  if (match === null || path.startsWith('/')) return text;
+  const here = `${revision}:${face.workspacePath(workspace, path)}`;
+  if (/^\.{1,2}(?:\/|$)/.test(path)) return here;
+  if (here !== text && !(await isThere(workspace, text)) && (await isThere(workspace, here)))
+    throw new SnapError('not-found', `there is no "${path}" at the top of ${revision === '' ? 'HEAD' : revision}`, {
+      hint: `For the one in this folder write ${shellWord(`${revision}:./${path}`)}.`,
+    });
+  return text;
+}
+
+async function isThere(workspace: Workspace, text: string): Promise<boolean> {
+  const { resolveRevisionPath } = await import('../api/history.ts');
+  try {
+    await resolveRevisionPath(workspace, text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+    return false;
+  }
 }
 
 /** `a..b`, or undefined; `../x` is a path. */
@@ -54,7 +76,13 @@ export function splitRange(text: string): { readonly from: string; readonly to: 
   return { from: match[1] === '' ? 'HEAD' : (match[1] ?? 'HEAD'), to: match[2] === '' ? 'HEAD' : (match[2] ?? 'HEAD') };
 }
 
-async function isRevision(face: Face, workspace: Workspace, text: string, mustBe: boolean): Promise<boolean> {
+async function isRevision(
+  face: Face,
+  workspace: Workspace,
+  command: Command,
+  text: string,
+  mustBe: boolean,
+): Promise<boolean> {
   const { resolveRevision } = await import('../repo/revision.ts');
   const range = splitRange(text);
   try {
@@ -65,12 +93,11 @@ async function isRevision(face: Face, workspace: Workspace, text: string, mustBe
     if (mustBe || !hasCode(error, 'not-found', 'ambiguous')) throw error;
     if (await namesPath(face, workspace, text)) return false;
     if (error.code === 'ambiguous' || range !== undefined || /[~^@]/.test(text)) throw error;
-    const details = error.hint === undefined ? { cause: error } : { hint: error.hint, cause: error };
-    throw new SnapError(
-      'not-found',
-      `"${text}" is neither a snapshot nor a path that is there now or in HEAD`,
-      details,
-    );
+    const gone = command.name() === 'log' ? `If it is a path that is gone: \`snap log -- ${shellWord(text)}\`. ` : '';
+    throw new SnapError('not-found', `"${text}" is neither a snapshot nor a path that is there now or in HEAD`, {
+      hint: `${gone}${error.hint ?? ''}`,
+      cause: error,
+    });
   }
 }
 
@@ -80,8 +107,8 @@ async function namesPath(face: Face, workspace: Workspace, text: string): Promis
   const { repository, root } = workspace;
   const path = face.workspacePath(workspace, text);
   if (repository.environment.disk.lstat(`${root}/${path}`) !== undefined) return true;
-  const { livingHead } = await import('../api/history.ts');
-  const head = livingHead(workspace);
+  const { livingHead } = await import('../repo/snapshot-list.ts');
+  const head = livingHead(repository);
   return (
     head !== undefined &&
     (await repository.trees.entryAt((await repository.trees.snapshot(head)).tree, path.split('/'))) !== undefined

@@ -2,6 +2,8 @@
  * Commit: scan the folder, store what is new, publish one journal entry. The entry is the commit point; nothing before
  * it is visible, and everything after it is caught up at the next open if the process dies. SPEC.md "Commit".
  */
+
+import { clampInt64 } from '../bytes/int64.ts';
 import type { CompressionLevel } from '../compress/block-codec.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
@@ -11,16 +13,19 @@ import type { RefName } from '../object/ref-name.ts';
 import { snapshotRef, tagRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import { encodeSnapshot } from '../object/snapshot.ts';
+import { hasSnapshot } from '../object/store-state.ts';
 import { BlobWriter, knownInIndex } from '../repo/blob-writer.ts';
 import { zonedTime } from '../repo/environment.ts';
 import { gitInfo } from '../repo/git-info.ts';
+import { followWithHead } from '../repo/head.ts';
 import type { EntryDraft, NumberedEntry } from '../repo/journal.ts';
 import { readEntry } from '../repo/journal.ts';
 import { missingPacks } from '../repo/pack-presence.ts';
 import type { Repository } from '../repo/repository.ts';
 import { beginSession } from '../repo/session.ts';
 import { textSetting } from '../repo/settings.ts';
-import type { ScanResult } from '../scan/scan.ts';
+import { livingHead } from '../repo/snapshot-list.ts';
+import type { ScanProgress, ScanResult } from '../scan/scan.ts';
 import { scanWorkspace } from '../scan/scan.ts';
 import type { Selection } from '../scan/selection.ts';
 import { everything } from '../scan/selection.ts';
@@ -43,9 +48,7 @@ export interface CommitOptions {
   readonly progress: (progress: CommitProgress) => void;
 }
 
-export interface CommitProgress {
-  readonly entries: number;
-  readonly bytesRead: number;
+export interface CommitProgress extends ScanProgress {
   readonly newBytes: number;
 }
 
@@ -132,7 +135,7 @@ async function attemptCommit(
       remember: parent === undefined ? (path, record) => feed.addRecord(path, record) : undefined,
       sink: storingSink(writer, feed),
       signal: options.signal,
-      progress: (entries, bytesRead) => options.progress({ entries, bytesRead, newBytes: writer.newBytes }),
+      progress: (scan) => options.progress({ ...scan, newBytes: writer.newBytes }),
     });
     const heals = missing.size > 0 && writer.hasNew;
     if (parent !== undefined && !scan.differs && !options.allowEmpty && options.tag === undefined && !heals) {
@@ -154,7 +157,7 @@ async function attemptCommit(
     await repository.publish(draft(), { folderRecords: scan.records }, (others) =>
       recheck(repository, parent?.id, others, draft),
     );
-    if (movesHead(options)) repository.setHead(id);
+    if (movesHead(options)) followWithHead(`the snapshot ${id}`, () => repository.setHead(id));
     const milliseconds = environment.elapsed() - started;
     return { id, snapshot, scan, newBytes, storedBytes, missingPacks: [...missing], milliseconds };
   } catch (error) {
@@ -188,13 +191,13 @@ async function flushData(writer: BlobWriter): Promise<{ newBytes: number; stored
   return { newBytes: writer.newBytes, storedBytes: writer.storedBytes };
 }
 
-/** HEAD's snapshot, if it is still there; `tree` is undefined if it is not to be trusted. */
+/** The snapshot that the folder is compared with; `tree` is undefined if it is not to be trusted. */
 async function readParent(
   repository: Repository,
   trustsTrees: boolean,
 ): Promise<{ id: BlobId; tree: BlobId | undefined } | undefined> {
-  const id = repository.head().snapshot;
-  if (id === null || !repository.state().refs.has(snapshotRef(id))) return undefined;
+  const id = livingHead(repository);
+  if (id === undefined) return undefined;
   return { id, tree: trustsTrees ? (await repository.trees.snapshot(id)).tree : undefined };
 }
 
@@ -216,7 +219,7 @@ function describe(
     host: environment.host,
     user: environment.user,
     workspace: { id: repository.workspaceId, name: repository.workspaceName },
-    folder: { ...scan.folder, mtime: String(scan.folder.mtime) },
+    folder: { ...scan.folder, mtime: String(clampInt64(scan.folder.mtime)) },
     totals: scan.totals,
     changes: { ...scan.counts, newBytes, storedBytes },
     skipped: scan.skipped,
@@ -250,7 +253,7 @@ function draftEntry(
 }
 
 /** Throws `exists` if the tag is taken. */
-export function newTag(repository: Repository, tag: string): RefName {
+function newTag(repository: Repository, tag: string): RefName {
   const ref = tagRef(tag);
   if (repository.state().refs.has(ref))
     throw new SnapError('exists', `there is a tag "${tag}" already`, {
@@ -280,7 +283,7 @@ function recheck(
   draft: () => EntryDraft,
 ): EntryDraft {
   if (others.some(({ entry }) => entry.swept.length > 0)) throw new Swept();
-  if (parent !== undefined && !repository.state().refs.has(snapshotRef(parent))) throw new Swept();
+  if (parent !== undefined && !hasSnapshot(repository.state(), parent)) throw new Swept();
   // By chance, or by a clock that stands still, others may have published the very same snapshot, or pruned it.
   return draft();
 }

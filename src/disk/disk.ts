@@ -23,7 +23,6 @@ export const OPEN = {
   read: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK,
   readWrite: fs.constants.O_RDWR | fs.constants.O_NOFOLLOW,
   append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
-  overwrite: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC | fs.constants.O_NOFOLLOW,
   /** A new file; fails if anything is there. */
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW,
   folder: fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW,

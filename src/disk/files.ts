@@ -3,9 +3,11 @@
  * else did. A failed sync or close is never tried again on the same descriptor: the kernel may have dropped the dirty
  * pages (the "fsyncgate" of 2018); the temporary file is thrown away instead.
  */
+import { constants as bufferConstants } from 'node:buffer';
 import { errnoOf, hasCode, SnapError } from '../errors.ts';
 import type { Disk, FileStat } from './disk.ts';
 import { OPEN } from './disk.ts';
+import { readFully, writeFully } from './whole-calls.ts';
 
 /**
  * Opens a file of our own for reading; undefined if it does not exist. Throws `corrupt-data` where something else was put
@@ -58,13 +60,19 @@ function notOurs(path: string, what: string): SnapError {
   });
 }
 
-/** All bytes of a file, or undefined if it does not exist. Throws what `openForReading` throws. */
-export function readWhole(disk: Disk, path: string): Buffer | undefined {
+/** A text of more bytes cannot be made. */
+const WHOLE_BYTES_MAX = bufferConstants.MAX_STRING_LENGTH;
+
+/**
+ * All bytes of a file, or undefined if it does not exist; of a file that is larger than any that snap writes the first
+ * `bytesMax`, in which whoever decodes them finds the damage. Throws what `openForReading` throws.
+ */
+export function readWhole(disk: Disk, path: string, bytesMax = WHOLE_BYTES_MAX): Buffer | undefined {
   const fd = openForReading(disk, path);
   if (fd === undefined) return undefined;
   try {
     const size = Number(disk.stat(fd).size);
-    const buffer = Buffer.allocUnsafe(size);
+    const buffer = Buffer.allocUnsafe(Math.min(size, bytesMax));
     return buffer.subarray(0, readFully(disk, fd, buffer, 0));
   } finally {
     disk.close(fd);
@@ -72,7 +80,7 @@ export function readWhole(disk: Disk, path: string): Buffer | undefined {
 }
 
 /** As `readWhole`, of a regular file only: undefined for a link, a FIFO and the like, which are not waited for. */
-export function readRegular(disk: Disk, path: string): Buffer | undefined {
+export function readRegular(disk: Disk, path: string, bytesMax = WHOLE_BYTES_MAX): Buffer | undefined {
   let fd: number;
   try {
     fd = disk.open(path, OPEN.source);
@@ -84,29 +92,10 @@ export function readRegular(disk: Disk, path: string): Buffer | undefined {
   try {
     const stat = disk.stat(fd);
     if (!stat.isFile()) return undefined;
-    const buffer = Buffer.allocUnsafe(Number(stat.size));
+    const buffer = Buffer.allocUnsafe(Math.min(Number(stat.size), bytesMax));
     return buffer.subarray(0, readFully(disk, fd, buffer, 0));
   } finally {
     disk.close(fd);
-  }
-}
-
-/** Fills `buffer` from `position`; returns how many bytes there were. */
-export function readFully(disk: Disk, fd: number, buffer: Uint8Array, position: number): number {
-  let done = 0;
-  while (done < buffer.length) {
-    const count = disk.read(fd, buffer, done, buffer.length - done, position + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return done;
-}
-
-/** Writes all of `bytes`, at `position` or where the descriptor stands. */
-export function writeFully(disk: Disk, fd: number, bytes: Uint8Array, position: number | null): void {
-  let done = 0;
-  while (done < bytes.length) {
-    done += disk.write(fd, bytes, done, bytes.length - done, position === null ? null : position + done);
   }
 }
 
@@ -124,6 +113,13 @@ export function replaceFile(disk: Disk, path: string, bytes: Uint8Array, tempora
 
 /** Creates the file at `path` with these bytes, whole and durable; false if it exists already, which is left alone. */
 export function createOnce(disk: Disk, path: string, bytes: Uint8Array, temporary: string, mode = 0o600): boolean {
+  if (!linkOnce(disk, path, bytes, temporary, mode)) return false;
+  syncFolder(disk, folderOf(path));
+  return true;
+}
+
+/** As `createOnce`, but for its name, which is durable when the folder is synced. */
+export function linkOnce(disk: Disk, path: string, bytes: Uint8Array, temporary: string, mode = 0o600): boolean {
   writeNew(disk, temporary, bytes, mode);
   try {
     disk.link(temporary, path);
@@ -133,7 +129,6 @@ export function createOnce(disk: Disk, path: string, bytes: Uint8Array, temporar
   } finally {
     removeQuietly(disk, temporary);
   }
-  syncFolder(disk, folderOf(path));
   return true;
 }
 
@@ -185,6 +180,12 @@ export function requireFolder(disk: Disk, path: string): void {
   if (!leadsToFolder(disk, path)) throw notOurs(path, 'a link that leads to no folder');
 }
 
+/** As `requireFolder`, of a folder that is changed: throws `refused` if it is a link to one, too. */
+export function requireRealFolder(disk: Disk, path: string): void {
+  requireFolder(disk, path);
+  refuseLinkedFolder(disk, path);
+}
+
 /** What `requireFolder` throws of `path`, or of a folder on the way to it that is none, if one of them is. */
 export function wrongFolder(disk: Disk, path: string): SnapError | undefined {
   try {
@@ -212,17 +213,20 @@ export function refuseLinkedFolder(disk: Disk, path: string): void {
   if (disk.lstat(path)?.isSymbolicLink() !== true || !leadsToFolder(disk, path)) return;
   throw new SnapError('refused', `${path} is a link: nothing is changed through it`, {
     hint:
-      'The folders in a store are real ones. Put the folder itself in the place of the link; to have a store elsewhere, ' +
+      'The folders that snap keeps are real ones. Put the folder itself in the place of the link; to have a store elsewhere, ' +
       'move all of it and set store.path.',
     context: { path },
   });
 }
 
-/** Writes a small file that need not survive a crash of the machine. */
+/** Writes a new small file that need not survive a crash of the machine; fails if anything is there. */
 export function writeMarker(disk: Disk, path: string, bytes: Uint8Array): void {
-  const fd = disk.open(path, OPEN.overwrite, 0o600);
+  const fd = disk.open(path, OPEN.create, 0o600);
   try {
     writeFully(disk, fd, bytes, null);
+  } catch (error) {
+    removeQuietly(disk, path);
+    throw error;
   } finally {
     disk.close(fd);
   }
@@ -246,16 +250,20 @@ export function removeQuietly(disk: Disk, path: string): void {
   }
 }
 
-/** Removes a folder with all that is in it, never through a link; a missing one is fine. */
+/** Removes a folder with all that is in it, never through a link; what is missing, or goes meanwhile, is fine. */
 export function removeTree(disk: Disk, path: string): void {
-  const stat = disk.lstat(path);
-  if (stat === undefined) return;
-  if (!stat.isDirectory()) {
-    disk.unlink(path);
-    return;
+  try {
+    const stat = disk.lstat(path);
+    if (stat === undefined) return;
+    if (!stat.isDirectory()) {
+      disk.unlink(path);
+      return;
+    }
+    for (const name of disk.list(path)) removeTree(disk, `${path}/${name}`);
+    disk.removeFolder(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
-  for (const name of disk.list(path)) removeTree(disk, `${path}/${name}`);
-  disk.removeFolder(path);
 }
 
 /** The folder part of an absolute path. */

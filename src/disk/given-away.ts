@@ -27,11 +27,18 @@ export function givenAwayIn(disk: Disk, folders: readonly string[]): Disk {
   };
 }
 
-/** Gives the files in a folder to its owner: those that others than this program made, such as LevelDB. */
+/**
+ * Gives the files in a folder to its owner: those that others than this program made, such as LevelDB. One with another
+ * name is left: its owner may have linked there what belongs to somebody else.
+ */
 export function giveFilesAway(disk: Disk, folder: string): void {
-  for (const name of disk.list(folder))
-    if (disk.lstat(`${folder}/${name}`)?.isFile() === true)
-      withOpen(disk, `${folder}/${name}`, OPEN.source, (fd) => giveAway(disk, fd, folder));
+  for (const name of disk.list(folder)) {
+    if (disk.lstat(`${folder}/${name}`)?.isFile() !== true) continue;
+    withOpen(disk, `${folder}/${name}`, OPEN.source, (fd) => {
+      const stat = disk.stat(fd);
+      if (stat.isFile() && stat.nlink === 1n) giveAway(disk, fd, folder);
+    });
+  }
 }
 
 function giveAway(disk: Disk, fd: number, folder: string): void {

@@ -5,7 +5,7 @@
  * somebody has taken meanwhile.
  * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
  */
-import { errnoOf, SnapError } from '../errors.ts';
+import { errnoOf, hasCode, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
 
@@ -27,24 +27,41 @@ export interface LockFile {
 
 /** Each attempt that fails means that somebody else had the lock and gave it back. */
 const ATTEMPTS_MAX = 50;
+/** More than any has: what is larger names nobody. */
+const HOLDER_BYTES_MAX = 65_536;
+/** In the place of a start time that cannot be read. */
+const RUNNING = 'running';
 
 /** Takes the lock, or returns the living process that holds it (or is about to free it from a dead one). */
 export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
   const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (create(disk, path, bytes, holder)) return { release: () => removeQuietly(disk, path) };
+    if (create(disk, path, bytes, holder)) return { release: () => release(disk, path, holder) };
     const other = readHolder(disk, path);
     if (other === undefined) continue;
     if (isAlive(disk, other, holder)) return other;
-    const guard = tryLock(disk, `${path}.stale-${other.id.replace(/[^0-9a-zA-Z-]/g, '_').slice(0, 32)}`, holder);
-    if (!('release' in guard)) return guard;
-    try {
-      if (readHolder(disk, path)?.id === other.id) removeIfThere(disk, path);
-    } finally {
-      guard.release();
-    }
+    const breaker = breakLock(disk, path, other, holder, () => removeIfThere(disk, path));
+    if (breaker !== undefined) return breaker;
   }
   throw new SnapError('locked', `the lock ${path} keeps changing hands`, { hint: 'Try again in a moment.' });
+}
+
+/** Does `work` with the lock of `dead`, if that is still there; or returns the living process that is at it already. */
+export function breakLock(
+  disk: Disk,
+  path: string,
+  dead: Holder,
+  holder: Holder,
+  work: () => void,
+): Holder | undefined {
+  const guard = tryLock(disk, `${path}.stale-${dead.id.replace(/[^0-9a-zA-Z-]/g, '_').slice(0, 32)}`, holder);
+  if (!('release' in guard)) return guard;
+  try {
+    if (readHolder(disk, path)?.id === dead.id) work();
+  } finally {
+    guard.release();
+  }
+  return undefined;
 }
 
 function create(disk: Disk, path: string, bytes: Uint8Array, holder: Holder): boolean {
@@ -57,9 +74,21 @@ function create(disk: Disk, path: string, bytes: Uint8Array, holder: Holder): bo
   }
 }
 
+/** Messages tell people which lock to remove by hand: by now it may be somebody else's. */
+function release(disk: Disk, path: string, { id }: Holder): void {
+  try {
+    if (readHolder(disk, path)?.id !== id) return;
+  } catch (error) {
+    // What this process cannot read now (too many open files) it has to give back all the same.
+    if (hasCode(error, 'corrupt-data')) return;
+    if (errnoOf(error) === undefined) throw error;
+  }
+  removeQuietly(disk, path);
+}
+
 /** The holder written in a lock file; undefined if there is none. */
 export function readHolder(disk: Disk, path: string): Holder | undefined {
-  const bytes = readWhole(disk, path);
+  const bytes = readWhole(disk, path, HOLDER_BYTES_MAX);
   if (bytes === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
@@ -77,12 +106,23 @@ export type Standpoint = Pick<Holder, 'host' | 'bootId' | 'pidNamespace'>;
 export function isAlive(disk: Disk, holder: Holder, self: Standpoint): boolean {
   if (holder.id === '?') return false;
   const where = whereIs(holder, self);
-  return where === 'elsewhere' || (where === 'here' && processStartTime(disk, holder.pid) === holder.startTime);
+  return where === 'elsewhere' || (where === 'here' && isRunningSince(disk, holder));
+}
+
+/** Where a start time cannot be read (`hidepid` hides other users' processes), a process of that pid may be the holder. */
+function isRunningSince(disk: Disk, { pid, startTime }: Holder): boolean {
+  const found = processStartTime(disk, pid);
+  return found === startTime || found === RUNNING || (startTime === RUNNING && found !== '');
 }
 
 /** True if nobody here can tell whether the holder still runs: on another machine, or in another container. */
 export function isElsewhere(holder: Holder, self: Standpoint): boolean {
   return whereIs(holder, self) === 'elsewhere';
+}
+
+/** True if the holder is in another container of this machine: no pid tells whether it runs, but locks of the kernel do. */
+export function isInOtherContainer(holder: Holder, self: Standpoint): boolean {
+  return isElsewhere(holder, self) && holder.bootId === self.bootId && self.bootId !== UNKNOWN_BOOT;
 }
 
 function whereIs(holder: Holder, self: Standpoint): 'here' | 'elsewhere' | 'gone' {
@@ -93,18 +133,20 @@ function whereIs(holder: Holder, self: Standpoint): 'here' | 'elsewhere' | 'gone
   return holder.bootId === self.bootId ? 'here' : 'gone';
 }
 
-/** Identifies a running process beyond its pid; '' if there is none. */
+/** Identifies a running process beyond its pid, as far as that can be seen; '' if there is none. */
 export function processStartTime(disk: Disk, pid: number): string {
   const stat = readProc(disk, `/proc/${pid}/stat`);
-  if (stat === undefined) return isRunning(pid) ? 'running' : '';
+  if (stat === undefined) return isRunning(pid) ? RUNNING : '';
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields[0];
   return state === 'Z' || state === 'X' ? '' : (fields[19] ?? '');
 }
 
+const UNKNOWN_BOOT = 'unknown';
+
 /** The id of this boot of this machine, or 'unknown' where the system has none. */
 export function bootId(disk: Disk): string {
-  return readProc(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+  return readProc(disk, '/proc/sys/kernel/random/boot_id')?.trim() ?? UNKNOWN_BOOT;
 }
 
 /** Names the PID namespace of this process; undefined where the system has none. */

@@ -48,7 +48,7 @@ export interface GcPreview extends PruneDecision {
   readonly storeBytes: number;
   /** What the run would free: whole packs, and the dead part of those it would write anew. */
   readonly freeBytes: number;
-  /** Exactly what only the pruned snapshots hold. */
+  /** Exactly what only the pruned snapshots hold, of what can be read. */
   readonly heldBytes: number;
   /** `gc.grace`, where there is one: this run would condemn, and one after that time frees. */
   readonly grace: Duration | undefined;
@@ -78,33 +78,36 @@ export interface GcResult extends PruneDecision {
   readonly milliseconds: number;
 }
 
+type PreviewOptions = Pick<GcOptions, 'rules' | 'all' | 'now' | 'signal' | 'progress'>;
+
 /** Changes nothing. Throws what `gc` throws. */
-export async function previewGc(
-  repository: Repository,
-  options: Pick<GcOptions, 'rules' | 'all' | 'now' | 'signal' | 'progress'>,
-): Promise<GcPreview> {
+export async function previewGc(repository: Repository, options: PreviewOptions): Promise<GcPreview> {
   const session = beginSession(repository.environment, repository.backend);
   try {
     const view = await StoreView.read(repository);
-    const decision = await decidePrune(repository, view, options);
-    const pruned = new Set(decision.verdicts.filter((verdict) => !verdict.keep).map(({ id }) => id));
-    options.progress('mark', 0, 0);
-    const reach = await markNeeded(repository, view, options, pruned);
-    const plan = planFor(repository, view, reach, options.rules);
-    const packBytes = packBytesOf(view.state);
-    const leftovers = await countLeftovers(repository, view);
-    const unreadable = packBytesOf(view.state, reach.damaged.keys());
-    const { storedBytes } = await reach.marker.mark(pruned);
-    return {
-      ...decision,
-      storeBytes: packBytes + leftovers.bytes,
-      freeBytes: Math.max(0, Math.round(packBytes - unreadable - plan.bytesAfter)) + leftovers.bytes,
-      heldBytes: Math.round(storedBytes),
-      grace: graceFor(repository, options),
-    };
+    return await onNewestState(view, () => previewOn(repository, view, options));
   } finally {
     session.end();
   }
+}
+
+async function previewOn(repository: Repository, view: StoreView, options: PreviewOptions): Promise<GcPreview> {
+  const decision = await decidePrune(repository, view, options);
+  const pruned = new Set(decision.verdicts.filter((verdict) => !verdict.keep).map(({ id }) => id));
+  options.progress('mark', 0, 0);
+  const reach = await markNeeded(repository, view, options, pruned);
+  const plan = planFor(repository, view, reach, options.rules);
+  const packBytes = packBytesOf(view.state);
+  const leftovers = await countLeftovers(repository, view);
+  const unreadable = packBytesOf(view.state, reach.damaged.keys());
+  const { storedBytes } = await reach.marker.markReadable(pruned);
+  return {
+    ...decision,
+    storeBytes: packBytes + leftovers.bytes,
+    freeBytes: Math.max(0, Math.round(packBytes - unreadable - plan.bytesAfter)) + leftovers.bytes,
+    heldBytes: Math.round(storedBytes),
+    grace: graceFor(repository, options),
+  };
 }
 
 /** Throws `locked` if another gc runs, `usage` or `refused` for rules, `corrupt-data` before it removes anything. */

@@ -3,20 +3,20 @@
  * A pack of a commit that is under way looks the same: while any session is alive they stay, to spare it. That is no
  * promise, so a pack without an entry gets one that sweeps it before its file goes; a commit finds that by its number.
  */
-import { createHash } from 'node:crypto';
 import { OPEN } from '../disk/disk.ts';
-import { folderOf, removeIfThere } from '../disk/files.ts';
+import { folderOf, removeTree } from '../disk/files.ts';
 import { fromSystemError, hasCode } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
-import { parsePackId } from '../object/pack-id.ts';
+import { PACK_BYTES_MAX, parsePackId } from '../object/pack-id.ts';
 import { readFooter } from '../pack/pack-reader.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { GC_LOCK, PACKS, WORKSPACE } from '../repo/layout.ts';
+import { hashOf } from '../repo/read-pack.ts';
 import type { Repository } from '../repo/repository.ts';
 import { liveSessions } from '../repo/session.ts';
-import type { StoredObject } from '../storage/backend.ts';
-import { removeMadeBeside } from '../work/staging.ts';
+import type { ByteRange, StoredObject } from '../storage/backend.ts';
+import { notesIn, removeMadeBeside } from '../work/staging.ts';
 import { Raced } from './raced.ts';
 import type { StoreView } from './store-view.ts';
 
@@ -31,10 +31,15 @@ const STAGED_AGE_MS_MIN = 10 * 60_000;
 /** Commits and checkouts have a session: what they staged is nobody's when none is alive. */
 const CHECKOUT_FILE = /^[0-9a-f]{32}-/;
 
+/** An index that was moved out of the way. */
+const INDEX_ASIDE = /^index-[0-9a-f]{32}$/;
+
 interface Found {
   readonly packs: readonly { readonly object: StoredObject; readonly id: PackId }[];
   readonly staged: readonly { readonly path: string; readonly size: number }[];
-  /** No other process reads or writes. */
+  /** What checkouts noted that they made beside places. */
+  readonly notes: readonly string[];
+  /** No other process reads or writes, nor has what is listed here. Who begins later has other names. */
   readonly alone: boolean;
 }
 
@@ -52,7 +57,7 @@ export async function countLeftovers(repository: Repository, view: Named): Promi
 /** Removes what nobody needs, or can need from now on. Never a pack of the journal's state. */
 export async function removeLeftovers(repository: Repository, view: StoreView): Promise<Leftovers> {
   const { environment, backend } = repository;
-  const { packs, staged, alone } = await findLeftovers(repository, view);
+  const { packs, staged, notes, alone } = await findLeftovers(repository, view);
   await view.refresh();
   if (alone) await sweepUnnamed(repository, view, packs);
   let files = 0;
@@ -64,10 +69,10 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
     bytes += object.size;
   }
   if (alone) {
-    removeBeside(repository);
+    removeBeside(repository, notes);
     for (const { path, size } of staged) {
       try {
-        removeIfThere(environment.disk, path);
+        removeTree(environment.disk, path);
       } catch (error) {
         throw fromSystemError(error, 'removing', path);
       }
@@ -79,15 +84,19 @@ export async function removeLeftovers(repository: Repository, view: StoreView): 
 }
 
 /** What checkouts had not put into places that cannot be reached from the folder for temporary files. */
-function removeBeside({ environment: { disk }, root, folder }: Repository): void {
-  const temporaries = `${folder}/${WORKSPACE.temporary}`;
-  if (disk.lstat(temporaries)?.isDirectory() !== true) return;
+function removeBeside({ environment: { disk }, root, folder }: Repository, notes: readonly string[]): void {
+  if (notes.length === 0) return;
   const fd = disk.open(root, OPEN.folderThroughLink);
   try {
-    removeMadeBeside(disk, { fd, path: root }, temporaries);
+    removeMadeBeside(disk, { fd, path: root }, `${folder}/${WORKSPACE.temporary}`, notes);
   } finally {
     disk.close(fd);
   }
+}
+
+function listNotes({ environment: { disk }, folder }: Repository): string[] {
+  const temporaries = `${folder}/${WORKSPACE.temporary}`;
+  return disk.lstat(temporaries)?.isDirectory() === true ? notesIn(disk, temporaries) : [];
 }
 
 /**
@@ -100,10 +109,11 @@ async function sweepUnnamed(repository: Repository, view: StoreView, found: Foun
   const records: PackRecord[] = [];
   for (const { object, id } of found) {
     if (view.state.packs.has(id) || view.swept.has(id)) continue;
-    const bytes = await backend.get(object.name);
-    if (bytes === undefined) continue;
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    records.push({ id, size: bytes.length, sha256, blobs: await countBlobs(id, bytes) });
+    // Of a file that is longer than any pack, what a pack could hold: no entry names more.
+    const size = Math.min(object.size, PACK_BYTES_MAX);
+    const read = (range: ByteRange): Promise<Buffer | undefined> => backend.get(object.name, range);
+    const sha256 = await hashOf(size, read);
+    if (sha256 !== undefined) records.push({ id, size, sha256, blobs: await countBlobs(id, size, read) });
   }
   const draft = (packs: readonly PackRecord[]): EntryDraft => {
     const ids = packs.map(({ id }) => id);
@@ -126,11 +136,15 @@ async function sweepUnnamed(repository: Repository, view: StoreView, found: Foun
 }
 
 /** 0 for a pack that is not whole. */
-async function countBlobs(id: PackId, bytes: Buffer): Promise<number> {
+async function countBlobs(
+  id: PackId,
+  size: number,
+  read: (range: ByteRange) => Promise<Buffer | undefined>,
+): Promise<number> {
   try {
-    const { blocks } = await readFooter(id, bytes.length, async (offset, length) =>
-      bytes.subarray(offset, offset + length),
-    );
+    const range = async (offset: number, length: number): Promise<Buffer> =>
+      (await read({ offset, length })) ?? Buffer.alloc(0);
+    const { blocks } = await readFooter(id, size, range);
     return blocks.reduce((sum, block) => sum + block.blobs.length, 0);
   } catch (error) {
     if (hasCode(error, 'corrupt-data', 'unsupported-format')) return 0;
@@ -145,7 +159,9 @@ async function findLeftovers(repository: Repository, view: Named): Promise<Found
     const id = packIdOfName(object.name);
     if (id !== undefined && !view.state.packs.has(id)) packs.push({ object, id });
   }
-  return { packs, staged: listStaged(repository), alone: liveSessions(environment, backend).length === 0 };
+  const [staged, notes] = [listStaged(repository), listNotes(repository)];
+  // Last: a checkout that has begun by now is seen.
+  return { packs, staged, notes, alone: liveSessions(environment, backend).length === 0 };
 }
 
 /** Staged packs, files that a checkout of this workspace had not put in their places, and beginnings of locks. */
@@ -165,7 +181,7 @@ function listStaged({ environment, backend, folder }: Repository): { path: strin
       if (!name.startsWith(prefix) || name.startsWith(`${prefix}stale-`)) continue;
       const path = `${where}/${name}`;
       const stat = disk.lstat(path);
-      if (stat?.isDirectory() !== false) continue;
+      if (stat === undefined || (stat.isDirectory() && !INDEX_ASIDE.test(name))) continue;
       if (name.endsWith('.pack') || CHECKOUT_FILE.test(name) || Number(stat.mtimeMs) < limit)
         staged.push({ path, size: Number(stat.size) });
     }

@@ -8,9 +8,10 @@
  */
 import type { Duration } from '../bytes/quantity.ts';
 import { formatDuration, subtractDuration } from '../bytes/quantity.ts';
+import type { Period } from '../bytes/tiers.ts';
 import { SnapError } from '../errors.ts';
 import { clockReadings } from './clock-reading.ts';
-import type { Period, RetentionRules } from './rules.ts';
+import type { RetentionRules } from './rules.ts';
 import { choosesByItself, describeRules, PERIODS, rulesAreEmpty } from './rules.ts';
 
 export interface RetentionCandidate {

@@ -1,7 +1,8 @@
 /** Retention rules: their form, how they are read from the settings `gc.*` and from text, and how they are told. */
 import type { Duration } from '../bytes/quantity.ts';
-import { formatDuration, formatSize, parseDuration, parseSize, subtractDuration } from '../bytes/quantity.ts';
-import { SnapError } from '../errors.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../bytes/quantity.ts';
+import type { Tier } from '../bytes/tiers.ts';
+import { parseTiers } from '../bytes/tiers.ts';
 import type { SettingKey, Settings } from '../repo/settings.ts';
 import { countSetting, textSetting, textsSetting } from '../repo/settings.ts';
 
@@ -26,16 +27,6 @@ export interface RetentionRules {
   readonly keepUnder?: number | undefined;
 }
 
-/** Up to the age `within`, the newest of each `every` is kept. */
-export interface Tier {
-  readonly within: Duration;
-  readonly every: 'all' | Period;
-}
-
-export type Period = 'hour' | 'day' | 'week' | 'month' | 'year';
-
-const TIER_PERIODS = ['all', 'hour', 'day', 'week', 'month', 'year'] as const;
-
 export const PERIODS = [
   { period: 'hour', name: 'hourly', count: 'keepHourly', within: 'keepWithinHourly' },
   { period: 'day', name: 'daily', count: 'keepDaily', within: 'keepWithinDaily' },
@@ -44,7 +35,7 @@ export const PERIODS = [
   { period: 'year', name: 'yearly', count: 'keepYearly', within: 'keepWithinYearly' },
 ] as const;
 
-/** Throws `usage` for tiers that cannot be read; the other forms were checked when the file was read. */
+/** The forms were checked when the file was read. */
 export function rulesOfSettings(settings: Settings): RetentionRules {
   const duration = (key: SettingKey): Duration | undefined => {
     const text = textSetting(settings, key);
@@ -82,24 +73,6 @@ export function rulesAreEmpty(rules: RetentionRules): boolean {
   return !choosesByItself(rules) && rules.maxSnapshots === undefined && rules.keepUnder === undefined;
 }
 
-/** Reads "7d:all,30d:day,90d:week": ages that grow, each with all, hour, day, week, month or year. Throws `usage`. */
-export function parseTiers(text: string): Tier[] {
-  const tiers: Tier[] = [];
-  let beforeMs = 0;
-  for (const part of text.split(',')) {
-    const [age = '', period = '', ...more] = part.split(':').map((side) => side.trim());
-    const every = TIER_PERIODS.find((known) => known === period);
-    if (every === undefined || age === '' || more.length > 0)
-      throw badTiers(text, `${JSON.stringify(part.trim())} is not an age and a period`);
-    const within = parseDuration(age);
-    const reachMs = -subtractDuration(new Date(0), within).getTime();
-    if (reachMs <= beforeMs) throw badTiers(text, 'the ages must grow');
-    beforeMs = reachMs;
-    tiers.push({ within, every });
-  }
-  return tiers;
-}
-
 /** The rules in one line: "last 5, 7 daily, within 30d, hourly within 2d, tag v1, tiers 7d:all, at most 50, under 20.0 GB". */
 export function describeRules(rules: RetentionRules): string {
   const parts: string[] = [];
@@ -125,10 +98,4 @@ export function describeRules(rules: RetentionRules): string {
 export function choosesByItself(rules: RetentionRules): boolean {
   const { maxSnapshots: _max, keepUnder: _under, keepTag = [], tiers = [], ...others } = rules;
   return keepTag.length > 0 || tiers.length > 0 || Object.values(others).some((value) => value !== undefined);
-}
-
-function badTiers(text: string, reason: string): SnapError {
-  return new SnapError('usage', `${JSON.stringify(text)} are not tiers: ${reason}`, {
-    hint: 'Write tiers from young to old, as 7d:all,30d:day,90d:week.',
-  });
 }

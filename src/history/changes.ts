@@ -12,7 +12,7 @@ import type { TreeReader } from '../repo/tree-reader.ts';
 import type { Selection } from '../scan/selection.ts';
 import type { Change, Contained } from './change.ts';
 import { changeAt, changeKind } from './change.ts';
-import type { Renames } from './found-renames.ts';
+import type { Rename, Renames } from './found-renames.ts';
 import { NO_RENAMES } from './found-renames.ts';
 import { findRenames } from './renames.ts';
 import type { Side } from './tree-compare.ts';
@@ -26,7 +26,7 @@ export interface ChangesOptions {
   readonly renames: boolean;
   /** Also what has only other times or another owner. */
   readonly metadata: boolean;
-  /** A folder that is new or gone as a whole is one change. */
+  /** A folder that is new, gone or renamed as a whole is one change. */
   readonly foldFolders: boolean;
 }
 
@@ -40,7 +40,7 @@ export async function* changesBetween(before: Side, after: Side, options: Change
     held.push(next.value);
   }
   const complete = options.renames && held.length < HELD_MAX;
-  const renames = complete ? await findRenames(before.trees, after.trees, held) : NO_RENAMES;
+  const renames = complete ? await findRenames(before.trees, after.trees, held, options.foldFolders) : NO_RENAMES;
   const expansion: Expansion = { before: before.trees, after: after.trees, renames, options };
   for (const difference of held) yield* expand(expansion, difference);
   for await (const difference of differences) yield* expand(expansion, difference);
@@ -58,7 +58,7 @@ interface CountedFolder {
 }
 
 /** How much a folder holds. */
-export async function containedIn(trees: TreeReader, folder: FolderEntry): Promise<Contained> {
+async function containedIn(trees: TreeReader, folder: FolderEntry): Promise<Contained> {
   const counted = new Map<BlobId, Contained>();
   const open: CountedFolder[] = [];
   for (let current = await countHere(trees, folder.tree); ; ) {
@@ -119,18 +119,8 @@ async function* expand(expansion: Expansion, { path, before, after }: TreeDiffer
 async function* added(expansion: Expansion, path: string, entry: TreeEntry): Walk<Change> {
   const { renames, options, after: trees } = expansion;
   const rename = renames.byNewPath.get(path);
-  if (rename !== undefined) {
-    const contained = entry.kind === ENTRY_KIND.folder ? await containedIn(trees, entry) : undefined;
-    yield {
-      kind: 'renamed',
-      path,
-      from: rename.from,
-      before: rename.before,
-      after: entry,
-      similarity: rename.similarity,
-      contained,
-    };
-  } else if (entry.kind !== ENTRY_KIND.folder) yield changeAt('added', path, undefined, entry);
+  if (rename !== undefined) yield new Deeper(renamed(expansion, rename, path, entry));
+  else if (entry.kind !== ENTRY_KIND.folder) yield changeAt('added', path, undefined, entry);
   else if (options.foldFolders && !renames.foldersInto.has(path))
     yield changeAt('added', path, undefined, entry, await containedIn(trees, entry));
   else {
@@ -143,6 +133,31 @@ async function* added(expansion: Expansion, path: string, entry: TreeEntry): Wal
     }
     if (isEmpty) yield changeAt('added', path, undefined, entry, { files: 0, bytes: 0 });
   }
+}
+
+/** Folders are found as renamed by their trees: what is in one is what was in the other. */
+async function* renamed(
+  expansion: Expansion,
+  rename: Pick<Rename, 'from' | 'before' | 'similarity'>,
+  path: string,
+  after: TreeEntry,
+): Walk<Change> {
+  const { after: trees, options } = expansion;
+  const { from, before, similarity } = rename;
+  let isFolded = true;
+  if (after.kind === ENTRY_KIND.folder && !options.foldFolders) {
+    if (before.mode !== after.mode) yield changeAt('mode', path, before, after);
+    for await (const part of trees.folderParts(after.tree)) {
+      for (const child of part) {
+        isFolded = false;
+        const inside = { from: joinPath(from, child.name), before: child, similarity };
+        yield new Deeper(renamed(expansion, inside, joinPath(path, child.name), child));
+      }
+    }
+  }
+  if (!isFolded) return;
+  const contained = after.kind === ENTRY_KIND.folder ? await containedIn(trees, after) : undefined;
+  yield { kind: 'renamed', path, from, before, after, similarity, contained };
 }
 
 async function* removed(expansion: Expansion, path: string, entry: TreeEntry): Walk<Change> {

@@ -4,6 +4,7 @@
  */
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
+import { readSome } from '../disk/whole-calls.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { FileEntry } from '../object/tree-entry.ts';
@@ -21,7 +22,7 @@ export type ReadContent = (file: FileEntry, path: string) => AsyncGenerator<Uint
 export function storedContent(repository: Repository, trees: TreeReader, signal: AbortSignal | undefined): ReadContent {
   return async function* read(file, path) {
     let size = 0;
-    for (const chunk of await trees.chunks(file)) {
+    for await (const chunk of trees.chunks(file)) {
       signal?.throwIfAborted();
       const bytes = await repository.blobs.read(BLOB_KIND.data, chunk.id);
       size += bytes.length;
@@ -43,7 +44,7 @@ export function liveContent(disk: Disk, root: string, signal: AbortSignal | unde
       for (;;) {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(LIVE_PIECE_BYTES);
-        const count = disk.read(fd, buffer, 0, buffer.length, null);
+        const count = readSome(disk, fd, buffer, 0, buffer.length, null);
         if (count === 0) return;
         yield buffer.subarray(0, count);
       }

@@ -6,7 +6,6 @@ import picomatch from 'picomatch';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
-import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { ListedSnapshot } from '../repo/snapshot-list.ts';
 import { listSnapshots } from '../repo/snapshot-list.ts';
@@ -114,9 +113,4 @@ function matcher(glob: string, ignoreCase: boolean): (path: string) => boolean {
   if (pattern === '') throw new SnapError('usage', 'the pattern is empty', { hint: "For example: snap find '*.pt'" });
   const matches = picomatch(pattern, { dot: true, nocase: ignoreCase });
   return pattern.includes('/') ? matches : (path) => matches(path.slice(path.lastIndexOf('/') + 1));
-}
-
-/** A version that is a folder: what is in it may differ between its snapshots. */
-export function isFolderVersion(version: FoundVersion): boolean {
-  return version.entry.kind === ENTRY_KIND.folder;
 }

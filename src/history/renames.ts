@@ -1,7 +1,7 @@
 /**
  * Finds what moved among what was removed and added, from ids alone: whole folders by their tree ids, files and links
- * by their content, then large files by the chunks they share; contents are never read. Folders all of whose files
- * moved to the same places below another folder are joined to one rename. Bounded: see the limits below.
+ * by their content, then large files by the chunks they share; contents are never read. Where asked for, folders all of
+ * whose files moved to the same places below another folder are joined to one rename. Bounded: see the limits below.
  */
 import type { BlobId } from '../object/blob-id.ts';
 import { blobIdOf } from '../object/blob-id.ts';
@@ -25,11 +25,12 @@ const ENTRIES_MAX = 50_000;
 /** Every empty folder has this tree, so it says nothing about where one came from. */
 const EMPTY_TREE = blobIdOf(encodeTree([]));
 
-/** Renames among `differences`, whose one-sided folders are not expanded. */
+/** Renames among `differences`, whose one-sided folders are not expanded. `foldFolders`: of alike folders as wholes. */
 export async function findRenames(
   before: TreeReader,
   after: TreeReader,
   differences: readonly TreeDifference[],
+  foldFolders: boolean,
 ): Promise<Renames> {
   const gone = leavesOf(differences, 'before');
   const fresh = leavesOf(differences, 'after');
@@ -58,6 +59,7 @@ export async function findRenames(
     newLeaves.filter(({ path }) => !found.hasNew(path)),
   );
   for (const rename of similar) found.add(rename);
+  if (!foldFolders) return found.finish();
   return foldFolderRenames(found.all(), byPath(old.folders), byPath(now.folders)).finish();
 }
 

@@ -12,8 +12,15 @@ import { baseName } from './found-renames.ts';
 const SIMILARITY_MIN = 0.5;
 /** Chunks of removed files that are looked at; each costs some 200 bytes. */
 const CHUNKS_MAX = 200_000;
+/** Chunks that are read at all, of files on both sides: a few lists may tell of any number. */
+const CHUNKS_READ_MAX = 4_000_000;
 /** A chunk that more files have in common (zeros, headers) tells nothing. */
 const FILES_OF_CHUNK_MAX = 32;
+
+/** How many more chunks may be read. */
+interface Reads {
+  left: number;
+}
 
 interface Removed {
   readonly path: string;
@@ -34,13 +41,17 @@ export async function similarFiles(
   after: TreeReader,
   added: readonly Leaf[],
 ): Promise<Rename[]> {
-  const byChunk =
-    removed.length === 0 || added.length === 0 ? new Map<BlobId, Removed[]>() : await filesByChunk(before, removed);
+  if (removed.length === 0 || added.length === 0) return [];
+  const reads: Reads = { left: CHUNKS_READ_MAX };
+  const byChunk = await filesByChunk(before, removed, reads);
   if (byChunk.size === 0) return [];
   const pairs: Pair[] = [];
-  for (const leaf of added)
-    if (hasManyChunks(leaf.entry))
-      pairs.push(...pairsOf(leaf, leaf.entry, await bytesByChunk(after, leaf.entry), byChunk));
+  for (const leaf of added) {
+    if (!hasManyChunks(leaf.entry)) continue;
+    const chunks = await bytesByChunk(after, leaf.entry, reads, (id) => byChunk.has(id));
+    if (chunks === undefined) break;
+    pairs.push(...pairsOf(leaf, leaf.entry, chunks, byChunk));
+  }
   const sameName = (pair: Pair): number => (baseName(pair.from.path) === baseName(pair.to.path) ? 1 : 0);
   pairs.sort((a, b) => b.similarity - a.similarity || sameName(b) - sameName(a));
   const used = new Set<string>();
@@ -60,14 +71,18 @@ export async function similarFiles(
   return renames;
 }
 
-async function filesByChunk(trees: TreeReader, removed: readonly Leaf[]): Promise<Map<BlobId, Removed[]>> {
+async function filesByChunk(
+  trees: TreeReader,
+  removed: readonly Leaf[],
+  reads: Reads,
+): Promise<Map<BlobId, Removed[]>> {
   const byChunk = new Map<BlobId, Removed[]>();
   let total = 0;
   for (const { path, entry } of removed) {
     if (!hasManyChunks(entry)) continue;
-    const chunks = await bytesByChunk(trees, entry);
-    total += chunks.size;
-    if (total > CHUNKS_MAX) break;
+    const chunks = await bytesByChunk(trees, entry, reads, (_id, known) => total + known <= CHUNKS_MAX);
+    total += chunks?.size ?? 0;
+    if (chunks === undefined || total > CHUNKS_MAX) break;
     const file: Removed = { path, entry, chunks };
     for (const id of chunks.keys()) {
       const files = byChunk.get(id);
@@ -101,8 +116,17 @@ function hasManyChunks(entry: Leaf['entry']): entry is FileEntry {
   return entry.kind === ENTRY_KIND.file && ('list' in entry.content || entry.content.chunks.length > 1);
 }
 
-async function bytesByChunk(trees: TreeReader, file: FileEntry): Promise<Map<BlobId, number>> {
+/** The bytes that a file has of each chunk that `counts`, given how many others do; undefined once too many were read. */
+async function bytesByChunk(
+  trees: TreeReader,
+  file: FileEntry,
+  reads: Reads,
+  counts: (id: BlobId, known: number) => boolean,
+): Promise<Map<BlobId, number> | undefined> {
   const bytes = new Map<BlobId, number>();
-  for (const { id, length } of await trees.chunks(file)) bytes.set(id, (bytes.get(id) ?? 0) + length);
+  for await (const { id, length } of trees.chunks(file)) {
+    if (reads.left-- <= 0) return undefined;
+    if (counts(id, bytes.size)) bytes.set(id, (bytes.get(id) ?? 0) + length);
+  }
   return bytes;
 }

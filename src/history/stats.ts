@@ -2,6 +2,7 @@
  * What a set of snapshots takes: from marks over the packs, so the numbers are exact. Bytes in the store are shares of
  * blocks (PackTable.storedShare); what only the set holds is what marking it adds to the marks of everything else.
  */
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { Snapshot } from '../object/snapshot.ts';
@@ -37,6 +38,8 @@ export interface Stats {
 }
 
 const LISTED_PATHS_MAX = 10;
+/** Gcs that may take packs away while they are read; each is a whole gc. */
+const ATTEMPTS_MAX = 5;
 
 type Chosen = { readonly id: BlobId; readonly snapshot: Snapshot };
 
@@ -49,29 +52,46 @@ export async function stats(
 ): Promise<Stats> {
   const session = beginSession(repository.environment, repository.backend);
   try {
-    const set = await choose(repository, ids, all);
-    const [newest] = set;
-    const oldest = set.at(-1);
-    const bytes = await measure(repository, new Set(set.map(({ id }) => id)), signal);
-    const since = await baseFor(repository, newest, oldest);
-    return {
-      snapshots: set.length,
-      newest: newest === undefined ? undefined : { id: newest.id, time: newest.snapshot.time },
-      oldest: oldest === undefined ? undefined : { id: oldest.id, time: oldest.snapshot.time },
-      files: newest?.snapshot.totals.files ?? 0,
-      fileBytes: newest?.snapshot.totals.bytes ?? 0,
-      logicalBytes: set.reduce((sum, { snapshot }) => sum + snapshot.totals.bytes, 0),
-      ...bytes,
-      largest: newest === undefined ? [] : await largestFiles(repository, newest.snapshot.tree, signal),
-      grown:
-        newest === undefined || since === undefined
-          ? []
-          : await grownPaths(repository, since.snapshot.tree, newest.snapshot.tree, signal),
-      since: since?.id,
-    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await statsNow(repository, ids, all, signal);
+      } catch (error) {
+        // What a gc has swept meanwhile lies elsewhere on the state as it is by now.
+        const mayBeSwept = hasCode(error, 'corrupt-data') && repository.damage === undefined && attempt < ATTEMPTS_MAX;
+        if (!mayBeSwept || (await repository.refresh()).length === 0) throw error;
+      }
+    }
   } finally {
     session.end();
   }
+}
+
+async function statsNow(
+  repository: Repository,
+  ids: readonly BlobId[] | undefined,
+  all: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Stats> {
+  const set = await choose(repository, ids, all);
+  const [newest] = set;
+  const oldest = set.at(-1);
+  const bytes = await measure(repository, new Set(set.map(({ id }) => id)), signal);
+  const since = await baseFor(repository, newest, oldest);
+  return {
+    snapshots: set.length,
+    newest: newest === undefined ? undefined : { id: newest.id, time: newest.snapshot.time },
+    oldest: oldest === undefined ? undefined : { id: oldest.id, time: oldest.snapshot.time },
+    files: newest?.snapshot.totals.files ?? 0,
+    fileBytes: newest?.snapshot.totals.bytes ?? 0,
+    logicalBytes: set.reduce((sum, { snapshot }) => sum + snapshot.totals.bytes, 0),
+    ...bytes,
+    largest: newest === undefined ? [] : await largestFiles(repository, newest.snapshot.tree, signal),
+    grown:
+      newest === undefined || since === undefined
+        ? []
+        : await grownPaths(repository, since.snapshot.tree, newest.snapshot.tree, signal),
+    since: since?.id,
+  };
 }
 
 /** Newest first. */

@@ -1,8 +1,10 @@
 /**
- * A program of its own: ends with 0 if the index at argv[2] can be read whole. It ends at once when whoever started it
- * does, even killed: LevelDB writes while it opens an index, and the next command may be taking that one away.
+ * A program of its own: looks through the index at argv[2], and ends with a code of EXIT_CODES. It ends at once when
+ * whoever started it does, even killed: LevelDB writes while it opens an index, and the next command may be taking that
+ * one away.
  */
-import { isIndexSound } from './index-sound.ts';
+import { EXIT_CODES } from './check-apart.ts';
+import { examineIndex } from './index-sound.ts';
 
 process.stdin.on('close', () => process.kill(process.pid, 'SIGKILL')).resume();
-process.exit((await isIndexSound(process.argv[2] ?? '')) ? 0 : 1);
+process.exit(EXIT_CODES[await examineIndex(process.argv[2] ?? '', () => process.stdout.write('.'))]);

@@ -4,7 +4,6 @@
  * A whole index that was not closed is looked through in a child process first: a damaged table can abort a process.
  */
 import { Level } from 'level';
-import { errnoOf } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
@@ -24,6 +23,7 @@ import {
   STATE_KEY,
   sealValue,
 } from './index-keys.ts';
+import { isTaken } from './index-sound.ts';
 
 const BATCH_OPERATIONS_MAX = 8192;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
@@ -36,11 +36,15 @@ export async function openLevelIndex(path: string, storeId: string): Promise<Lev
   try {
     await database.open();
   } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (errnoOf(cause) === 'LEVEL_LOCKED') return 'locked';
+    if (isTaken(error)) return 'locked';
     throw error;
   }
-  return new LevelIndex(database, storeId);
+  try {
+    return new LevelIndex(database, storeId);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 export class LevelIndex implements BlobIndex {

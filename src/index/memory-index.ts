@@ -25,7 +25,6 @@ export class MemoryIndex implements BlobIndex {
   #offsets = new Uint32Array(1024);
   #lengths = new Uint32Array(1024);
   readonly #blocks: BlockPlace[] = [];
-  readonly #gone = new Set<PackId>();
   readonly #prepared = new Map<PackId, FooterBlock[]>();
   readonly #folderRecords = new Map<string, Buffer>();
 
@@ -33,7 +32,7 @@ export class MemoryIndex implements BlobIndex {
     const number = this.#table.find(kind, id);
     if (number < 0) return undefined;
     const block = this.#blocks[this.#blockOf[number] ?? 0];
-    if (block === undefined || this.#gone.has(block.pack)) return undefined;
+    if (block === undefined || !this.state.packs.has(block.pack)) return undefined;
     return { ...block, offset: this.#offsets[number] ?? 0, length: this.#lengths[number] ?? 0 };
   }
 
@@ -46,7 +45,6 @@ export class MemoryIndex implements BlobIndex {
   }
 
   async write(changes: IndexChanges): Promise<void> {
-    for (const pack of changes.removedPacks ?? []) this.#gone.add(pack);
     for (const pack of changes.packs ?? []) this.addPack(pack.id, pack.footer);
     for (const { path, record } of changes.folderRecords ?? []) this.#folderRecords.set(path, Buffer.from(record));
     if (changes.state === undefined) return;
@@ -68,7 +66,7 @@ export class MemoryIndex implements BlobIndex {
 
   async close(): Promise<void> {}
 
-  /** Adds the blobs of a pack; a blob in several packs is answered from the pack added last. */
+  /** Adds the blobs of a pack; a blob in several packs is answered from the pack added last, if the state has that. */
   addPack(pack: PackId, footer: PackFooter): void {
     for (const block of footer.blocks) {
       const blockNumber =

@@ -42,7 +42,7 @@ export function blobKindName(kind: BlobKind): string {
 }
 
 /** How many hex digits of an id are shown to people. */
-export const SHORT_ID_DIGITS = 10;
+const SHORT_ID_DIGITS = 10;
 
 export function shortId(id: string): string {
   return id.slice(0, SHORT_ID_DIGITS);

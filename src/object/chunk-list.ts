@@ -21,6 +21,12 @@ export interface ChunkList {
   readonly refs: readonly ChunkRef[];
 }
 
+/** The bytes below a list, and its level; of a file's first list nobody says the level. */
+export interface ListFacts {
+  readonly bytes: number;
+  readonly level: number | undefined;
+}
+
 export interface EncodedList {
   readonly id: BlobId;
   readonly bytes: Buffer;
@@ -63,6 +69,19 @@ export function decodeChunkList(bytes: Uint8Array): ChunkList {
   }
   reader.end();
   return { level, refs };
+}
+
+/**
+ * As `decodeChunkList`, of the list `id`, which must be what is said of it where it is named. To be asked before the lists
+ * below are read: a few that name each other many times would be endless.
+ */
+export function decodeChunkListAs(id: BlobId, bytes: Uint8Array, said: ListFacts): ChunkList {
+  const list = decodeChunkList(bytes);
+  if (said.level !== undefined && list.level !== said.level)
+    throw new SnapError('corrupt-data', `damaged chunk list ${id}: level ${list.level} where ${said.level} belongs`);
+  if (total(list.refs) !== said.bytes)
+    throw new SnapError('corrupt-data', `damaged chunk list ${id}: it does not hold ${said.bytes} bytes`);
+  return list;
 }
 
 function encodeOne(level: number, refs: readonly ChunkRef[]): EncodedList {

@@ -3,17 +3,17 @@
  * before. Written once, as canonical JSON. SPEC.md "Journal".
  */
 import type { Json } from '../bytes/canonical-json.ts';
-import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-json.ts';
-import { Fields } from '../bytes/fields.ts';
+import { decodeCanonicalJson } from '../bytes/canonical-json.ts';
+import { encodeReadable, Fields } from '../bytes/fields.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from './blob-id.ts';
 import { blobIdOf, parseBlobId } from './blob-id.ts';
 import type { PackId } from './pack-id.ts';
-import { parsePackId } from './pack-id.ts';
+import { PACK_BYTES_MAX, parsePackId } from './pack-id.ts';
 import type { RefName } from './ref-name.ts';
 import { parseRefName, snapshotOfRef } from './ref-name.ts';
 
-export const JOURNAL_FORMAT = 1;
+const JOURNAL_FORMAT = 1;
 
 const OPERATIONS = ['init', 'commit', 'checkout', 'tag', 'prune', 'condemn', 'sweep', 'repair', 'undo'] as const;
 export type Operation = (typeof OPERATIONS)[number];
@@ -59,8 +59,12 @@ export interface JournalEntry {
   readonly program: string;
 }
 
+/**
+ * With a hash of its own in front: nobody else may know the newest entry yet. Throws `internal` for what
+ * `decodeJournalEntry` would not take.
+ */
 export function encodeJournalEntry(entry: JournalEntry): Buffer {
-  return encodeCanonicalJson({
+  const value = {
     condemned: [...entry.condemned],
     format: JOURNAL_FORMAT,
     grafts: { ...entry.grafts },
@@ -79,7 +83,21 @@ export function encodeJournalEntry(entry: JournalEntry): Buffer {
     user: entry.user,
     workspace: entry.workspace,
     writer: entry.writer,
-  });
+  };
+  const fields = encodeReadable(value, (bytes) => decodeJournalEntry(bytes, entry.number));
+  return Buffer.concat([Buffer.from(checkField(blobIdOf(fields))), fields.subarray(1)]);
+}
+
+/** How an entry begins, `check` being the first of its fields. */
+function checkField(check: string): string {
+  return `{"check":"${check}",`;
+}
+
+/** Throws `corrupt-data` unless `check` is the hash of the entry without it. */
+function requireCheck(bytes: Uint8Array, check: string, what: string): void {
+  const others = Buffer.concat([Buffer.from('{'), bytes.subarray(checkField(check).length)]);
+  if (blobIdOf(others) === check) return;
+  throw new SnapError('corrupt-data', `damaged ${what}: its bytes are not those that were written`);
 }
 
 /** The hash that the next entry carries as `previous`. */
@@ -91,6 +109,7 @@ export function journalEntryHash(bytes: Uint8Array): string {
 export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEntry {
   const what = `journal entry ${number}`;
   const fields = new Fields(decodeCanonicalJson(bytes, what), what);
+  if (fields.has('check')) requireCheck(bytes, fields.matching('check', /^[0-9a-f]{64}$/), what);
   const format = fields.count('format');
   if (format !== JOURNAL_FORMAT)
     throw new SnapError('unsupported-format', `${what} has the unknown format ${format}`, {
@@ -164,6 +183,7 @@ export function readPack(value: Json, what: string): PackRecord {
     sha256: parseBlobId(fields.text('sha256'), what),
     blobs: fields.count('blobs'),
   };
+  if (pack.size > PACK_BYTES_MAX) fields.fail('size');
   fields.done();
   return pack;
 }

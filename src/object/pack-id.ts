@@ -4,6 +4,9 @@
  */
 import { SnapError } from '../errors.ts';
 
+/** A pack is smaller than 4 GiB: places in it are stored as u32. */
+export const PACK_BYTES_MAX = 0xffff_ffff;
+
 export type PackId = string & { readonly __brand: 'PackId' };
 
 export function parsePackId(text: string, what: string): PackId {

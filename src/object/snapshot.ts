@@ -2,13 +2,13 @@
  * Snapshots: one committed state of a workspace, as canonical JSON. SPEC.md "Snapshots".
  */
 import type { Json } from '../bytes/canonical-json.ts';
-import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-json.ts';
-import { Fields } from '../bytes/fields.ts';
+import { decodeCanonicalJson } from '../bytes/canonical-json.ts';
+import { encodeReadable, Fields } from '../bytes/fields.ts';
 import { SnapError } from '../errors.ts';
 import type { BlobId } from './blob-id.ts';
 import { parseBlobId } from './blob-id.ts';
 
-export const SNAPSHOT_FORMAT = 1;
+const SNAPSHOT_FORMAT = 1;
 
 /** A path that a commit could not store, and why. */
 export interface SkippedPath {
@@ -52,8 +52,9 @@ export interface Snapshot {
   readonly program: string;
 }
 
+/** Throws `internal` for what `decodeSnapshot` would not take. */
 export function encodeSnapshot(snapshot: Snapshot): Buffer {
-  return encodeCanonicalJson({
+  const value = {
     changes: { ...snapshot.changes },
     folder: { ...snapshot.folder },
     format: SNAPSHOT_FORMAT,
@@ -71,7 +72,8 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
     unsteady: [...snapshot.unsteady],
     user: snapshot.user,
     workspace: { ...snapshot.workspace },
-  });
+  };
+  return encodeReadable(value, decodeSnapshot);
 }
 
 /** Decodes a snapshot blob. Throws `corrupt-data`, or `unsupported-format` for another format or unknown fields. */

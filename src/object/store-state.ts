@@ -13,7 +13,7 @@ import { readPack } from './journal-entry.ts';
 import type { PackId } from './pack-id.ts';
 import { parsePackId } from './pack-id.ts';
 import type { RefName } from './ref-name.ts';
-import { parseRefName } from './ref-name.ts';
+import { parseRefName, snapshotRef } from './ref-name.ts';
 
 export interface StoreState {
   /** The last entry applied and the SHA-256 of its bytes; 0 and null for an empty journal. */
@@ -78,6 +78,13 @@ export function applyEntries(state: StoreState, entries: readonly { entry: Journ
     last = hash;
   }
   return { number, hash: last, refs, packs, condemned, grafts };
+}
+
+/** Whether any ref names it: its own, or, in stores of early versions, a tag alone. */
+export function hasSnapshot({ refs }: Pick<StoreState, 'refs'>, id: BlobId): boolean {
+  if (refs.has(snapshotRef(id))) return true;
+  for (const to of refs.values()) if (to === id) return true;
+  return false;
 }
 
 export function encodeState(state: StoreState): Buffer {

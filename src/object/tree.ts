@@ -121,7 +121,7 @@ export function writeName(writer: ByteWriter, name: string): void {
   writer.bytes(bytes);
 }
 
-export function readName(reader: ByteReader): string {
+function readName(reader: ByteReader): string {
   return decodeName(reader.bytes(reader.uvarint()));
 }
 

@@ -22,7 +22,6 @@ export const BLOCK_HEADER_BYTES = 24;
 export const TRAILER_BYTES = 48;
 /** No block is stored as more than this, nor decodes to more: bounds what a hostile pack can make a reader allocate. */
 export const BLOCK_RAW_BYTES_MAX = 64 * 1024 * 1024;
-export const PACK_BYTES_MAX = 0xffff_ffff;
 
 const PACK_MAGIC = Buffer.from('SNAPPACK');
 export const BLOCK_MAGIC = Buffer.from('SBLK');
@@ -160,16 +159,25 @@ export class FooterEncoder {
     }
   }
 
+  /** Bytes of footer and trailer as they are now. */
+  get size(): number {
+    return this.#head().length + this.#blocks.length + TRAILER_BYTES;
+  }
+
   finish(): Buffer {
-    const head = new ByteWriter(16);
-    head.u8(PACK_VERSION);
-    head.uvarint(this.#count);
-    const body = Buffer.concat([head.finish(), this.#blocks.finish()]);
+    const body = Buffer.concat([this.#head(), this.#blocks.finish()]);
     const trailer = Buffer.alloc(TRAILER_BYTES);
     trailer.writeUInt32LE(body.length, 0);
     createHash('sha256').update(body).digest().copy(trailer, 4);
     TRAILER_MAGIC.copy(trailer, 40);
     return Buffer.concat([body, trailer]);
+  }
+
+  #head(): Buffer {
+    const head = new ByteWriter(16);
+    head.u8(PACK_VERSION);
+    head.uvarint(this.#count);
+    return head.finish();
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Zstd } from '../compress/zstd.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { PackId } from '../object/pack-id.ts';
+import { PACK_BYTES_MAX } from '../object/pack-id.ts';
 import type { BlobBytes } from './block.ts';
 import { openBlock, scanBlock } from './block.ts';
 import type { BlockHeader, PackFooter } from './pack-format.ts';
@@ -63,14 +64,18 @@ export interface ScannedBlock {
 /** Bytes that a scan reads in vain, for each byte of a pack. Real damage takes less than one: blocks do not overlap. */
 const VAIN_READS_MAX = 4;
 
-/** Finds the readable blocks of a pack without its footer, skipping damage to the next block's mark. */
+/**
+ * Finds the readable blocks of a pack without its footer, skipping damage to the next block's mark. Of a file that is
+ * longer than any pack only what a pack could hold.
+ */
 export async function* scanPack(
   zstd: Zstd,
   id: PackId,
-  size: number,
+  fileSize: number,
   read: RangeReader,
   from = PACK_HEADER_BYTES,
 ): AsyncGenerator<ScannedBlock> {
+  const size = Math.min(fileSize, PACK_BYTES_MAX);
   const marks = new MarkFinder(size, read);
   let vainBytes = VAIN_READS_MAX * size + SCAN_STEP_BYTES;
   for (let at: number | undefined = from; at !== undefined && vainBytes > 0; ) {

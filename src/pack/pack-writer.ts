@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { removeQuietly, writeFully } from '../disk/files.ts';
+import { removeQuietly } from '../disk/files.ts';
+import { writeFully } from '../disk/whole-calls.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
@@ -38,9 +39,9 @@ export class PackWriter {
     this.#write(encodePackHeader(id));
   }
 
-  /** Bytes written so far. */
+  /** Bytes of the pack if it were sealed now: of tiny blobs the footer is larger than what they are stored as. */
   get size(): number {
-    return this.#size;
+    return this.#size + this.#footer.size;
   }
 
   /** Appends a block and returns its place. */

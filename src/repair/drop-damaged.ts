@@ -84,6 +84,7 @@ class Rewriter {
   readonly #reader: TableReader;
   /** Undefined for a folder that is lost as a whole. */
   readonly #done = new Map<BlobId, Rewritten | undefined>();
+  readonly #wholeLists = new Set<BlobId>();
 
   constructor(lost: BlobTable, reader: TableReader) {
     this.#lost = lost;
@@ -172,10 +173,12 @@ class Rewriter {
   }
 
   async #listIsLost(id: BlobId): Promise<boolean> {
+    if (this.#wholeLists.has(id)) return false;
     const list = await this.#decoded(BLOB_KIND.chunkList, id, decodeChunkList);
     if (list === undefined) return true;
-    if (list.level === 0) return this.#areLost(list.refs);
-    for (const ref of list.refs) if (await this.#listIsLost(ref.id)) return true;
+    if (list.level === 0 && this.#areLost(list.refs)) return true;
+    if (list.level > 0) for (const ref of list.refs) if (await this.#listIsLost(ref.id)) return true;
+    this.#wholeLists.add(id);
     return false;
   }
 

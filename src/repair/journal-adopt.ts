@@ -10,7 +10,7 @@ import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { PackRecord } from '../object/journal-entry.ts';
 import type { PackId } from '../object/pack-id.ts';
-import { parsePackId } from '../object/pack-id.ts';
+import { PACK_BYTES_MAX, parsePackId } from '../object/pack-id.ts';
 import type { RefName } from '../object/ref-name.ts';
 import { snapshotOfRef, snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
@@ -20,6 +20,7 @@ import { readFooter } from '../pack/pack-reader.ts';
 import { PACKS, packName } from '../repo/layout.ts';
 import { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
+import { hashOf, readPack, readPackRange } from '../repo/read-pack.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { treeReader } from '../repo/tree-reader.ts';
@@ -142,7 +143,7 @@ async function correctSizes(backend: Backend, packs: Map<PackId, PackRecord>): P
     const there = await backend.size(packName(id));
     if (there === undefined || there === size) continue;
     zstd ??= await loadZstd();
-    const whole = await wholePack(backend, zstd, id, packName(id));
+    const whole = await wholePack(backend, zstd, id);
     if (whole !== undefined) packs.set(id, whole);
   }
 }
@@ -175,7 +176,7 @@ async function* unnamedPacks(
     const id = parsePackId(digits, 'pack name');
     if (named.has(id) || swept.has(id)) continue;
     signal?.throwIfAborted();
-    const pack = await wholePack(backend, zstd, id, name);
+    const pack = await wholePack(backend, zstd, id);
     if (pack !== undefined) yield { pack, source: undefined };
     else {
       const source = await openSource(backend, zstd, id, name);
@@ -190,16 +191,16 @@ function recordOf({ id, size, blocks }: Source): PackRecord {
   return { id, size, sha256: createHash('sha256').update(id).digest('hex'), blobs };
 }
 
-async function wholePack(backend: Backend, zstd: Zstd, id: PackId, name: string): Promise<PackRecord | undefined> {
+async function wholePack(backend: Backend, zstd: Zstd, id: PackId): Promise<PackRecord | undefined> {
   try {
-    const bytes = await backend.get(name);
-    if (bytes === undefined) return undefined;
-    const read = async (offset: number, length: number): Promise<Buffer> => bytes.subarray(offset, offset + length);
-    const { blocks } = await readFooter(id, bytes.length, read);
+    const size = await backend.size(packName(id));
+    if (size === undefined || size > PACK_BYTES_MAX) return undefined;
+    const read = (offset: number, length: number): Promise<Buffer> => readPackRange(backend, id, { offset, length });
+    const { blocks } = await readFooter(id, size, read);
     let blobs = 0;
     for (const block of blocks) {
-      const end = block.offset + BLOCK_HEADER_BYTES + block.storedLength;
-      const { raw } = openBlock(zstd, bytes.subarray(block.offset, end), `pack ${id}`);
+      const bytes = await read(block.offset, BLOCK_HEADER_BYTES + block.storedLength);
+      const { raw } = openBlock(zstd, bytes, `pack ${id}`);
       let offset = 0;
       for (const blob of block.blobs) {
         blobIn(raw, offset, blob, `pack ${id}`);
@@ -207,9 +208,10 @@ async function wholePack(backend: Backend, zstd: Zstd, id: PackId, name: string)
         blobs++;
       }
     }
-    return { id, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), blobs };
+    const sha256 = await hashOf(size, (range) => readPack(backend, id, range));
+    return sha256 === undefined ? undefined : { id, size, sha256, blobs };
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
+    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
     return undefined;
   }
 }

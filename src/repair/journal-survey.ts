@@ -9,7 +9,7 @@ import type { RefName } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntry, EMPTY_STATE } from '../object/store-state.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
-import { decodeCheckpoint, readEntry, readEntryIfWhole } from '../repo/journal.ts';
+import { readEntry, readEntryIfWhole, readStoredState } from '../repo/journal.ts';
 import { covers, newestBase, readBase, standInHash } from '../repo/journal-base.ts';
 import { CHECKPOINTS, JOURNAL, numberOfName } from '../repo/layout.ts';
 import type { Backend } from '../storage/backend.ts';
@@ -101,8 +101,7 @@ export async function candidates(backend: Backend, found: Survey, remembered: St
   // Of a repair that was cut short.
   offer(await readBase(backend, found.last), 'base');
   for await (const { name } of backend.list(CHECKPOINTS)) {
-    const bytes = await backend.get(name);
-    const state = bytes === undefined ? undefined : decodeCheckpoint(bytes);
+    const state = await readStoredState(backend, name);
     if (state?.number === numberOfName(name)) offer(state, 'checkpoint');
   }
   return list.sort((a, b) => b.state.number - a.state.number || Number(b.isProven) - Number(a.isProven));

@@ -3,14 +3,15 @@
  * are damaged or missing, a base stands for all entries up to the last one; then one entry goes on from there. Where only
  * the end is lost, or the journal is another one than was seen, an entry says what is to be added. SPEC.md "Repair".
  */
+
 import { ensureFolder, folderOf, syncFolder } from '../disk/files.ts';
 import { describing, hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
 import type { RefName } from '../object/ref-name.ts';
-import { snapshotOfRef, snapshotRef } from '../object/ref-name.ts';
+import { snapshotOfRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntry, EMPTY_STATE } from '../object/store-state.ts';
+import { applyEntry, EMPTY_STATE, hasSnapshot } from '../object/store-state.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { appendEntry, encodeCheckpoint, readEntryIfWhole } from '../repo/journal.ts';
 import { isStandIn, newestBase, standInHash } from '../repo/journal-base.ts';
@@ -101,7 +102,7 @@ export async function planMend(repository: Repository, signal: AbortSignal | und
     isBase: sound === undefined,
     wanted,
     read: (await readOn(backend, found, found.start)).state,
-    absentHead: head.snapshot === null || wanted.refs.has(snapshotRef(head.snapshot)) ? undefined : head.snapshot,
+    absentHead: head.snapshot === null || hasSnapshot(wanted, head.snapshot) ? undefined : head.snapshot,
     damaged: [...damaged].map(journalName).filter((name) => isThere(repository, name)),
   };
 }
@@ -215,7 +216,7 @@ async function writeBase(repository: Repository, base: StoreState): Promise<void
 function draftOf(repository: Repository, plan: MendPlan, change: ReturnType<typeof difference>): EntryDraft {
   const { snapshot } = repository.head();
   // Gc of another workspace keeps what the journal knows as a HEAD.
-  const isThere = snapshot !== null && plan.wanted.refs.has(snapshotRef(snapshot));
+  const isThere = snapshot !== null && hasSnapshot(plan.wanted, snapshot);
   return {
     operation: 'repair',
     note: plan.isBase

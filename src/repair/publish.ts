@@ -14,6 +14,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { encodeState } from '../object/store-state.ts';
 import type { FooterBlock } from '../pack/pack-format.ts';
 import { BlobWriter } from '../repo/blob-writer.ts';
+import { followWithHead } from '../repo/head.ts';
 import type { EntryDraft } from '../repo/journal.ts';
 import { packName } from '../repo/layout.ts';
 import { readBack } from '../repo/read-back.ts';
@@ -90,7 +91,8 @@ export async function publishRepair(
     throw new Overtaken();
   });
   for (const id of quarantined.keys()) removeFirstName(repository, packName(id));
-  if (draft.head !== null && draft.head !== undefined) repository.setHead(draft.head.to);
+  const { head } = draft;
+  if (head !== null && head !== undefined) followWithHead('the repair', () => repository.setHead(head.to));
   return { entry: entry.number, newPacks: records.length, quarantined };
 }
 

@@ -77,7 +77,7 @@ export async function searchFolder(search: FolderSearch): Promise<FolderFinds> {
       },
     },
     signal: search.signal,
-    progress: (_entries, bytesRead) => search.progress(bytesRead),
+    progress: ({ bytesRead }) => search.progress(bytesRead),
   });
   const metadata = withReferences(lost, search.isThere, (kind, id) =>
     kind === BLOB_KIND.tree || kind === BLOB_KIND.chunkList ? overlay.get(id) : undefined,
@@ -86,7 +86,7 @@ export async function searchFolder(search: FolderSearch): Promise<FolderFinds> {
     const trees = treeReader(repository.blobs, overlay);
     for await (const { path, entry } of walkTree(trees, scan.tree)) {
       if (entry.kind !== ENTRY_KIND.file) continue;
-      for (const { id } of await trees.chunks(entry)) {
+      for await (const { id } of trees.chunks(entry)) {
         const chunk = found.get(id);
         if (chunk?.path === '') chunk.path = path;
       }

@@ -5,10 +5,11 @@
  */
 import type { Zstd } from '../compress/zstd.ts';
 import { loadZstd } from '../compress/zstd.ts';
-import { hasCode, SnapError } from '../errors.ts';
+import { isUnreadable, SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { blobIdOf, blobKindName } from '../object/blob-id.ts';
 import type { PackId } from '../object/pack-id.ts';
+import { PACK_BYTES_MAX } from '../object/pack-id.ts';
 import type { BlobBytes } from '../pack/block.ts';
 import { BLOCK_RAW_BYTES_TARGET, sealBlock } from '../pack/block.ts';
 import type { FooterBlock } from '../pack/pack-format.ts';
@@ -21,6 +22,7 @@ import type { Backend } from '../storage/backend.ts';
 export interface Source {
   /** The pack's own id, or a new one where it is not in the state. */
   readonly id: PackId;
+  /** At most what a pack may have, however long its file is. */
   readonly size: number;
   readonly blocks: readonly FooterBlock[];
   readonly headers: ReadonlyMap<number, Buffer>;
@@ -36,10 +38,11 @@ const SECTOR_BYTES = 4 * 1024;
 
 /** What can be read of a stored pack; undefined if it is not there. */
 export async function openSource(backend: Backend, zstd: Zstd, id: PackId, name: string): Promise<Source | undefined> {
-  const size = await backend.size(name);
-  if (size === undefined) return undefined;
-  const bytes = await readDespiteErrors(backend, name, 0, size);
-  return { id, size, ...(await salvagePack(zstd, id, bytes)), from: { name } };
+  const fileSize = await backend.size(name);
+  if (fileSize === undefined) return undefined;
+  const size = Math.min(fileSize, PACK_BYTES_MAX);
+  const read = (offset: number, length: number): Promise<Buffer> => readDespiteErrors(backend, name, offset, length);
+  return { id, size, ...(await salvagePack(zstd, id, size, read)), from: { name } };
 }
 
 /** Blobs that were found outside of the store, as a pack in memory. */
@@ -132,7 +135,7 @@ async function readDespiteErrors(backend: Backend, name: string, offset: number,
   try {
     return (await backend.get(name, { offset, length })) ?? Buffer.alloc(0);
   } catch (error) {
-    if (!hasCode(error, 'io')) throw error;
+    if (!isUnreadable(error)) throw error;
   }
   const bytes = Buffer.alloc(length);
   if (length <= SECTOR_BYTES) return bytes;

@@ -15,9 +15,9 @@ import { blobIn, openBlock } from '../pack/block.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
-import { packName } from './layout.ts';
 import { readPackFooter } from './pack-footers.ts';
 import { PackSearch } from './pack-search.ts';
+import { readPackRange } from './read-pack.ts';
 
 const CACHED_BLOCKS_MAX = 16;
 /** Places where a blob is looked for, one after the other: each is a gc that moved it while it was looked for. */
@@ -121,13 +121,8 @@ export class BlobReader {
     const cached = this.#blocks.get(key);
     if (cached !== undefined) return cached;
     const length = BLOCK_HEADER_BYTES + location.storedLength;
-    const bytes = await this.#backend.get(packName(location.pack), { offset: location.blockOffset, length });
+    const bytes = await readPackRange(this.#backend, location.pack, { offset: location.blockOffset, length });
     const what = `block at ${location.blockOffset} of pack ${location.pack}`;
-    if (bytes === undefined)
-      throw new SnapError('corrupt-data', `pack ${location.pack} is missing from the store`, {
-        hint: 'Run `snap verify` to see which snapshots and paths need it.',
-        context: { pack: location.pack },
-      });
     this.#zstd ??= await loadZstd();
     const { raw } = openBlock(this.#zstd, bytes, what);
     if (this.#blocks.size >= CACHED_BLOCKS_MAX) {

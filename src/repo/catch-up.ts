@@ -1,9 +1,10 @@
 /** What a workspace does when it finds that the journal has gone on: its index and its HEAD follow. */
+
 import { hasCode } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { PackId } from '../object/pack-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
+import { hasSnapshot } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
@@ -17,7 +18,13 @@ import { readPackFooter } from './pack-footers.ts';
 /** HEAD's journal number is written anew once others published this many entries. */
 const HEAD_LAG_MAX = 64;
 
-/** Brings an index up to `state`: blobs of packs that were added, out with those that were swept. */
+/** Footers are held until they list this many blobs: some 250 bytes each. */
+const BLOBS_AT_ONCE = 65_536;
+
+/**
+ * Brings an index up to `state`: blobs of packs that were added, out with those that were swept. The state comes last, so
+ * that an index that was cut off before claims nothing that it lacks.
+ */
 export async function catchUp(
   backend: Backend,
   index: BlobIndex,
@@ -28,15 +35,22 @@ export async function catchUp(
   if (index.state.number === state.number && index.state.hash === state.hash) return;
   const followed = index.state.number === from.number && index.state.hash === from.hash;
   const added = followed ? entries.flatMap(({ entry }) => entry.packs.map((pack) => pack.id)) : [...state.packs.keys()];
-  const packs: { id: PackId; footer: PackFooter }[] = [];
+  let packs: { id: PackId; footer: PackFooter }[] = [];
+  let blobs = 0;
   for (const id of added) {
     if (!state.packs.has(id)) continue;
     try {
-      packs.push({ id, footer: await readPackFooter(backend, state, id) });
+      const footer = await readPackFooter(backend, state, id);
+      packs.push({ id, footer });
+      for (const block of footer.blocks) blobs += block.blobs.length;
     } catch (error) {
       // A damaged pack costs the blobs in it, not the command: who needs one of them gets the error.
       if (!hasCode(error, 'corrupt-data')) throw error;
     }
+    if (blobs < BLOBS_AT_ONCE) continue;
+    await index.write({ packs });
+    packs = [];
+    blobs = 0;
   }
   const removedPacks = followed ? entries.flatMap(({ entry }) => entry.swept) : [];
   await index.write({ packs, removedPacks, state });
@@ -55,7 +69,7 @@ export async function catchUpHead(
 ): Promise<Head> {
   const head = readHead(environment.disk, folder);
   let { snapshot } = head;
-  const isKnown = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
+  const isKnown = snapshot === null || hasSnapshot(state, snapshot) || state.grafts.has(snapshot);
   for (let number = isKnown ? head.journalNumber + 1 : 1; number <= state.number; number++) {
     const next = await readEntryIfWhole(backend, number);
     if (next !== undefined) snapshot = headAfter(snapshot, next.entry, workspaceId);
@@ -71,11 +85,11 @@ export async function catchUpHead(
   return caughtUp;
 }
 
-/** Housekeeping that a read-only workspace can do without: reading commands work there too. */
+/** Housekeeping that a workspace can do without which is read-only, or on a full disk: commands work there too. */
 export function whereWritable(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!isReadOnly(error)) throw error;
+    if (!isReadOnly(error) && !hasCode(error, 'no-space')) throw error;
   }
 }

@@ -3,13 +3,16 @@
  * that published its entry and died before it moved HEAD is caught up from the journal at the next open.
  */
 import type { Disk } from '../disk/disk.ts';
-import { readWhole, replaceFile, requireFolder } from '../disk/files.ts';
-import { describing } from '../errors.ts';
+import { readWhole, replaceFile, requireRealFolder } from '../disk/files.ts';
+import { describing, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
 import { snapshotRef } from '../object/ref-name.ts';
 import { WORKSPACE } from './layout.ts';
+
+/** More than any has: one that is larger is damaged. */
+const HEAD_BYTES_MAX = 4096;
 
 export interface Head {
   /** Null before the first commit. */
@@ -24,7 +27,7 @@ export interface Head {
 /** A missing or damaged file is a workspace without commits whose journal is to be read from the start. */
 export function readHead(disk: Disk, folder: string): Head {
   const path = `${folder}/${WORKSPACE.head}`;
-  const bytes = describing('reading', path, () => readWhole(disk, path));
+  const bytes = describing('reading', path, () => readWhole(disk, path, HEAD_BYTES_MAX));
   if (bytes === undefined) return { snapshot: null, journalNumber: 0 };
   const match = /^([0-9a-f]{64}|-) (0|[1-9]\d{0,11})(?: ([0-9a-f]{64}))?\n$/.exec(bytes.toString('latin1'));
   if (match?.[1] === undefined || match[2] === undefined) return { snapshot: null, journalNumber: 0, isDamaged: true };
@@ -40,9 +43,26 @@ export function writeHead(disk: Disk, folder: string, head: Head, uniqueName: st
   const text = `${head.snapshot ?? '-'} ${head.journalNumber}${seen}\n`;
   const path = `${folder}/${WORKSPACE.head}`;
   describing('writing', path, () => {
-    requireFolder(disk, `${folder}/${WORKSPACE.temporary}`);
+    requireRealFolder(disk, `${folder}/${WORKSPACE.temporary}`);
     replaceFile(disk, path, Buffer.from(text), `${folder}/${WORKSPACE.temporary}/${uniqueName}`);
   });
+}
+
+/**
+ * Moves HEAD, by `move`, to where the entry that records `what` has it. Throws an error that says that this is recorded:
+ * opening the workspace moves HEAD, too.
+ */
+export function followWithHead(what: string, move: () => void): void {
+  try {
+    move();
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+    throw new SnapError('io', `${what} is recorded, but HEAD could not be moved: ${error.message}`, {
+      hint: 'Do not run it again: the next command in this folder moves HEAD, once .snap can be written.',
+      context: error.context,
+      cause: error,
+    });
+  }
 }
 
 /** Where HEAD of a workspace is after an entry: it moved it itself, or a repair wrote its snapshot anew or took it out. */

@@ -1,11 +1,11 @@
 /**
  * Makes a workspace, and its store if there is none where it is to be.
  */
+
 import { defaultChunkParams } from '../chunk/chunk-params.ts';
 import { createOnce, ensureFolder, folderOf } from '../disk/files.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
-import { snapshotRef } from '../object/ref-name.ts';
-import { EMPTY_STATE } from '../object/store-state.ts';
+import { EMPTY_STATE, hasSnapshot } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import { fileBackend } from '../storage/file-backend.ts';
 import type { Environment } from './environment.ts';
@@ -18,6 +18,7 @@ import { ownedEnvironment } from './owned-environment.ts';
 import { notePlace } from './place.ts';
 import { findWorkspace } from './repository.ts';
 import { announceHead } from './separate.ts';
+import { tomlValue } from './settings-text.ts';
 import { DEFAULT_PACK_BYTES, decodeStoreConfig, encodeStoreConfig } from './store-config.ts';
 import { workspaceNameFor } from './workspace-name.ts';
 
@@ -61,6 +62,7 @@ export async function initWorkspace(outside: Environment, options: InitOptions):
   }
   refuseNested(environment, options);
   if (options.store !== undefined) {
+    refuseStorePath(options.store);
     refuseStoreInside(options.store, root, folder);
     refuseStoreNested(environment, options.store, options.nested);
   }
@@ -151,9 +153,17 @@ async function identify(
   if (head !== null)
     await announceHead(environment, backend, id, async () => {
       const { state } = await readState(backend);
-      return { state, head: state.refs.has(snapshotRef(head)) ? head : null };
+      return { state, head: hasSnapshot(state, head) ? head : null };
     });
   return { id, identity: 'unknown' };
+}
+
+/** The settings, which name the store, are Unicode text. */
+function refuseStorePath(store: string): void {
+  if (store.isWellFormed()) return;
+  throw new SnapError('usage', `the path of the store ${store} is not UTF-8, and cannot be written into the settings`, {
+    hint: 'Name another folder, or a link to this one whose path is UTF-8.',
+  });
 }
 
 /** A store that lies in what it holds snapshots of would be taken into them, and removed by a checkout. */
@@ -232,10 +242,10 @@ function configText(options: InitOptions, root: string, id: string): string {
 
 [workspace]
 id = "${id}"
-name = ${JSON.stringify(workspaceNameFor(root, options.name))}
+name = ${tomlValue(workspaceNameFor(root, options.name))}
 
 [store]
-path = ${JSON.stringify(options.store ?? '.snap/store')}
+path = ${tomlValue(options.store ?? '.snap/store')}
 
 [commit]
 # compression = "balanced"   # off, fast, balanced or max

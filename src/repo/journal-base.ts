@@ -9,7 +9,7 @@ import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE, encodeState } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { NumberedEntry } from './journal.ts';
-import { decodeCheckpoint, hole, isStateOf, newestCheckpoint, readEntriesAfter, requireSeen } from './journal.ts';
+import { hole, isStateOf, newestCheckpoint, readEntriesAfter, readStoredState, requireSeen } from './journal.ts';
 import { BASES, baseName, numberOfName } from './layout.ts';
 
 /**
@@ -56,8 +56,7 @@ export async function newestBase(backend: Backend, number: number): Promise<Stor
 
 /** Undefined for one that is not there or damaged. */
 export async function readBase(backend: Backend, number: number): Promise<StoreState | undefined> {
-  const bytes = await backend.get(baseName(number));
-  const state = bytes === undefined ? undefined : decodeCheckpoint(bytes);
+  const state = await readStoredState(backend, baseName(number));
   return state?.number === number ? state : undefined;
 }
 

@@ -2,7 +2,7 @@
  * The journal of a store: the one commit point. Reading folds entries into a StoreState; `append` creates the next
  * entry with put-if-absent, which exactly one of several writers wins. SPEC.md "Journal".
  */
-import { hasCode, SnapError } from '../errors.ts';
+import { hasCode, isUnreadable, SnapError } from '../errors.ts';
 import { blobIdOf } from '../object/blob-id.ts';
 import type { JournalEntry } from '../object/journal-entry.ts';
 import { decodeJournalEntry, encodeJournalEntry, journalEntryHash } from '../object/journal-entry.ts';
@@ -155,7 +155,7 @@ export async function appendEntry(
   const next = applyEntry(state, entry, published.hash);
   // Whoever does not see an entry that was lost must not take its number.
   const isLost = await isPassed(backend, entry.number);
-  if (isLost || !(await backend.putIfAbsent(journalName(entry.number), bytes))) {
+  if (isLost || !(await create(backend, entry, bytes))) {
     const others = await readEntriesAfter(backend, state);
     if (others[0] === undefined)
       throw new SnapError('corrupt-data', `${journalName(entry.number)} of the store is there, and cannot be read`);
@@ -163,6 +163,33 @@ export async function appendEntry(
   }
   if (entry.number % CHECKPOINT_EVERY === 0) await writeCheckpoint(backend, next);
   return { published, state: next };
+}
+
+/** Creates an entry; false if one of its number is there. After an error, what is there tells whether it was created. */
+async function create(backend: Backend, { number, writer }: JournalEntry, bytes: Buffer): Promise<boolean> {
+  try {
+    return await backend.putIfAbsent(journalName(number), bytes);
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+    try {
+      const there = await readEntry(backend, number);
+      if (there === undefined) throw error;
+      // For the storage to say that it is durable.
+      const isOwn = there.entry.writer === writer;
+      if (isOwn) await backend.putIfAbsent(journalName(number), bytes);
+      return isOwn;
+    } catch (second) {
+      throw second === error ? error : unclear(number, error, second);
+    }
+  }
+}
+
+function unclear(number: number, { message }: SnapError, cause: unknown): SnapError {
+  return new SnapError('io', `it is not known whether this was recorded, as journal entry ${number}: ${message}`, {
+    hint: 'When the store can be read and written again, look at `snap op log`: if it is not there, run the command again.',
+    context: { entry: number },
+    cause,
+  });
 }
 
 async function hashOfEntry(backend: Backend, number: number): Promise<string | undefined> {
@@ -209,8 +236,7 @@ export async function newestCheckpoint(backend: Backend): Promise<StoreState> {
     if (number !== undefined) numbers.push(number);
   }
   for (const number of numbers.sort((a, b) => b - a)) {
-    const bytes = await backend.get(checkpointName(number));
-    const state = bytes === undefined ? undefined : decodeCheckpoint(bytes);
+    const state = await readStoredState(backend, checkpointName(number));
     if (state !== undefined && state.number === number && (await isStateOf(backend, state))) return state;
   }
   return EMPTY_STATE;
@@ -220,6 +246,17 @@ export async function newestCheckpoint(backend: Backend): Promise<StoreState> {
 export function encodeCheckpoint(state: StoreState): Buffer {
   const body = encodeState(state);
   return Buffer.concat([Buffer.from(`${blobIdOf(body)}\n`), body]);
+}
+
+/** The state in a checkpoint or a base; undefined for one that is missing, damaged, of another version, or lost by the disk. */
+export async function readStoredState(backend: Backend, name: string): Promise<StoreState | undefined> {
+  try {
+    const bytes = await backend.get(name);
+    return bytes === undefined ? undefined : decodeCheckpoint(bytes);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Undefined for one that is damaged or of another version: checkpoints are derived. */
@@ -234,8 +271,13 @@ export function decodeCheckpoint(bytes: Buffer): StoreState | undefined {
   }
 }
 
+/** Of an entry that is recorded: without its checkpoint reading takes longer, and nothing has failed. */
 async function writeCheckpoint(backend: Backend, state: StoreState): Promise<void> {
-  await backend.putIfAbsent(checkpointName(state.number), encodeCheckpoint(state));
   const old = state.number - 2 * CHECKPOINT_EVERY;
-  if (old > 0) await backend.remove(checkpointName(old));
+  try {
+    await backend.putIfAbsent(checkpointName(state.number), encodeCheckpoint(state));
+    if (old > 0) await backend.remove(checkpointName(old));
+  } catch (error) {
+    if (!(error instanceof SnapError)) throw error;
+  }
 }

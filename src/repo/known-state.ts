@@ -2,10 +2,10 @@
  * The state of the store as a workspace finds it at the start: the journal's fold, or, where the journal is damaged or
  * shorter than it was, the best that is known of it, for reading only. SPEC.md "State and checkpoints".
  */
+
 import { hasCode, SnapError } from '../errors.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { StoreState } from '../object/store-state.ts';
-import { applyEntry } from '../object/store-state.ts';
+import { applyEntry, hasSnapshot } from '../object/store-state.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Head } from './head.ts';
 import type { NumberedEntry } from './journal.ts';
@@ -72,7 +72,7 @@ async function requireSeenByHead(
   try {
     await requireSeen(backend, journalNumber, journalHash);
   } catch (error) {
-    const isThere = snapshot === null || state.refs.has(snapshotRef(snapshot)) || state.grafts.has(snapshot);
+    const isThere = snapshot === null || hasSnapshot(state, snapshot) || state.grafts.has(snapshot);
     if (!isThere || (await newestBase(backend, journalNumber)) === undefined) throw error;
   }
 }

@@ -15,8 +15,8 @@ import { openBlock } from '../pack/block.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 import type { Backend } from '../storage/backend.ts';
 import { BitSet } from './bit-set.ts';
-import { packName } from './layout.ts';
 import type { PackTable } from './pack-table.ts';
+import { readPackRange } from './read-pack.ts';
 import { findReferences } from './references.ts';
 
 const CACHED_BLOCKS_MAX = 12;
@@ -71,11 +71,11 @@ export class Marker {
     return { blobs: this.marked.count, rawBytes: this.#rawBytes, storedBytes: this.#storedBytes };
   }
 
-  /** Marks what can be found of what these snapshots need; what cannot is passed over. */
-  async markReadable(snapshots: Iterable<BlobId>): Promise<void> {
+  /** As `mark`, of what can be found of what these snapshots need; what cannot is passed over. */
+  async markReadable(snapshots: Iterable<BlobId>): Promise<MarkTotals> {
     this.#passesOver = true;
     try {
-      await this.mark(snapshots);
+      return await this.mark(snapshots);
     } finally {
       this.#passesOver = false;
     }
@@ -224,14 +224,13 @@ export async function readTableBlock(
   const pack = block === undefined ? undefined : table.packs[block.pack];
   if (block === undefined || pack === undefined) throw new SnapError('internal', `no block ${number} in the table`);
   try {
-    const bytes = await backend.get(packName(pack.id), {
+    const bytes = await readPackRange(backend, pack.id, {
       offset: block.offset,
       length: BLOCK_HEADER_BYTES + block.storedLength,
     });
-    if (bytes === undefined) return `pack ${pack.id} is missing from the store`;
     return openBlock(zstd, bytes, `block at ${block.offset} of pack ${pack.id}`).raw;
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
+    if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
     return error.message;
   }
 }

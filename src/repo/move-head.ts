@@ -5,7 +5,7 @@
 import { SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
+import { hasSnapshot } from '../object/store-state.ts';
 import { isReadOnly } from './open-index.ts';
 import type { Repository } from './repository.ts';
 
@@ -14,11 +14,12 @@ export async function moveHead(repository: Repository, to: BlobId | null): Promi
   const from = repository.head().snapshot;
   if (from !== to && repository.damage === undefined) {
     const draft = { operation: 'checkout', note: '', workspace: repository.workspaceId, head: { from, to } } as const;
+    const checked = (): typeof draft => {
+      if (to !== null && !hasSnapshot(repository.state(), to)) throw prunedMeanwhile(to);
+      return draft;
+    };
     try {
-      await repository.publish(draft, {}, () => {
-        if (to !== null && !repository.state().refs.has(snapshotRef(to))) throw prunedMeanwhile(to);
-        return draft;
-      });
+      await repository.publish(checked(), {}, checked);
     } catch (error) {
       // A store that cannot be written can be checked out from all the same.
       if (!isReadOnly(error)) throw error;

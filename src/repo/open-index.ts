@@ -1,17 +1,22 @@
 /**
  * Opens the index of a workspace, whatever state it is in: another process may have it (then memory), its last user may
  * have died (then it is looked through in a child process first), it may be damaged or of another store (then it is
- * moved out of the way and built again). Never throws for a bad index.
+ * moved out of the way, removed, and built again). A bad index, or one that cannot be opened after all, never makes a
+ * command fail: it works from memory.
  */
 import type { Disk } from '../disk/disk.ts';
-import { ensureFolder, removeTree, writeMarker } from '../disk/files.ts';
+import { ensureFolder, removeTree } from '../disk/files.ts';
 import { giveFilesAway } from '../disk/given-away.ts';
-import { isAlive, readHolder } from '../disk/lock-file.ts';
-import { errnoOf, fromSystemError, lacksDescriptors } from '../errors.ts';
+import type { Holder } from '../disk/lock-file.ts';
+import { isElsewhere } from '../disk/lock-file.ts';
+import { errnoOf, fromSystemError, hasCode, lacksDescriptors } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { LevelIndex } from '../index/level-index.ts';
 import type { Environment } from './environment.ts';
+import type { IndexMarker } from './index-marker.ts';
+import { quietly, takeMarker } from './index-marker.ts';
 import { WORKSPACE } from './layout.ts';
+import { nameHolder } from './lock-holder.ts';
 
 export interface OpenedIndex {
   readonly index: BlobIndex | 'locked';
@@ -23,15 +28,29 @@ export interface OpenedIndex {
 /** `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. */
 export async function openIndex(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
   try {
-    return await openOnDisk(environment, folder, storeId);
+    const marker = takeMarker(environment, folder);
+    if ('release' in marker) return await openOurs(environment, folder, storeId, marker);
+    return withoutIndex(noticeOf(environment, folder, marker));
   } catch (error) {
-    if (!isReadOnly(error)) throw fromSystemError(error, 'opening the index in', folder);
-    return {
-      index: 'locked',
-      notice: 'the workspace cannot be written; working without its index',
-      close: async () => {},
-    };
+    // Too many others break what a dead one left.
+    if (hasCode(error, 'locked')) return withoutIndex(undefined);
+    // Something else in the place of the folder for temporary files.
+    if (hasCode(error, 'corrupt-data')) return withoutIndex(`working without the index: ${error.message}`);
+    if (!isReadOnly(error) && !isFull(error)) throw fromSystemError(error, 'opening the index in', folder);
+    return withoutIndex('the workspace cannot be written; working without its index');
   }
+}
+
+/** Moves the index in `.snap` (`folder`) away, at once: nobody may open half of it. The caller has its mark. */
+export function removeIndex({ disk, uniqueName }: Environment, folder: string): void {
+  const aside = `${folder}/${WORKSPACE.temporary}/index-${uniqueName()}`;
+  try {
+    disk.rename(`${folder}/${WORKSPACE.index}`, aside);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  // What stays there goes with the next gc.
+  quietly(() => removeTree(disk, aside));
 }
 
 /** True for the errors of a read-only file system, of somebody else's folder, and of a link in the place of our own. */
@@ -40,93 +59,128 @@ export function isReadOnly(error: unknown): boolean {
   return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM' || errno === 'permission' || errno === 'refused';
 }
 
-async function openOnDisk(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
-  const { disk } = environment;
-  const path = `${folder}/${WORKSPACE.index}`;
-  const marker = `${folder}/${WORKSPACE.indexInUse}`;
-  const holder = readHolder(disk, marker);
-  let notice: string | undefined;
-  if (holder !== undefined) {
-    if (isAlive(disk, holder, environment.holder) && holder.id !== environment.holder.id)
-      return { index: 'locked', notice: undefined, close: async () => {} };
-    if (!(await environment.checkIndex(path)))
-      notice = discard(environment, path, 'it was left damaged by a command that was killed');
-  }
-  // LevelDB would wait for the writer of a FIFO for ever.
-  if (!holdsFilesOnly(disk, path)) notice = discard(environment, path, 'something else lies among its files');
-  // A superuser in somebody's workspace: LevelDB makes its files as his.
-  const isGiven = environment.uid === 0 && disk.lstat(folder)?.uid !== 0n;
-  if (isGiven) ensureFolder(disk, path);
-  let level: LevelIndex | 'locked';
-  try {
-    level = await openLevel(path, storeId);
-  } catch (error) {
-    if (lacksDescriptors(error)) throw error;
-    notice = discard(environment, path, 'it could not be opened');
-    level = await openLevel(path, storeId);
-  }
-  if (level !== 'locked' && level.suspect) {
-    await level.close();
-    notice = discard(environment, path, 'its contents failed their check');
-    level = await openLevel(path, storeId);
-  }
-  if (level === 'locked') return { index: 'locked', notice, close: async () => {} };
-  const opened = level;
-  try {
-    writeMarker(disk, marker, Buffer.from(JSON.stringify(environment.holder)));
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
-  const close = async (): Promise<void> => {
-    await opened.close();
-    quietly(() => {
-      if (isGiven) giveFilesAway(disk, path);
-      if (opened.suspect) discard(environment, path, '');
-      removeTree(disk, marker);
-    });
-  };
-  return { index: opened, notice, close };
+/** True for the errors of a full disk; LevelDB has them in words. */
+function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    /^(ENOSPC|EDQUOT|no-space)$/.test(errnoOf(error) ?? '') ||
+    /No space left/.test(error.message) ||
+    isFull(error.cause)
+  );
 }
 
-/** True if `path` is a folder with nothing but files, or not there: another command may take it away at any moment. */
-function holdsFilesOnly(disk: Disk, path: string): boolean {
+function withoutIndex(notice: string | undefined): OpenedIndex {
+  return { index: 'locked', notice, close: async () => {} };
+}
+
+/** Undefined for a process that ends some time: that another command runs is nothing to tell of. */
+function noticeOf(environment: Environment, folder: string, holder: Holder): string | undefined {
+  if (!isElsewhere(holder, environment.holder)) return undefined;
+  return (
+    `working without the index: ${nameHolder(holder)}, on another machine or in another container, has it; ` +
+    `if nothing runs there any more, remove ${folder}/${WORKSPACE.indexInUse}`
+  );
+}
+
+async function openOurs(
+  environment: Environment,
+  folder: string,
+  storeId: string,
+  marker: IndexMarker,
+): Promise<OpenedIndex> {
+  const { disk } = environment;
+  // A superuser in somebody's workspace: LevelDB makes its files as his.
+  const isGiven = environment.uid === 0 && disk.lstat(folder)?.uid !== 0n;
+  let opened: Opened;
+  try {
+    opened = await openLevel(environment, folder, storeId, marker.left !== undefined, isGiven);
+  } catch (error) {
+    marker.giveBack();
+    throw error;
+  }
+  const { level, notice } = opened;
+  if (level === 'locked') {
+    marker.giveBack();
+    return withoutIndex(notice);
+  }
+  const close = async (): Promise<void> => {
+    await level.close();
+    quietly(() => {
+      if (!marker.isOurs()) return;
+      if (isGiven) giveFilesAway(disk, `${folder}/${WORKSPACE.index}`);
+      if (level.suspect) removeIndex(environment, folder);
+      marker.release();
+    });
+  };
+  return { index: level, notice, close };
+}
+
+interface Opened {
+  readonly level: LevelIndex | 'locked';
+  readonly notice: string | undefined;
+}
+
+/** `isLeft`: its last user may have died. */
+async function openLevel(
+  environment: Environment,
+  folder: string,
+  storeId: string,
+  isLeft: boolean,
+  isGiven: boolean,
+): Promise<Opened> {
+  const { disk } = environment;
+  const path = `${folder}/${WORKSPACE.index}`;
+  let fault = holdsOnlyFiles(disk, path, isGiven) ? undefined : 'something else lies among its files';
+  if (isLeft && fault === undefined) {
+    const verdict = await environment.checkIndex(path);
+    if (verdict === 'locked') return { level: 'locked', notice: undefined };
+    if (verdict === 'unknown') return { level: 'locked', notice: NOT_LOOKED_THROUGH };
+    if (verdict === 'damaged') fault = 'it was left damaged by a command that was killed';
+  }
+  const { openLevelIndex } = await import('../index/level-index.ts');
+  let notice: string | undefined;
+  let reason = '';
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    try {
+      if (fault !== undefined) {
+        notice = `the index was built again: ${fault}`;
+        removeIndex(environment, folder);
+      }
+      if (isGiven) ensureFolder(disk, path);
+      const level = await openLevelIndex(path, storeId);
+      if (level === 'locked' || !level.suspect) return { level, notice };
+      await level.close();
+      fault = 'its contents failed their check';
+    } catch (error) {
+      if (lacksDescriptors(error) || isReadOnly(error) || isFull(error)) throw error;
+      fault = 'it could not be opened';
+      reason = fromSystemError(error, 'opening', path).message;
+    }
+  }
+  return { level: 'locked', notice: `working without the index, which cannot be built again: ${reason}` };
+}
+
+const ATTEMPTS_MAX = 2;
+
+const NOT_LOOKED_THROUGH =
+  'working without the index: a command that used it was killed, and it could not be looked through; `snap reindex` builds ' +
+  'it again';
+
+/**
+ * True if `path` is a folder with nothing but files, or not there: it may be deleted at any time. For the writer of a FIFO LevelDB would wait for ever.
+ * `ownOnly`: nor with files that have other names, which may be somebody else's: LevelDB writes over what is there.
+ */
+function holdsOnlyFiles(disk: Disk, path: string, ownOnly: boolean): boolean {
   const stat = disk.lstat(path);
   if (stat === undefined) return true;
   if (!stat.isDirectory()) return false;
   try {
-    return disk.list(path).every((name) => disk.lstat(`${path}/${name}`)?.isFile() !== false);
+    return disk.list(path).every((name) => {
+      const file = disk.lstat(`${path}/${name}`);
+      return file === undefined || (file.isFile() && !(ownOnly && file.nlink > 1n));
+    });
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
     return true;
-  }
-}
-
-async function openLevel(path: string, storeId: string): Promise<LevelIndex | 'locked'> {
-  const { openLevelIndex } = await import('../index/level-index.ts');
-  return openLevelIndex(path, storeId);
-}
-
-/** Clean-up after the work is done: what fails here is found, and mended, by the next command. */
-function quietly(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-  }
-}
-
-/** As often as something of a command that was killed just now may still write or remove files there. */
-const REMOVALS_MAX = 100;
-
-function discard(environment: Environment, path: string, reason: string): string {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      removeTree(environment.disk, path);
-      return `the index was built again: ${reason}`;
-    } catch (error) {
-      const errno = errnoOf(error);
-      if ((errno !== 'ENOTEMPTY' && errno !== 'ENOENT') || attempt >= REMOVALS_MAX) throw error;
-    }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { ensureFolder, readWhole, replaceFile } from '../disk/files.ts';
-import { describing, errnoOf, hasCode, SnapError } from '../errors.ts';
+import { describing, errnoOf, hasCode, isUnreadable, SnapError } from '../errors.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { JOURNAL, STORE_CONFIG, WORKSPACE } from './layout.ts';
@@ -48,7 +48,13 @@ export async function examineStoreConfig(
   const copyBytes = describing('reading', copyPath, () => readWhole(environment.disk, copyPath));
   const copy = copyBytes === undefined ? undefined : decodeCopy(copyBytes);
   const kept = copy === undefined ? undefined : decodeIfWhole(copy);
-  const bytes = await backend.get(STORE_CONFIG);
+  let bytes: Buffer | undefined;
+  try {
+    bytes = await backend.get(STORE_CONFIG);
+  } catch (error) {
+    if (!isUnreadable(error) || !(error instanceof SnapError)) throw error;
+    return { error: new SnapError('corrupt-data', error.message, { cause: error }), copy };
+  }
   if (bytes === undefined) {
     if (copy === undefined || !(await hasJournal(backend)))
       throw new SnapError('no-store', `there is no store at ${backend.location}`, {

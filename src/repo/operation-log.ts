@@ -8,7 +8,8 @@ import { decodeCanonicalJson, encodeCanonicalJson } from '../bytes/canonical-jso
 import { Fields } from '../bytes/fields.ts';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { folderOf, readWhole, syncFolder, writeFully } from '../disk/files.ts';
+import { folderOf, readWhole, replaceFile, syncFolder } from '../disk/files.ts';
+import { writeFully } from '../disk/whole-calls.ts';
 import { fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { parseBlobId } from '../object/blob-id.ts';
@@ -67,7 +68,8 @@ export interface OperationLines {
  */
 export async function appendOperation(repository: Repository, draft: OperationDraft): Promise<OperationRecord> {
   const { environment } = repository;
-  const { path, records, lines, wholeBytes } = examineOperations(repository);
+  const found = examineOperations(repository);
+  const { path, records, lines } = found;
   const record: OperationRecord = {
     undoes: null,
     head: draft.paths === null ? draft.to : draft.from,
@@ -78,7 +80,7 @@ export async function appendOperation(repository: Repository, draft: OperationDr
     journal: repository.state().number,
   };
   try {
-    appendLine(environment.disk, path, wholeBytes, encode(record));
+    append(repository, found, encode(record));
   } catch (error) {
     throw fromSystemError(error, 'writing', path);
   }
@@ -180,15 +182,29 @@ function readLine(bytes: Buffer, where: string, isLookedAt: boolean): Line {
   }
 }
 
-/** Writes after the last whole line; whatever a torn write left behind it goes first. */
-function appendLine(disk: Disk, path: string, position: number, line: Uint8Array): void {
+/**
+ * Writes after the last whole line; whatever a torn write left behind it goes first. A file with another name is somebody
+ * else's too, as after `cp -al`: it is written anew, without the lines that are damaged, which that name keeps.
+ */
+function append({ environment, folder }: Repository, { path, right, wholeBytes }: OperationLines, line: Buffer): void {
+  const { disk, uniqueName } = environment;
+  if (appendLine(disk, path, wholeBytes, line)) return;
+  replaceFile(disk, path, Buffer.concat([right, line]), `${folder}/${WORKSPACE.temporary}/${uniqueName()}`);
+}
+
+/** False, and nothing is written, for a file with another name. */
+function appendLine(disk: Disk, path: string, position: number, line: Uint8Array): boolean {
   const isNew = disk.lstat(path) === undefined;
   const fd = disk.open(path, isNew ? OPEN.create : OPEN.readWrite, 0o600);
   let closed = false;
+  let isOurs = false;
   try {
-    disk.truncate(fd, position);
-    writeFully(disk, fd, line, position);
-    disk.sync(fd);
+    isOurs = disk.stat(fd).nlink <= 1n;
+    if (isOurs) {
+      disk.truncate(fd, position);
+      writeFully(disk, fd, line, position);
+      disk.sync(fd);
+    }
     closed = true;
     disk.close(fd);
   } catch (error) {
@@ -196,6 +212,7 @@ function appendLine(disk: Disk, path: string, position: number, line: Uint8Array
     throw error;
   }
   if (isNew) syncFolder(disk, folderOf(path));
+  return isOurs;
 }
 
 function encode(record: OperationRecord): Buffer {

@@ -6,21 +6,13 @@ import type { StoreState } from '../object/store-state.ts';
 import type { PackFooter } from '../pack/pack-format.ts';
 import { readFooter } from '../pack/pack-reader.ts';
 import type { Backend } from '../storage/backend.ts';
-import { packName } from './layout.ts';
+import { readPackRange } from './read-pack.ts';
 
 /** The footer of a pack, read with the size that the journal gives. */
 export async function readPackFooter(backend: Backend, state: StoreState, pack: PackId): Promise<PackFooter> {
   const record = state.packs.get(pack);
   if (record === undefined) throw new SnapError('internal', `pack ${pack} is not in the journal`);
-  return readFooter(pack, record.size, async (offset, length) => {
-    const bytes = await backend.get(packName(pack), { offset, length });
-    if (bytes === undefined)
-      throw new SnapError('corrupt-data', `pack ${pack} is missing from the store`, {
-        hint: 'Run `snap verify` to see which snapshots and paths need it.',
-        context: { pack },
-      });
-    return bytes;
-  });
+  return readFooter(pack, record.size, (offset, length) => readPackRange(backend, pack, { offset, length }));
 }
 
 /** An index of all readable packs of `state`; packs whose footer is damaged are left out. */

@@ -4,7 +4,7 @@
  * rest on the state that the repository knows, and on whole packs.
  */
 import { loadZstd } from '../compress/zstd.ts';
-import { hasCode } from '../errors.ts';
+import { hasCode, isUnreadable } from '../errors.ts';
 import type { BlobLocation } from '../index/blob-index.ts';
 import { MemoryIndex } from '../index/memory-index.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
@@ -76,17 +76,18 @@ export class PackSearch {
   }
 
   #scan(packs: Packs): Promise<MemoryIndex> {
-    packs.scanned ??= scanAll(this.#backend, packs.damaged);
+    packs.scanned ??= scanAll(this.#backend, packs);
     return packs.scanned;
   }
 }
 
-/** An index of the blocks that a forward scan finds in packs; every id in it is the hash of the bytes. */
-async function scanAll(backend: Backend, packs: readonly PackId[]): Promise<MemoryIndex> {
+/** An index of the blocks that a forward scan finds in damaged packs; every id in it is the hash of the bytes. */
+async function scanAll(backend: Backend, { state, damaged }: Packs): Promise<MemoryIndex> {
   const index = new MemoryIndex();
-  if (packs.length === 0) return index;
+  if (damaged.length === 0) return index;
+  await index.write({ state });
   const zstd = await loadZstd();
-  for (const pack of packs) {
+  for (const pack of damaged) {
     const name = packName(pack);
     const size = (await backend.size(name)) ?? 0;
     const read = async (offset: number, length: number): Promise<Buffer> =>
@@ -96,7 +97,7 @@ async function scanAll(backend: Backend, packs: readonly PackId[]): Promise<Memo
         index.addPack(pack, { blocks: [{ ...header, offset, blobs: parts.map(({ blob }) => blob) }] });
     } catch (error) {
       // What the disk does not give back any more costs the blobs behind it.
-      if (!hasCode(error, 'io')) throw error;
+      if (!isUnreadable(error)) throw error;
     }
   }
   return index;

@@ -4,7 +4,7 @@
  */
 import { Breath } from '../async/breath.ts';
 import { shellWord } from '../bytes/printable.ts';
-import { ensureFolder, readWhole } from '../disk/files.ts';
+import { ensureFolder } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { describing, errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex, IndexChanges } from '../index/blob-index.ts';
@@ -30,6 +30,7 @@ import { indexFromFooters } from './pack-footers.ts';
 import { noteOrRefuse, storePathOf } from './place.ts';
 import type { Settings } from './settings.ts';
 import { parseSettings, textSetting, workspaceIdOf } from './settings.ts';
+import { readSettingsText } from './settings-file.ts';
 import type { StoreConfig } from './store-config.ts';
 import type { TreeReader } from './tree-reader.ts';
 import { treeReader } from './tree-reader.ts';
@@ -264,8 +265,8 @@ async function followStore(
 
 function readText(environment: Environment, path: string): string {
   try {
-    const bytes = readWhole(environment.disk, path);
-    if (bytes !== undefined) return bytes.toString('utf8');
+    const text = readSettingsText(environment.disk, path);
+    if (text !== undefined) return text;
   } catch (error) {
     throw fromSystemError(error, 'reading', path);
   }

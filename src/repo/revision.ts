@@ -13,7 +13,7 @@ import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import type { Repository } from './repository.ts';
 import type { ListedSnapshot } from './snapshot-list.ts';
-import { listSnapshots, livingParent, snapshotIds } from './snapshot-list.ts';
+import { listSnapshots, livingHead, livingParent, snapshotIds } from './snapshot-list.ts';
 
 const PREFIX_DIGITS_MIN = 4;
 
@@ -121,23 +121,26 @@ async function resolveName(repository: Repository, name: string, text: string): 
 
 function headOf(repository: Repository): BlobId {
   const head = repository.head().snapshot;
+  const living = livingHead(repository);
+  if (living !== undefined) return living;
   if (head === null)
-    throw new SnapError('not-found', 'there is no snapshot yet', { hint: 'Run `snap commit` to make the first one.' });
-  if (!snapshotIds(repository).includes(head)) {
-    if (repository.damage !== undefined)
-      throw new SnapError(
-        'corrupt-data',
-        `HEAD, ${shortId(head)}, is not among the snapshots known of a damaged store`,
-        {
-          hint: 'Name another snapshot (`snap log` shows them), or run `snap repair`.',
-          cause: repository.damage,
-        },
-      );
-    throw new SnapError('not-found', `HEAD, ${shortId(head)}, was pruned`, {
-      hint: 'Name another snapshot (`snap log` shows them), or run `snap commit` to make a new one.',
+    throw new SnapError('not-found', 'there is no snapshot of this folder yet', { hint: whereFirst(repository) });
+  if (repository.damage !== undefined)
+    throw new SnapError('corrupt-data', `HEAD, ${shortId(head)}, is not among the snapshots known of a damaged store`, {
+      hint: 'Name another snapshot (`snap log` shows them), or run `snap repair`.',
+      cause: repository.damage,
     });
-  }
-  return head;
+  throw new SnapError('not-found', `HEAD, ${shortId(head)}, was pruned`, {
+    hint: 'Name another snapshot (`snap log` shows them), or run `snap commit` to make a new one.',
+  });
+}
+
+/** For a folder without snapshots: others may share its store. */
+function whereFirst(repository: Repository): string {
+  const first = 'Run `snap commit` to make the first one';
+  return snapshotIds(repository).length === 0
+    ? `${first}.`
+    : `${first}; \`snap log --all\` shows those of other folders.`;
 }
 
 /** Those that somebody asked for, newest first: what a checkout saved is not meant. */
@@ -158,9 +161,7 @@ async function atTime(repository: Repository, text: string): Promise<BlobId> {
   const oldest = listed.at(-1);
   throw new SnapError('not-found', `there is no snapshot from ${text} or before`, {
     hint:
-      oldest === undefined
-        ? 'Run `snap commit` to make the first one.'
-        : `The oldest is ${shortId(oldest.id)} of ${oldest.snapshot.time}.`,
+      oldest === undefined ? whereFirst(repository) : `The oldest is ${shortId(oldest.id)} of ${oldest.snapshot.time}.`,
   });
 }
 

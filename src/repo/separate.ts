@@ -1,5 +1,5 @@
 /** Gives a copied workspace an id of its own. */
-import { readWhole, replaceFile } from '../disk/files.ts';
+import { replaceFile } from '../disk/files.ts';
 import { describing, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import type { StoreState } from '../object/store-state.ts';
@@ -10,6 +10,7 @@ import { appendEntry } from './journal.ts';
 import { WORKSPACE } from './layout.ts';
 import { isStoreElsewhere, notePlace } from './place.ts';
 import type { Repository } from './repository.ts';
+import { readSettingsText } from './settings-file.ts';
 import { editSetting } from './settings-text.ts';
 import { livingParent } from './snapshot-list.ts';
 import { lockWorkspace } from './workspace-lock.ts';
@@ -47,7 +48,7 @@ export async function separate(repository: Repository, given: string | undefined
     writeHead(environment.disk, folder, now, environment.uniqueName());
     const path = `${folder}/${WORKSPACE.config}`;
     describing('writing', path, () => {
-      const before = readWhole(environment.disk, path)?.toString('utf8') ?? '';
+      const before = readSettingsText(environment.disk, path) ?? '';
       const withId = editSetting(before, 'workspace.id', workspaceId);
       const text = editSetting(withId, 'workspace.name', name);
       const temporary = `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`;

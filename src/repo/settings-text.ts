@@ -52,6 +52,20 @@ export function editSetting(text: string, key: string, value: SettingValue | nul
   return value === null ? text : addSetting(text, items, section, name, tomlValue(value));
 }
 
+/**
+ * A value as TOML has it. JSON's strings are TOML's, but for DEL, which TOML wants escaped, and halves of surrogate pairs,
+ * which it cannot hold: throws `usage`.
+ */
+export function tomlValue(value: SettingValue): string {
+  if (typeof value === 'object') return `[${value.map(tomlValue).join(', ')}]`;
+  if (typeof value !== 'string') return String(value);
+  if (!value.isWellFormed())
+    throw new SnapError('usage', `${JSON.stringify(value)} is not a text in Unicode`, {
+      hint: 'A settings file holds Unicode text only.',
+    });
+  return JSON.stringify(value).replaceAll('\x7f', '\\u007f');
+}
+
 function addSetting(text: string, items: readonly Item[], section: string, name: string, value: string): string {
   const eol = /\r?\n/.exec(text)?.[0] ?? '\n';
   const header = items.findIndex((item) => item.kind === 'header' && item.path.join('.') === section);
@@ -80,17 +94,6 @@ function afterBlock(text: string, end: number): number {
 function insertLine(text: string, at: number, line: string, eol: string): string {
   const before = text.slice(0, at);
   return `${before}${before === '' || before.endsWith('\n') ? '' : eol}${line}${eol}${text.slice(at)}`;
-}
-
-/** JSON's strings are TOML's, but for DEL, which TOML wants escaped, and halves of surrogate pairs, which it cannot hold. */
-function tomlValue(value: SettingValue): string {
-  if (typeof value === 'object') return `[${value.map(tomlValue).join(', ')}]`;
-  if (typeof value !== 'string') return String(value);
-  if (!value.isWellFormed())
-    throw new SnapError('usage', `${JSON.stringify(value)} is not a text in Unicode`, {
-      hint: 'A settings file holds Unicode text only.',
-    });
-  return JSON.stringify(value).replaceAll('\x7f', '\\u007f');
 }
 
 function scanItems(text: string): Item[] {

@@ -4,12 +4,13 @@
  */
 import { parse, TomlDate, TomlError } from 'smol-toml';
 import { parseDuration, parseSize } from '../bytes/quantity.ts';
+import { parseTiers } from '../bytes/tiers.ts';
 import { hasCode, SnapError } from '../errors.ts';
 import type { SettingValue } from './settings-text.ts';
 import { settingLine } from './settings-text.ts';
 
 export interface SettingKind {
-  /** `duration`, `size` and `tiers` are texts of that form; the form of tiers is known to gc/ and checked there. */
+  /** `duration`, `size` and `tiers` are texts of that form. */
   readonly type: 'text' | 'count' | 'texts' | 'duration' | 'size' | 'tiers';
   readonly choices?: readonly string[];
   readonly help: string;
@@ -165,9 +166,10 @@ function checkForm(kind: SettingKind, value: string, wrong: (expected: string, h
   try {
     if (kind.type === 'duration') parseDuration(value);
     if (kind.type === 'size') parseSize(value);
+    if (kind.type === 'tiers') parseTiers(value);
   } catch (error) {
     if (!hasCode(error, 'usage')) throw error;
-    throw wrong(kind.type === 'size' ? 'a size' : 'a duration', error.hint);
+    throw wrong(kind.type === 'tiers' ? 'tiers of growing ages' : `a ${kind.type}`, error.hint);
   }
 }
 
@@ -203,11 +205,11 @@ function unknownKey(text: string, file: string, key: string): SnapError {
   });
 }
 
-/** The id of the workspace whose settings these are. Throws `corrupt-data` if the file at `path` lost it. */
+/** The id of the workspace whose settings these are. Throws `corrupt-data` if the file at `path` lost it, or has none. */
 export function workspaceIdOf(settings: Settings, path: string): string {
   const id = textSetting(settings, 'workspace.id');
-  if (id !== undefined) return id;
+  if (id !== undefined && /^[0-9a-f]{32}$/.test(id)) return id;
   throw new SnapError('corrupt-data', `${path} does not say which workspace this is`, {
-    hint: 'Its line `id = …` under [workspace] is missing. Move the file away and run `snap init`, which finds the history in the store again.',
+    hint: 'Its line `id = …` under [workspace] is missing, or not 32 digits of 0-9 and a-f. Move the file away and run `snap init`, which finds the history in the store again.',
   });
 }

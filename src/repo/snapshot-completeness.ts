@@ -5,11 +5,12 @@
 import { hasCode } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND, shortId } from '../object/blob-id.ts';
-import { decodeChunkList } from '../object/chunk-list.ts';
+import type { ListFacts } from '../object/chunk-list.ts';
+import { decodeChunkListAs } from '../object/chunk-list.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { decodeSnapshot } from '../object/snapshot.ts';
 import { decodeTree } from '../object/tree.ts';
-import type { FileEntry } from '../object/tree-entry.ts';
+import type { ChunkRef, FileEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { decodeParts } from '../object/tree-parts.ts';
 import { missingPacks } from './pack-presence.ts';
@@ -31,12 +32,14 @@ export async function incompleteSnapshots(
   return gone;
 }
 
-/** Trees that were found whole are not walked again: snapshots share most of theirs. */
+/** Trees and lists that were found whole are not walked again: snapshots share most of theirs. */
 class CompletenessWalk {
   readonly #repository: Repository;
   readonly #missing: ReadonlySet<PackId>;
   readonly #signal: AbortSignal | undefined;
   readonly #whole = new Set<BlobId>();
+  /** With what was said of them: another one may say something else. */
+  readonly #wholeLists = new Set<string>();
 
   constructor(repository: Repository, missing: ReadonlySet<PackId>, signal: AbortSignal | undefined) {
     this.#repository = repository;
@@ -46,24 +49,26 @@ class CompletenessWalk {
 
   /** What the snapshot lacks first; undefined if it is whole. */
   async gap(id: BlobId): Promise<string | undefined> {
-    const bytes = await this.#read(BLOB_KIND.snapshot, id);
-    if (bytes === undefined) return 'its record is gone';
-    return this.#treeGap(decodeSnapshot(bytes).tree, '');
+    const snapshot = await this.#read(BLOB_KIND.snapshot, id, decodeSnapshot);
+    if (snapshot === undefined) return 'its record is gone';
+    return this.#treeGap(snapshot.tree, '');
   }
 
   async #treeGap(tree: BlobId, path: string): Promise<string | undefined> {
     if (this.#whole.has(tree)) return undefined;
     this.#signal?.throwIfAborted();
-    const bytes = await this.#read(BLOB_KIND.tree, tree);
-    if (bytes === undefined) return `the folder ${path === '' ? '/' : path} is gone`;
-    const parts = decodeParts(bytes);
-    if (parts !== undefined) {
-      for (const part of parts) {
+    const folder = await this.#read(BLOB_KIND.tree, tree, (bytes) => {
+      const parts = decodeParts(bytes);
+      return parts === undefined ? { entries: decodeTree(bytes) } : { parts };
+    });
+    if (folder === undefined) return `the folder ${path === '' ? '/' : path} is gone`;
+    if (folder.parts !== undefined) {
+      for (const part of folder.parts) {
         const gap = await this.#treeGap(part.tree, path);
         if (gap !== undefined) return gap;
       }
     } else {
-      for (const entry of decodeTree(bytes)) {
+      for (const entry of folder.entries) {
         const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
         const gap =
           entry.kind === ENTRY_KIND.folder
@@ -79,39 +84,48 @@ class CompletenessWalk {
   }
 
   async #fileGap(file: FileEntry, path: string): Promise<string | undefined> {
+    const { content, size } = file;
     const whole =
-      'list' in file.content ? await this.#listIsWhole(file.content.list) : await this.#allThere(file.content.chunks);
+      'list' in content
+        ? await this.#listIsWhole(content.list, { bytes: size, level: undefined })
+        : await this.#allThere(content.chunks);
     return whole ? undefined : `the bytes of ${path} are gone`;
   }
 
-  async #listIsWhole(list: BlobId): Promise<boolean> {
-    const bytes = await this.#read(BLOB_KIND.chunkList, list);
-    if (bytes === undefined) return false;
-    const { level, refs } = decodeChunkList(bytes);
-    if (level === 0) return this.#allThere(refs);
-    for (const ref of refs) if (!(await this.#listIsWhole(ref.id))) return false;
+  async #listIsWhole(id: BlobId, said: ListFacts): Promise<boolean> {
+    const key = `${id} ${said.bytes} ${said.level}`;
+    if (this.#wholeLists.has(key)) return true;
+    const list = await this.#read(BLOB_KIND.chunkList, id, (bytes) => decodeChunkListAs(id, bytes, said));
+    if (list === undefined) return false;
+    const { level, refs } = list;
+    if (level === 0 && !(await this.#allThere(refs))) return false;
+    if (level > 0)
+      for (const ref of refs)
+        if (!(await this.#listIsWhole(ref.id, { bytes: ref.length, level: level - 1 }))) return false;
+    this.#wholeLists.add(key);
     return true;
   }
 
-  async #allThere(chunks: readonly { readonly id: BlobId }[]): Promise<boolean> {
-    for (const { id } of chunks) if (!(await this.#isThere(BLOB_KIND.data, id))) return false;
+  async #allThere(chunks: readonly ChunkRef[]): Promise<boolean> {
+    for (const { id, length } of chunks) if (!(await this.#isThere(BLOB_KIND.data, id, length))) return false;
     return true;
   }
 
   /** The index may still hold a tree whose pack was swept: what counts is the pack. */
-  async #read(kind: BlobKind, id: BlobId): Promise<Buffer | undefined> {
+  async #read<T>(kind: BlobKind, id: BlobId, decode: (bytes: Buffer) => T): Promise<T | undefined> {
     if (!(await this.#isThere(kind, id))) return undefined;
     try {
-      return await this.#repository.blobs.read(kind, id);
+      return decode(await this.#repository.blobs.read(kind, id));
     } catch (error) {
       if (hasCode(error, 'corrupt-data')) return undefined;
       throw error;
     }
   }
 
-  async #isThere(kind: BlobKind, id: BlobId): Promise<boolean> {
+  async #isThere(kind: BlobKind, id: BlobId, bytes?: number): Promise<boolean> {
     try {
-      const { pack } = await this.#repository.blobs.locate(kind, id);
+      const { pack, length } = await this.#repository.blobs.locate(kind, id);
+      if (bytes !== undefined && bytes !== length) return false;
       return this.#repository.state().packs.has(pack) && !this.#missing.has(pack);
     } catch (error) {
       if (hasCode(error, 'corrupt-data')) return false;

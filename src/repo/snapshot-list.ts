@@ -4,6 +4,7 @@ import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND, shortId } from '../object/blob-id.ts';
 import { snapshotOfRef, tagOfRef } from '../object/ref-name.ts';
 import type { Snapshot } from '../object/snapshot.ts';
+import { hasSnapshot } from '../object/store-state.ts';
 import type { Repository } from './repository.ts';
 
 const NAMED_MAX = 20;
@@ -109,6 +110,20 @@ async function isInSomePack({ blobs }: Repository, id: BlobId): Promise<boolean>
     if (!hasCode(error, 'corrupt-data')) throw error;
     return false;
   }
+}
+
+/** HEAD; if it was pruned, or undone by another workspace, its nearest ancestor that is there. */
+export function livingHead(repository: Repository): BlobId | undefined {
+  const head = repository.head().snapshot;
+  return head !== null && hasSnapshot(repository.state(), head) ? head : livingParent(repository, head);
+}
+
+/** Throws `not-found` if no ref names it any more. */
+export function requireSnapshot(repository: Repository, id: BlobId): void {
+  if (hasSnapshot(repository.state(), id)) return;
+  throw new SnapError('not-found', `the snapshot ${shortId(id)} was pruned`, {
+    hint: 'Run `snap log` to see what there is; `snap undo` brings back what was pruned last.',
+  });
 }
 
 /** The nearest ancestor of a snapshot that still exists; pruned ones are stepped over. Give `alive` when asking often. */

@@ -8,7 +8,7 @@ import type { ChunkParams } from '../chunk/chunk-params.ts';
 import { checkChunkParams } from '../chunk/chunk-params.ts';
 import { hasCode, SnapError } from '../errors.ts';
 
-export const STORE_FORMAT = 1;
+const STORE_FORMAT = 1;
 
 export interface StoreConfig {
   /** 32 random hex digits. */

@@ -10,7 +10,7 @@ import { tagOfRef, tagRef } from '../object/ref-name.ts';
 import type { EntryDraft } from './journal.ts';
 import { refsThatMoved } from './ref-changes.ts';
 import type { Repository } from './repository.ts';
-import { snapshotIds } from './snapshot-list.ts';
+import { requireSnapshot } from './snapshot-list.ts';
 
 export interface TagChange {
   readonly name: string;
@@ -66,13 +66,5 @@ async function publishTag(repository: Repository, note: string, change: RefChang
       });
     if (change.to !== null) requireSnapshot(repository, change.to);
     return draft;
-  });
-}
-
-/** HEAD may name a snapshot that was pruned since; its data may be gone. */
-function requireSnapshot(repository: Repository, id: BlobId): void {
-  if (snapshotIds(repository).includes(id)) return;
-  throw new SnapError('not-found', `the snapshot ${shortId(id)} was pruned`, {
-    hint: 'Run `snap log` to see what there is; `snap undo` brings back what was pruned last.',
   });
 }

@@ -2,10 +2,12 @@
  * Reads trees, chunk lists and snapshots as values. Trees may come from an overlay first: a scan of the live folder
  * makes trees that are not in any store, and the same code compares them.
  */
-import { hasCode, SnapError } from '../errors.ts';
+import type { SnapError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import { decodeChunkList } from '../object/chunk-list.ts';
+import type { ListFacts } from '../object/chunk-list.ts';
+import { decodeChunkListAs } from '../object/chunk-list.ts';
 import type { Snapshot } from '../object/snapshot.ts';
 import { decodeSnapshot } from '../object/snapshot.ts';
 import { decodeTree } from '../object/tree.ts';
@@ -26,8 +28,8 @@ export interface TreeReader {
    * if `lost` takes it.
    */
   folderParts(tree: BlobId, lost?: LostPart): AsyncGenerator<TreeEntry[]>;
-  /** The chunks of a file, in order. */
-  chunks(file: FileEntry): Promise<readonly ChunkRef[]>;
+  /** The chunks of a file, in order, a list at a time: bounded memory for files of any size. */
+  chunks(file: FileEntry): AsyncGenerator<ChunkRef>;
   snapshot(id: BlobId): Promise<Snapshot>;
   /** The entry at a path of names, or undefined. */
   entryAt(tree: BlobId, path: readonly string[]): Promise<TreeEntry | undefined>;
@@ -56,22 +58,16 @@ export function treeReader(
     return entries;
   }
 
-  async function* listChunks(list: BlobId, bytesBelow: number, expectedLevel?: number): AsyncGenerator<ChunkRef> {
-    const { level, refs } = decodeChunkList(overlay.get(list) ?? (await blobs.read(BLOB_KIND.chunkList, list)));
-    if (expectedLevel !== undefined && level !== expectedLevel)
-      throw new SnapError('corrupt-data', `damaged chunk list ${list}: level ${level} where ${expectedLevel} belongs`);
-    // Looked at before the lists below are read: a few that name each other many times would be endless.
-    if (refs.reduce((sum, ref) => sum + ref.length, 0) !== bytesBelow)
-      throw new SnapError('corrupt-data', `damaged chunk list ${list}: it does not hold ${bytesBelow} bytes`);
+  async function* listChunks(list: BlobId, said: ListFacts): AsyncGenerator<ChunkRef> {
+    const bytes = overlay.get(list) ?? (await blobs.read(BLOB_KIND.chunkList, list));
+    const { level, refs } = decodeChunkListAs(list, bytes, said);
     if (level === 0) yield* refs;
-    else for (const ref of refs) yield* listChunks(ref.id, ref.length, level - 1);
+    else for (const ref of refs) yield* listChunks(ref.id, { bytes: ref.length, level: level - 1 });
   }
 
-  async function chunks(file: FileEntry): Promise<readonly ChunkRef[]> {
-    if ('chunks' in file.content) return file.content.chunks;
-    const all: ChunkRef[] = [];
-    for await (const chunk of listChunks(file.content.list, file.size)) all.push(chunk);
-    return all;
+  async function* chunks({ content, size }: FileEntry): AsyncGenerator<ChunkRef> {
+    if ('chunks' in content) yield* content.chunks;
+    else yield* listChunks(content.list, { bytes: size, level: undefined });
   }
 
   async function entryAt(tree: BlobId, path: readonly string[]): Promise<TreeEntry | undefined> {

@@ -6,7 +6,7 @@ import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { shortId } from '../object/blob-id.ts';
 import type { JournalEntry, RefChange } from '../object/journal-entry.ts';
-import { snapshotOfRef } from '../object/ref-name.ts';
+import { snapshotOfRef, tagOfRef } from '../object/ref-name.ts';
 import type { EntryDraft } from './journal.ts';
 import type { OperationId, PastOperation } from './operation-history.ts';
 import { isOfThisWorkspace, pastOperations } from './operation-history.ts';
@@ -15,6 +15,7 @@ import { inverseChanges, refsThatMoved } from './ref-changes.ts';
 import type { Repository } from './repository.ts';
 import { incompleteSnapshots } from './snapshot-completeness.ts';
 import { livingParent, snapshotIds } from './snapshot-list.ts';
+import { listTags } from './tagging.ts';
 
 /** A new journal entry; HEAD then goes to `draft.head.to`, if that is given. */
 export interface JournalUndo {
@@ -101,7 +102,9 @@ async function planEntry(
     });
   }
   const isRepair = entry.operation === 'repair';
-  const refs = isRepair ? await readableChanges(repository, target, entry.refs) : inverseChanges(entry.refs);
+  const refs = isRepair
+    ? await readableChanges(repository, target, entry.refs)
+    : withoutTagged(repository, inverseChanges(entry.refs));
   const moved = refsThatMoved(repository.state(), refs);
   if (moved.length > 0)
     throw new SnapError('refused', `${target} cannot be undone any more: ${inShort(moved)}`, {
@@ -109,6 +112,8 @@ async function planEntry(
       context: { moved },
     });
   if (!isRepair) await requireComplete(repository, target, refs, signal);
+  const head = inverseHead(repository, entry);
+  if (refs.length === 0 && entry.refs.length > 0 && head === null) throw onlyTagged(repository, target, entry.refs);
   const what = `${target}: ${entry.operation}${entry.note === '' ? '' : ` ${entry.note}`}`;
   return {
     kind: 'journal',
@@ -118,12 +123,32 @@ async function planEntry(
       operation: 'undo',
       note: what,
       workspace: repository.workspaceId,
-      head: inverseHead(repository, entry),
+      head,
       refs,
       grafts: await graftsFor(repository, refs),
       undoes: entry.number,
     },
   };
+}
+
+/** A snapshot that goes, and that a tag names which stays, stays. */
+function withoutTagged(repository: Repository, changes: readonly RefChange[]): RefChange[] {
+  const going = new Set(changes.map(({ name }) => name));
+  const tagged = new Set<BlobId>();
+  for (const [name, id] of repository.state().refs)
+    if (tagOfRef(name) !== undefined && !going.has(name)) tagged.add(id);
+  return changes.filter(
+    ({ name, from, to }) => snapshotOfRef(name) === undefined || to !== null || !tagged.has(from as BlobId),
+  );
+}
+
+function onlyTagged(repository: Repository, target: OperationId, made: readonly RefChange[]): SnapError {
+  const ids = new Set(made.map(({ to }) => to));
+  const tags = listTags(repository).flatMap(({ name, id }) => (ids.has(id) ? [name] : []));
+  return new SnapError('refused', `${target} cannot be undone: what it made has the tag ${tags.join(', ')}`, {
+    hint: 'Remove the tag first: `snap tag -d <tag>`.',
+    context: { tags },
+  });
 }
 
 /** HEAD goes back only if it is still where the entry put it: later commits stay where they are. */

@@ -1,5 +1,5 @@
 /** The lock of commands that change a workspace: waited for, and named when the wait was in vain. */
-import { requireFolder } from '../disk/files.ts';
+import { requireRealFolder } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
 import { fromSystemError } from '../errors.ts';
@@ -18,7 +18,7 @@ export async function lockWorkspace(
   signal?: AbortSignal,
 ): Promise<LockFile> {
   // What a command that changes anything needs; without it, it would stop halfway.
-  requireFolder(environment.disk, `${folder}/${WORKSPACE.temporary}`);
+  requireRealFolder(environment.disk, `${folder}/${WORKSPACE.temporary}`);
   const path = `${folder}/${WORKSPACE.lock}`;
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {

@@ -82,6 +82,8 @@ class Batch {
 }
 
 export class FileReader {
+  /** Of file content: to be read, by the sizes that were seen, and read so far. */
+  readonly bytes = { asked: 0, read: 0 };
   readonly #workers: Workers;
   readonly #root: ReadRoot;
   readonly #chunker: ChunkParams;
@@ -92,7 +94,6 @@ export class FileReader {
   #largeRunning = 0;
   #batch = new Batch();
   #eager = false;
-  #bytesRead = 0;
 
   constructor(options: {
     workers: Workers;
@@ -108,14 +109,10 @@ export class FileReader {
     this.#signal = options.signal;
   }
 
-  /** Bytes of file content read so far. */
-  get bytesRead(): number {
-    return this.#bytesRead;
-  }
-
   /** Reads a file, soon; `settle` is called when it is read. */
   read(request: FileRequest): void {
     this.#workers.warm();
+    this.bytes.asked += request.size;
     this.#add(request, 0, undefined);
   }
 
@@ -195,7 +192,7 @@ export class FileReader {
       case READ_STATUS.unsteady: {
         let size = 0;
         for (const chunk of chunks) size += chunk.length;
-        this.#bytesRead += size;
+        this.bytes.read += size;
         const unsteady = status === READ_STATUS.unsteady;
         // In a batch that takes changed files as they are, those on their first try are not unsteady yet.
         if (unsteady && tries < READ_ATTEMPTS - 1) this.#add(request, tries + 1, now());
@@ -264,7 +261,7 @@ export class FileReader {
       if (cut.status === READ_STATUS.replaced) return { kind: 'replaced' };
       if (cut.status !== READ_STATUS.ok) return { kind: 'gone' };
       position += cut.consumed;
-      this.#bytesRead += cut.consumed;
+      this.bytes.read += cut.consumed;
       const { buffer, offsets, lengths } = cut;
       const job = { kind: 'hash' as const, buffer, offsets, lengths };
       const hashed = this.#workers.run(job, [buffer, offsets.buffer, lengths.buffer]) as Promise<HashReply>;

@@ -106,6 +106,10 @@ export class LeafEntries {
   }
 
   #readFile(file: AwaitedEntry): void {
+    if (!Number.isSafeInteger(file.listed.size)) {
+      file.settle({ kind: 'failed', reason: 'it is larger than 8 PiB, which no snapshot can hold' });
+      return;
+    }
     const identity = file.looks > 0 ? undefined : file.folder.listing.linked.get(file.position);
     if (identity === undefined) {
       this.context.reader.read(file);

@@ -6,12 +6,12 @@
 import { BlobTable } from '../index/blob-table.ts';
 import type { BlobId } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
-import { snapshotRef } from '../object/ref-name.ts';
 import type { Repository } from '../repo/repository.ts';
+import { livingHead } from '../repo/snapshot-list.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { treeReader } from '../repo/tree-reader.ts';
 import type { Workers } from '../work/start-workers.ts';
-import type { ScanResult } from './scan.ts';
+import type { ScanProgress, ScanResult } from './scan.ts';
 import { scanWorkspace } from './scan.ts';
 import type { Selection } from './selection.ts';
 
@@ -30,17 +30,14 @@ export interface LiveOptions {
   readonly exclude: readonly string[];
   readonly rescan: boolean;
   readonly signal: AbortSignal | undefined;
-  readonly progress: (entries: number, bytesRead: number) => void;
+  readonly progress: (progress: ScanProgress) => void;
   readonly ignored?: (path: string, isFolder: boolean) => void;
 }
 
 /** Scans the workspace against HEAD. */
 export async function scanLive(repository: Repository, workers: Workers, options: LiveOptions): Promise<LiveTree> {
-  const head = repository.head().snapshot;
-  const base =
-    head === null || !repository.state().refs.has(snapshotRef(head))
-      ? undefined
-      : (await repository.trees.snapshot(head)).tree;
+  const head = livingHead(repository);
+  const base = head === undefined ? undefined : (await repository.trees.snapshot(head)).tree;
   const overlay = new Map<BlobId, Uint8Array>();
   const seen = new BlobTable();
   let newBytes = 0;

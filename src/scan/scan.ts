@@ -4,7 +4,6 @@
  */
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import { OPEN } from '../disk/disk.ts';
-import { readRegular } from '../disk/files.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { FolderTotals } from '../index/folder-record.ts';
@@ -22,10 +21,19 @@ import type { KeepBlob } from './entries.ts';
 import type { ChunkSink } from './file-reader.ts';
 import { FileReader } from './file-reader.ts';
 import { FolderWalk } from './folder-walk.ts';
-import { outerRules } from './ignore-rules.ts';
+import { outerRules, readIgnoreFile } from './ignore-rules.ts';
 import type { Selection } from './selection.ts';
 
 export type ChangeKind = 'added' | 'changed' | 'removed';
+
+/** How far a scan is; told for each folder, and for each batch or stretch of bytes. */
+export interface ScanProgress {
+  /** Seen so far. */
+  readonly entries: number;
+  readonly bytesRead: number;
+  /** How much is to be read; known when every folder has been looked at. */
+  readonly bytesToRead: number | undefined;
+}
 
 export interface ScanOptions {
   readonly repository: Repository;
@@ -41,8 +49,7 @@ export interface ScanOptions {
   /** Takes the record of each folder at once; if undefined they are collected in the result. */
   readonly remember?: ((path: string, record: Uint8Array) => void) | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Called often: entries seen, bytes read so far. */
-  readonly progress: (entries: number, bytesRead: number) => void;
+  readonly progress: (progress: ScanProgress) => void;
   /** Called for each path left out by ignore rules. */
   readonly ignored?: (path: string, isFolder: boolean) => void;
 }
@@ -115,11 +122,16 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
   const { repository, workers, sink, signal } = options;
   const { environment, root } = repository;
   const { chunker } = repository.config;
-  const reader = new FileReader({ workers, root: { fd, path: root }, chunker, sink, signal });
+  const tell = (): void => {
+    const { asked, read } = reader.bytes;
+    options.progress({ entries: seen, bytesRead: read, bytesToRead: walking ? undefined : Math.max(asked, read) });
+  };
+  const reader = new FileReader({ workers, root: { fd, path: root }, chunker, sink: telling(sink, tell), signal });
   const counts = { added: 0, changed: 0, removed: 0 };
   const records: { path: string; tree: BlobId; record: Uint8Array }[] = [];
   let differs = false;
   let seen = 0;
+  let walking = true;
   const context: ScanContext = {
     environment,
     root,
@@ -139,7 +151,7 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
     ignored: options.ignored,
     progress: (entries) => {
       seen += entries;
-      options.progress(seen, reader.bytesRead);
+      tell();
     },
     noteChange: (_path, change, entry) => {
       differs = true;
@@ -150,13 +162,14 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
       else options.remember(path, record);
     },
   };
-  const readRules = (path: string): Buffer | undefined => readRegular(environment.disk, anchor.at(path));
+  const readRules = (path: string): Buffer | undefined => readIgnoreFile(environment.disk, anchor.at(path));
   const rules = outerRules(readRules, [
     { source: 'config.toml commit.exclude', patterns: textsSetting(repository.settings, 'commit.exclude') ?? [] },
     { source: '--exclude', patterns: options.exclude },
   ]);
   const stat = environment.disk.stat(fd);
   const { done } = await new FolderWalk(context).walk('', rules, options.base);
+  walking = false;
   reader.flush();
   const walked = await done;
   if (walked === undefined) throw new SnapError('io', `${root} cannot be read`);
@@ -170,7 +183,16 @@ async function scanOpened(options: ScanOptions, fd: number, anchor: AnchoredFold
     unsteady: context.unsteady.sort(),
     silent: context.silent.sort(),
     records,
-    bytesRead: reader.bytesRead,
+    bytesRead: reader.bytes.read,
     folder: { mode: Number(stat.mode & 0o7777n), uid: Number(stat.uid), gid: Number(stat.gid), mtime: stat.mtimeNs },
   };
+}
+
+/** `sink`, and whenever it took something `tell` is called. */
+function telling(sink: ChunkSink, tell: () => void): ChunkSink {
+  const take: ChunkSink['take'] = (...read) => {
+    sink.take(...read);
+    tell();
+  };
+  return { ...sink, take };
 }

@@ -3,9 +3,15 @@
  * (test/storage/). Names are relative paths of the store (src/repo/layout.ts).
  */
 
+/** In bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /**
  * - Whole or absent: a reader sees all bytes of an object or none.
- * - Durable: when a write returns, it survives power loss.
+ * - Durable: when a write returns, it survives power loss; so does what was there already.
  * - Written once: no write replaces an object. `putIfAbsent` is atomic among all processes and hosts.
  * - A missing object is undefined; every other failure throws: `no-space`, `permission`, `io`. An empty list is only
  *   ever an empty folder, never an error in disguise.
@@ -14,11 +20,11 @@
 export interface Backend {
   /** For messages: where this is. */
   readonly location: string;
-  /** All bytes, or `length` from `offset` (fewer at the end). */
-  get(name: string, range?: { readonly offset: number; readonly length: number }): Promise<Buffer | undefined>;
+  /** `length` bytes from `offset` (fewer at the end), or all: of an object beyond 512 MiB, as no record is, no more. */
+  get(name: string, range?: ByteRange): Promise<Buffer | undefined>;
   /** Bytes of the object. */
   size(name: string): Promise<number | undefined>;
-  /** Creates an object; false if one with this name exists, which stays as it is. */
+  /** Creates an object; false if one with this name exists, which stays as it is. After an error it may be there. */
   putIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
   /** Takes over a staged file, whole and synced, as an object. Throws `exists` if the name is taken. */
   publish(stagedPath: string, name: string): Promise<void>;

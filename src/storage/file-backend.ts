@@ -5,11 +5,10 @@
  */
 import type { Disk } from '../disk/disk.ts';
 import {
-  createOnce,
   ensureOwnFolder,
   folderOf,
+  linkOnce,
   openForReading,
-  readFully,
   readWhole,
   refuseLinkedFolder,
   removeIfThere,
@@ -18,6 +17,7 @@ import {
   syncFolder,
   wrongFolder,
 } from '../disk/files.ts';
+import { readFully } from '../disk/whole-calls.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import type { Backend, StoredObject } from './backend.ts';
 
@@ -28,13 +28,14 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
   const staging = `${root}/tmp`;
   const synced = new Set<string>();
   const own = ownFolders(disk, root);
+  const sync = syncOnce(disk);
   /** A folder that is there may have been made by a process that died before it was durable. */
   const ensureDurable = (folder: string): void => {
     own(folder);
     ensureOwnFolder(disk, folder, root);
     for (let path = folder; path === root || path.startsWith(`${root}/`); path = folderOf(path)) {
       if (synced.has(path)) return;
-      syncFolder(disk, folderOf(path));
+      sync(folderOf(path));
       synced.add(path);
     }
   };
@@ -55,7 +56,10 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
         own(staging);
         ensureOwnFolder(disk, staging, root);
         ensureDurable(folderOf(pathOf(name)));
-        return createOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
+        const created = linkOnce(disk, pathOf(name), bytes, `${staging}/${uniqueName()}`);
+        // Also if it was there: whoever made it may have failed just before it was durable.
+        sync(folderOf(pathOf(name)));
+        return created;
       }),
     publish: async (stagedPath, name) =>
       guard('writing', pathOf(name), () => {
@@ -63,7 +67,7 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
         ensureDurable(folderOf(path));
         if (disk.lstat(path) !== undefined) throw new SnapError('exists', `${path} exists already`);
         disk.rename(stagedPath, path);
-        syncFolder(disk, folderOf(path));
+        sync(folderOf(path));
       }),
     list: (folder) => listObjects(disk, root, folder),
     remove: async (name) =>
@@ -84,6 +88,24 @@ export function fileBackend(disk: Disk, root: string, uniqueName: () => string):
       return pathOf(name);
     },
     freeBytes: () => guard('reading', root, () => disk.freeBytes(root)),
+  };
+}
+
+/**
+ * Makes the names in a folder durable. After a failure it fails always: the system may have dropped what it could not
+ * write, and say yes the next time.
+ */
+function syncOnce(disk: Disk): (folder: string) => void {
+  const failures = new Map<string, unknown>();
+  return (folder) => {
+    if (failures.has(folder)) throw failures.get(folder);
+    try {
+      syncFolder(disk, folder);
+    } catch (error) {
+      // The folder was not even opened.
+      if (errnoOf(error) !== 'EMFILE' && errnoOf(error) !== 'ENFILE') failures.set(folder, error);
+      throw error;
+    }
   };
 }
 

@@ -6,6 +6,7 @@
 import { hasCode } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
+import type { ListFacts } from '../object/chunk-list.ts';
 import { decodeChunkList } from '../object/chunk-list.ts';
 import { decodeTree } from '../object/tree.ts';
 import type { ChunkRef, TreeEntry } from '../object/tree-entry.ts';
@@ -15,11 +16,8 @@ import { checkPart, decodeParts } from '../object/tree-parts.ts';
 import type { Marker } from '../repo/mark.ts';
 import type { PackTable } from '../repo/pack-table.ts';
 
-/** What is known of a list, or what somebody who refers to it says; the level of a file's first list is not said. */
-interface ListFacts {
-  readonly bytes: number;
-  readonly level: number | undefined;
-}
+/** So many claims about one list are compared with each other; a sound store has one. */
+const COMPARED_MAX = 16;
 
 /** First and last entry of a part: all that its list says anything about. */
 type Ends = readonly TreeEntry[];
@@ -98,10 +96,13 @@ export class FormatRules {
       this.#compare(holder, said, facts, number);
       return;
     }
-    // The same is said by every tree that a file was in: one is enough.
+    // The same is said by every tree that a file was in: one is enough. Where many say otherwise somebody made it so.
     const before = this.#said.get(number);
     if (before === undefined) this.#said.set(number, [{ ...said, holder }]);
-    else if (!before.some(({ bytes, level }) => bytes === said.bytes && level === said.level))
+    else if (
+      before.length >= COMPARED_MAX ||
+      !before.some(({ bytes, level }) => bytes === said.bytes && level === said.level)
+    )
       before.push({ ...said, holder });
   }
 

@@ -147,13 +147,15 @@ class HitWalk {
   }
 
   async #listIsHit(list: BlobId): Promise<boolean> {
+    if (this.#whole.find(BLOB_KIND.chunkList, list) >= 0) return false;
     if (this.#damaged.find(BLOB_KIND.chunkList, list) >= 0) return true;
     const decoded = await this.#orNothing(async () =>
       decodeChunkList(await this.#repository.blobs.read(BLOB_KIND.chunkList, list)),
     );
     if (decoded === undefined) return true;
-    if (decoded.level === 0) return this.#anyIsHit(decoded.refs);
-    for (const { id } of decoded.refs) if (await this.#listIsHit(id)) return true;
+    if (decoded.level === 0 && (await this.#anyIsHit(decoded.refs))) return true;
+    if (decoded.level > 0) for (const { id } of decoded.refs) if (await this.#listIsHit(id)) return true;
+    this.#whole.add(BLOB_KIND.chunkList, list);
     return false;
   }
 
@@ -162,7 +164,7 @@ class HitWalk {
     try {
       return await read();
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
       return undefined;
     }
   }

@@ -2,7 +2,7 @@
  * Replays the journal from its first entry: chain, fold, and every checkpoint against the fold. What cannot be read is a
  * fault, and the state is then what this process knows otherwise.
  */
-import { hasCode } from '../errors.ts';
+import { hasCode, isUnreadable, SnapError } from '../errors.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { applyEntries, EMPTY_STATE } from '../object/store-state.ts';
 import type { NumberedEntry } from '../repo/journal.ts';
@@ -106,7 +106,7 @@ async function readOrFault(backend: Backend, number: number, faults: Faults): Pr
         faults.add({ what: 'journal', reason: 'it is missing, and later ones are there', entry: number });
       return entry;
     } catch (error) {
-      if (!hasCode(error, 'corrupt-data', 'unsupported-format', 'io')) throw error;
+      if (!hasCode(error, 'corrupt-data', 'unsupported-format')) throw error;
       if (attempt < 2) continue;
       faults.add({ what: 'journal', reason: error.message, entry: number });
       return undefined;
@@ -115,15 +115,17 @@ async function readOrFault(backend: Backend, number: number, faults: Faults): Pr
 }
 
 async function compareCheckpoint(backend: Backend, state: StoreState, faults: Faults): Promise<number> {
-  const bytes = await backend.get(checkpointName(state.number));
-  // Old ones are removed when new ones are written.
-  if (bytes === undefined) return 0;
-  if (!bytes.equals(encodeCheckpoint(state)))
-    faults.add({
-      what: 'checkpoint',
-      reason: 'it differs from the fold of the journal; commands that start from it would see another state',
-      entry: state.number,
-    });
+  const fault = (reason: string): void => faults.add({ what: 'checkpoint', reason, entry: state.number });
+  try {
+    const bytes = await backend.get(checkpointName(state.number));
+    // Old ones are removed when new ones are written.
+    if (bytes === undefined) return 0;
+    if (!bytes.equals(encodeCheckpoint(state)))
+      fault('it differs from the fold of the journal; commands that start from it would see another state');
+  } catch (error) {
+    if (!isUnreadable(error) || !(error instanceof SnapError)) throw error;
+    fault(error.message);
+  }
   return 1;
 }
 

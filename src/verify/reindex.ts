@@ -3,15 +3,17 @@
  * it is opened, then every tree and snapshot, each block read once. What files looked like at the last commit is not in
  * the store: the next commit reads every file again.
  */
-import { removeTree } from '../disk/files.ts';
-import { isAlive, readHolder } from '../disk/lock-file.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import type { Holder } from '../disk/lock-file.ts';
+import { isAlive, isInOtherContainer, readHolder } from '../disk/lock-file.ts';
+import { describing, SnapError } from '../errors.ts';
 import type { BlobId, BlobKind } from '../object/blob-id.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { Environment } from '../repo/environment.ts';
+import { takeMarker } from '../repo/index-marker.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import { lockedBy } from '../repo/lock-holder.ts';
 import { Marker } from '../repo/mark.ts';
+import { removeIndex } from '../repo/open-index.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
 
@@ -28,38 +30,42 @@ export interface ReindexResult {
 /** Trees and snapshots are written in portions of this size. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
 
-/** Throws `locked` if a command uses the index in `.snap` (`folder`). */
+/**
+ * Throws `locked` if a command uses the index in `.snap` (`folder`). Of one in another container only LevelDB can tell:
+ * an opening that finds it free takes its mark away.
+ */
 export function requireUnusedIndex(environment: Environment, folder: string): void {
-  const { disk } = environment;
-  const marker = `${folder}/${WORKSPACE.indexInUse}`;
-  const holder = readHolder(disk, marker);
-  if (holder !== undefined && isAlive(disk, holder, environment.holder)) {
-    throw lockedBy(
-      environment,
-      marker,
-      holder,
-      'the index is in use by',
-      'Wait until it is done, and run `snap reindex` again.',
-    );
-  }
+  const { disk, holder } = environment;
+  const other = readHolder(disk, `${folder}/${WORKSPACE.indexInUse}`);
+  if (other !== undefined && isAlive(disk, other, holder) && !isInOtherContainer(other, holder))
+    throw inUse(environment, folder, other);
 }
 
-/** Removes the index in `.snap` (`folder`), so that the next open builds it again. Throws `locked` if a command uses it. */
+/**
+ * Removes the index in `.snap` (`folder`), so that the next open builds it again; it was open before. Throws `locked` if a
+ * command uses it.
+ */
 export function discardIndex(environment: Environment, folder: string): void {
-  requireUnusedIndex(environment, folder);
-  const { disk } = environment;
-  const path = `${folder}/${WORKSPACE.index}`;
-  try {
-    // Aside first: nobody may open half of it.
-    const aside = `${folder}/${WORKSPACE.temporary}/${environment.uniqueName()}`;
-    if (disk.lstat(path) !== undefined) {
-      disk.rename(path, aside);
-      removeTree(disk, aside);
+  const { disk, holder } = environment;
+  describing('removing', `${folder}/${WORKSPACE.index}`, () => {
+    const marker = takeMarker(environment, folder);
+    if (!('release' in marker)) throw inUse(environment, folder, marker);
+    const { left } = marker;
+    try {
+      if (left !== undefined && isAlive(disk, left, holder)) throw inUse(environment, folder, left);
+      removeIndex(environment, folder);
+    } catch (error) {
+      marker.giveBack();
+      throw error;
     }
-    removeTree(disk, `${folder}/${WORKSPACE.indexInUse}`);
-  } catch (error) {
-    throw fromSystemError(error, 'removing', path);
-  }
+    marker.release();
+  });
+}
+
+function inUse(environment: Environment, folder: string, holder: Holder): SnapError {
+  const marker = `${folder}/${WORKSPACE.indexInUse}`;
+  const hint = 'Wait until it is done, and run `snap reindex` again.';
+  return lockedBy(environment, marker, holder, 'the index is in use by', hint);
 }
 
 const ATTEMPTS_MAX = 5;

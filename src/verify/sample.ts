@@ -1,6 +1,8 @@
 /** Which packs a check of the bytes reads: all, or a random part by share, bytes or time. */
-import { parseDuration, parseSize } from '../bytes/quantity.ts';
+import { parseDurationParts, parseSize } from '../bytes/quantity.ts';
 import { hasCode, SnapError } from '../errors.ts';
+
+const DAY_MS = 86_400_000;
 
 export type Sample = { readonly share: number } | { readonly bytes: number } | { readonly milliseconds: number };
 
@@ -13,7 +15,8 @@ export function parseSample(text: string): Sample {
     throw badSample(text);
   }
   try {
-    const { months, milliseconds } = parseDuration(text);
+    const { months, days, milliseconds: rest } = parseDurationParts(text);
+    const milliseconds = days * DAY_MS + rest;
     if (months === 0 && milliseconds > 0) return { milliseconds };
   } catch (error) {
     if (!hasCode(error, 'usage')) throw error;

@@ -157,7 +157,7 @@ async function isReadable(repository: Repository, kind: BlobKind, id: BlobId): P
     await repository.blobs.readStored(kind, id);
     return true;
   } catch (error) {
-    if (!hasCode(error, 'corrupt-data', 'io')) throw error;
+    if (!hasCode(error, 'corrupt-data')) throw error;
     return false;
   }
 }

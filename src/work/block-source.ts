@@ -6,10 +6,11 @@ import { release } from '../bytes/release.ts';
 import type { Zstd } from '../compress/zstd.ts';
 import type { Disk } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { readFully } from '../disk/files.ts';
-import { fromSystemError, SnapError } from '../errors.ts';
+import { readFully } from '../disk/whole-calls.ts';
+import { fromSystemError } from '../errors.ts';
 import type { PackId } from '../object/pack-id.ts';
 import { openBlock } from '../pack/block.ts';
+import { asPackDamage, missingPack } from '../pack/pack-errors.ts';
 import { BLOCK_HEADER_BYTES } from '../pack/pack-format.ts';
 
 /** A block of a pack: `path` where it is a local file, else its bytes. */
@@ -60,11 +61,7 @@ export class BlockSource {
       return buffer.subarray(0, count);
     } catch (error) {
       const failure = fromSystemError(error, 'reading', ref.source.path);
-      if (!NO_PACK.includes(failure.context.errno)) throw failure;
-      throw new SnapError('corrupt-data', `pack ${ref.pack} is missing from the store`, {
-        hint: 'Run `snap verify` to see which snapshots and paths need it.',
-        context: { pack: ref.pack },
-      });
+      throw NO_PACK.includes(failure.context.errno) ? missingPack(ref.pack) : asPackDamage(failure, ref.pack);
     }
   }
 

@@ -12,6 +12,7 @@ import { gearTable } from '../chunk/gear-table.ts';
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
+import { readSome } from '../disk/whole-calls.ts';
 import { errnoOf } from '../errors.ts';
 import { hashChunks } from './hash-chunks.ts';
 import type { CutJob, CutReply, HashedChunks, ReadJob, ReadReply } from './jobs.ts';
@@ -147,7 +148,7 @@ function readOne(
 function fill(disk: Disk, fd: number, bytes: Buffer, offset: number, length: number, position: number | null): number {
   let done = 0;
   while (done < length) {
-    const count = disk.read(fd, bytes, offset + done, length - done, position === null ? null : position + done);
+    const count = readSome(disk, fd, bytes, offset + done, length - done, position === null ? null : position + done);
     if (count === 0) break;
     done += count;
   }

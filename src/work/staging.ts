@@ -104,17 +104,23 @@ export class Staging {
   }
 }
 
+/** The notes in the folder `temporaries` of what is beside places; `token`: only those of one writer. */
+export function notesIn(disk: Disk, temporaries: string, token?: string): string[] {
+  return disk.list(`${temporaries}/.`).filter((name) => {
+    const writer = NOTE.exec(name)?.[1];
+    return writer !== undefined && (token ?? writer) === writer;
+  });
+}
+
 /**
  * Removes what writers that are gone left beside places in `root`, by their notes in the folder `temporaries`, and the
- * notes. `token`: only those of one writer. What cannot be removed stays; scans leave it out.
+ * notes. What cannot be removed stays; scans leave it out.
  */
-export function removeMadeBeside(disk: Disk, root: Root, temporaries: string, token?: string): void {
+export function removeMadeBeside(disk: Disk, root: Root, temporaries: string, notes: readonly string[]): void {
   const anchor = new AnchoredFolder(disk, root.fd, root.path);
   try {
-    for (const name of disk.list(`${temporaries}/.`)) {
-      const writer = NOTE.exec(name)?.[1];
-      if (writer === undefined || (token ?? writer) !== writer) continue;
-      removeNoted(disk, anchor, `${temporaries}/${name}`, `${CHECKOUT_PREFIX}${writer}-`);
+    for (const name of notes) {
+      removeNoted(disk, anchor, `${temporaries}/${name}`, `${CHECKOUT_PREFIX}${NOTE.exec(name)?.[1]}-`);
       removeQuietly(disk, `${temporaries}/${name}`);
     }
   } finally {

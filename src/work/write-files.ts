@@ -9,7 +9,7 @@ import { clampInt64 } from '../bytes/int64.ts';
 import { AnchoredFolder } from '../disk/anchored-folder.ts';
 import type { Disk, FileStat } from '../disk/disk.ts';
 import { OPEN } from '../disk/disk.ts';
-import { writeFully } from '../disk/files.ts';
+import { writeFully } from '../disk/whole-calls.ts';
 import type { ErrorCode } from '../errors.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { BlobId } from '../object/blob-id.ts';

@@ -1,8 +1,9 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Config } from '../../src/api/config.ts';
 import { openConfig } from '../../src/api/config.ts';
+import { ok, snap } from '../kit/snap.ts';
 import { makeWorkspace, type TestWorkspace } from '../kit/workspace.ts';
 
 let made: TestWorkspace;
@@ -45,15 +46,19 @@ test('bad values are refused and change nothing', async () => {
   for (const [key, value] of [
     ['gc.keep-daily', 'x'],
     ['gc.keep-within', '3 moons'],
+    ['gc.keep-within', '6m'],
     ['gc.keep-under', 'much'],
     ['gc.tiers', '30d:all,7d:day'],
     ['gc.tiers', '7d'],
+    ['gc.tiers', '7d:all,6m:week'],
     ['gc.grace', '-1d'],
     ['commit.compression', 'best'],
     ['nope', '1'],
   ] as const) {
     await expect(config.set(key, [value]), key).rejects.toMatchObject({ code: 'usage' });
   }
+  for (const path of ['', '/nope', '.', 'a/file', '.snap'])
+    await expect(config.set('store.path', [path]), path).rejects.toMatchObject({ code: 'refused' });
   await expect(config.set('workspace.id', ['x'])).rejects.toMatchObject({ code: 'refused' });
   await expect(config.unset('workspace.id')).rejects.toMatchObject({ code: 'refused' });
   expect(text()).toBe(before);
@@ -67,6 +72,25 @@ test('a wrong value in the file names its line, and can be set right', async () 
   );
   await config.set('gc.tiers', ['7d:all,30d:day']);
   expect(config.get('gc.tiers').value).toBe('7d:all,30d:day');
+});
+
+test('store.path is set to where a store is, and unset where the default one is', async () => {
+  const elsewhere = join(dirname(made.root), 'store');
+  await made.workspace.close();
+  renameSync(join(made.root, '.snap/store'), elsewhere);
+  await expect(config.unset('store.path')).rejects.toMatchObject({ code: 'refused' });
+  await config.set('store.path', ['../store']);
+  expect(ok(['log', '--json'], { cwd: made.root })).toBe('');
+  renameSync(elsewhere, join(made.root, '.snap/store'));
+  expect(await config.unset('store.path')).toBe(true);
+});
+
+test('tiers that cannot be read stop every command at once, as other settings do', () => {
+  appendFileSync(config.path, 'tiers = "7d:all,,x"\n');
+  expect(snap(['status'], { cwd: made.root })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('gc.tiers must be tiers of growing ages, not "7d:all,,x"'),
+  });
 });
 
 test('set at the same time from several callers loses nothing', async () => {

@@ -84,7 +84,7 @@ describe('parts of a snapshot', () => {
     made.write('d', 'a file');
     await made.commit('second');
     const error = checkout(made.workspace, { revision: first, paths: ['d/x'] });
-    await expect(error).rejects.toMatchObject({ code: 'refused', context: { blocked: ['d'] } });
+    await expect(error).rejects.toMatchObject({ code: 'refused', context: { blocked: [{ path: 'd' }] } });
     expect(read('d')).toBe('a file');
   });
 });
@@ -150,7 +150,9 @@ describe('in the way', () => {
     rmSync(at('other'));
     symlinkSync('elsewhere', at('other'));
     await made.commit('second');
-    expect((await planCheckout(made.workspace, { revision: first })).blocked).toEqual(['other']);
+    expect((await planCheckout(made.workspace, { revision: first })).blocked).toEqual([
+      { path: 'other', reason: 'ignored by .snapignore:2: other' },
+    ]);
     const before = pictureOf(made.root);
     await expect(checkout(made.workspace, { revision: first })).rejects.toMatchObject({ code: 'refused' });
     expect(pictureOf(made.root)).toEqual(before);
@@ -169,8 +171,10 @@ describe('in the way', () => {
     await made.commit('second');
     for (const name of names) made.write(name, 'precious');
     const error = checkout(made.workspace, { revision: first });
-    await expect(error).rejects.toMatchObject({ context: { blocked: names } });
-    await expect(error).rejects.toThrow(/^6 things are in the way.*: data\/a, data\/b, data\/c, data\/d, data\/e, …$/);
+    await expect(error).rejects.toMatchObject({ context: { blocked: names.map((path) => ({ path })) } });
+    await expect(error).rejects.toThrow(
+      /^6 things are in the way:\ndata\/a \(ignored by \.snapignore:1: data\/\)\n(data\/[bcde] .*\n){4}and 1 more$/,
+    );
     for (const name of names) expect(read(name)).toBe('precious');
   });
 
@@ -183,7 +187,9 @@ describe('in the way', () => {
     made.write('f', 'two');
     await made.commit('second');
     made.write('p', 'precious');
-    await expect(checkout(made.workspace, { revision: first })).rejects.toMatchObject({ context: { blocked: ['p'] } });
+    await expect(checkout(made.workspace, { revision: first })).rejects.toMatchObject({
+      context: { blocked: [{ path: 'p' }] },
+    });
     expect([read('p'), read('f')]).toEqual(['precious', 'two']);
   });
 });

@@ -87,7 +87,7 @@ describe('elsewhere', () => {
     await expect(planCheckout(made.workspace, { revision: first, to })).rejects.toMatchObject({ code: 'refused' });
     await expect(checkout(made.workspace, { revision: first, to })).rejects.toMatchObject({ code: 'refused' });
     const { plan, done } = await both({ revision: first, to, force: true });
-    expect(plan.blocked).toEqual(['changed']);
+    expect(plan.blocked).toEqual([{ path: 'changed', reason: 'it has other contents' }]);
     expect(done).toMatchObject({ written: 6, failures: [] });
     expect(readdirSync(to).sort()).toEqual(['.snapignore', 'changed', 'folder', 'link', 'other', 'same']);
   });

@@ -37,6 +37,15 @@ test('status, diff, show, ls and find give the bytes beside the name', async () 
   expect(snap(['-C', made.root, 'ls', '--json']).stdout).not.toContain('kindBytes');
 });
 
+test('nothing that a terminal obeys is in the text, and the value is the same', () => {
+  const name = 'a\u001b\u007f\u0085\u009b31m\u061c\u200b\u200f\u2028\u2029\u202e\u2066\ufeff\ufff9 é𝒳';
+  expect(jsonText({ [name]: [name] })).toMatch(/^[\x20-\x7eé𝒳]+$/u);
+  expect(JSON.parse(jsonText({ [name]: [name] }))).toEqual({ [name]: [name] });
+  made.write('\u009b31m\u202e', 'x');
+  const { stdout } = snap(['-C', made.root, 'status', '--json']);
+  expect(stdout).toContain('"path":"\\u009b31m\\u202e"');
+});
+
 test('lists of names have a list beside them; what is UTF-8 has nothing', () => {
   const text = jsonText({ kept: ['é', 'a\udce4'], size: 12n, inner: { target: '\udcff', path: '𝒳' }, none: ['a'] });
   expect(JSON.parse(text)).toEqual({

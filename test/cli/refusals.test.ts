@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { packPaths } from '../kit/damage.ts';
 import { BIN } from '../kit/processes/run.ts';
 import type { Ran } from '../kit/snap.ts';
-import { snap } from '../kit/snap.ts';
+import { snap, systemNode } from '../kit/snap.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
@@ -33,6 +33,54 @@ test.each([
   expect(ran).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`${words}\nPerhaps a variable`) });
   expect(readdirSync(made.root)).toEqual(before);
   expect(run('log', '--oneline').stdout.trim().split('\n')).toHaveLength(1);
+});
+
+test.each([
+  ['--keep-within', '6m'],
+  ['--keep-within-daily', '6 m'],
+  ['--tiers', '7d:all,6m:week'],
+])('gc %s "%s" could be minutes or months, and prunes nothing', (option, text) => {
+  const { code, stderr } = run('gc', option, text);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('"m" could be minutes or months\n')]);
+  expect(stderr).toContain('5min');
+  expect(stderr).toContain('6mo (months)');
+  expect(run('gc', '--help').stdout).toContain('6mo (months)');
+});
+
+test('too few for the files of the program itself is that same error, in whatever runtime', () => {
+  const node = systemNode() ?? process.execPath;
+  for (const limit of [24, 30]) {
+    const script = `ulimit -n ${limit}; exec "$@"`;
+    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', node, BIN, '-C', made.root, 'status'], {
+      encoding: 'utf8',
+    });
+    if (status === 0) continue;
+    expect([limit, status, stderr]).toEqual([
+      limit,
+      1,
+      expect.stringMatching(/^error: .* failed: too many files are open\nRaise the limit/),
+    ]);
+  }
+});
+
+test.each(['', ' ', '-1', 'x'])('--lock-timeout "%s" is no number of seconds', (text) => {
+  expect(run('status', '--lock-timeout', text)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('takes seconds'),
+  });
+});
+
+test('config edit without a terminal opens no editor but one that was chosen', () => {
+  for (const options of [[], ['--json']])
+    for (const EDITOR of ['', ' '])
+      expect(snap(['-C', made.root, 'config', 'edit', ...options], { env: { EDITOR, PATH: '' } })).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('`snap config set <key> <value>`'),
+      });
+  expect(snap(['-C', made.root, 'config', 'edit'], { env: { EDITOR: 'true' } })).toMatchObject({
+    code: 0,
+    stdout: 'nothing was changed\n',
+  });
 });
 
 describe('--to', () => {

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { shellWord } from '../../src/bytes/printable.ts';
+import { noise } from '../kit/folder.ts';
 import type { Ran } from '../kit/snap.ts';
 import { snap } from '../kit/snap.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
@@ -34,6 +35,37 @@ test('status of very many changes shows the first of each kind and says how many
     expect(run('status', option).stdout.match(/\bf\d{1,3}\b/g)).toHaveLength(203);
 });
 
+test('gc says whether what it prunes can come back, and why not', async () => {
+  const series = async (): Promise<void> => {
+    for (let i = 0; i < 3; i++) {
+      made.write('a', noise(300_000, 2 * i + 1));
+      await made.commit(`${i}`);
+    }
+  };
+  await series();
+  const dryRun = run('gc', '--keep-last', '1', '--dry-run').stdout;
+  expect(dryRun).toMatch(
+    /^ would prune 2 of 3 snapshots, which alone hold 6\d\d kB\n would free 6\d\d kB of 9\d\d kB\n/m,
+  );
+  expect(dryRun).toContain('cannot be undone; with gc.grace 7d, `snap undo`');
+  expect(run('gc', '--keep-last', '1').stdout).toContain('cannot come back; with gc.grace 7d, `snap undo`');
+  await series();
+  run('config', 'set', 'gc.grace', '2d');
+  expect(run('gc', '--keep-last', '2', '--dry-run').stdout).toContain(' not at once: gc.grace is 2d');
+  const graced = run('gc', '--keep-last', '2').stdout;
+  expect(graced).toContain('gc.grace has not passed');
+  expect(graced).not.toContain('come back');
+  const final = '--now leaves out gc.grace, which is 2d\n';
+  expect(run('gc', '--keep-last', '1', '--now', '--dry-run').stdout).toContain(`cannot be undone; ${final}`);
+  expect(run('gc', '--keep-last', '1', '--now').stdout).toContain(`what was pruned cannot come back; ${final}`);
+});
+
+test('stats tells how much is saved as a ratio, not as what looks like a range', async () => {
+  for (const name of ['b', 'c', 'd']) made.write(name, noise(100_000, 1));
+  await made.commit('three times the same');
+  expect(run('stats').stdout).toMatch(/different contents, 3\.0 : 1; and/);
+});
+
 test('a dry run of a checkout that would be refused ends as the checkout does', async () => {
   made.write('b', 'one');
   const first = await made.commit('first');
@@ -54,7 +86,7 @@ test('an undone commit that a tag names is said to be kept by it', async () => {
   const second = await made.commit('second');
   expect(run('undo', '--dry-run').stdout).toContain(`the snapshot ${second.slice(0, 10)} is not kept any more`);
   run('tag', 'keep');
-  expect(run('undo', 'j3').stdout).toContain(`the snapshot ${second.slice(0, 10)} is kept only by the tag keep`);
+  expect(run('undo', 'j3').stdout).toContain(`the snapshot ${second.slice(0, 10)} stays, by the tag keep`);
 });
 
 test('a quiet verify says that there is damage, and how much', async () => {

@@ -1,6 +1,17 @@
 /** The superuser in a workspace of somebody else leaves nothing there that its owner cannot use. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +74,43 @@ test.skipIf(process.getuid?.() !== 0)('init as the superuser', async () => {
     expect(asOwner(root, 'commit', '-m', 'first')).toMatchObject({ status: 0 });
   } finally {
     rmSync(root, { recursive: true });
+  }
+});
+
+test.skipIf(process.getuid?.() !== 0)("a file of somebody else that its owner linked among the index's", async () => {
+  const outer = mkdtempSync(join(tmpdir(), 'snap-owner-'));
+  try {
+    const [root, victim] = [join(outer, 'work'), join(outer, 'victim')];
+    await initWorkspace(root);
+    chownAll(root);
+    writeFileSync(victim, 'secret');
+    const workspace = await openWorkspace(root);
+    linkSync(victim, join(root, '.snap/index/keep'));
+    await workspace.close();
+    expect(lstatSync(victim).uid).toBe(0);
+    expect(foreign(join(root, '.snap'))).toEqual(['index/keep']);
+  } finally {
+    rmSync(outer, { recursive: true });
+  }
+});
+
+test.skipIf(process.getuid?.() !== 0)('files of somebody else where snap or LevelDB will write', async () => {
+  const outer = mkdtempSync(join(tmpdir(), 'snap-owner-'));
+  try {
+    const [root, victim] = [join(outer, 'work'), join(outer, 'victim')];
+    await initWorkspace(root);
+    await (await openWorkspace(root)).close();
+    chownAll(root);
+    writeFileSync(victim, 'secret');
+    const names = Array.from({ length: 40 }, (_, i) => `MANIFEST-${String(i).padStart(6, '0')}`);
+    for (const name of names.filter((name) => !existsSync(join(root, '.snap/index', name))))
+      linkSync(victim, join(root, '.snap/index', name));
+    await (await openWorkspace(root)).close();
+    expect(readFileSync(victim, 'utf8')).toBe('secret');
+    expect(lstatSync(victim)).toMatchObject({ uid: 0, nlink: 1 });
+    expect(foreign(root)).toEqual([]);
+  } finally {
+    rmSync(outer, { recursive: true });
   }
 });
 

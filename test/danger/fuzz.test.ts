@@ -13,7 +13,7 @@ import { globTarget, ignoreTarget, revisionTarget, TYPED_TARGETS } from '../kit/
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const MILLISECONDS = amount({ sample: 300, ordinary: 5000, long: 20_000 });
+const MILLISECONDS = amount({ sample: 150, ordinary: 4000, long: 20_000 });
 const ids: string[] = [];
 let made: TestWorkspace;
 const scratch = temporaryFolder();

@@ -1,4 +1,5 @@
 /** Clocks that are centuries off: what is acknowledged can be read, whatever they say. */
+import { utimesSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
@@ -34,6 +35,31 @@ test.each([
   expect(made.read('f')).toBe('two');
   expect((await collect(operationLog(made.workspace))).length).toBeGreaterThan(3);
   await gc(made.workspace, {});
+  expect((await verifyAll(made.workspace)).faultCount).toBe(0);
+});
+
+test.each(['2300-01-01', '1600-01-01'])('a commit of a folder whose time is %s', async (date) => {
+  await using made = await makeWorkspace({ files: { f: 'one' } });
+  const first = await made.commit('one');
+  made.write('f', 'two');
+  utimesSync(made.root, new Date(date), new Date(date));
+  const second = await made.commit('two');
+  await made.reopen();
+  expect((await collect(log(made.workspace))).map((one) => one.id)).toEqual([second, first]);
+  await checkout(made.workspace, { revision: first });
+  await checkout(made.workspace, { revision: second });
+  expect(made.read('f')).toBe('two');
+  expect((await verifyAll(made.workspace)).faultCount).toBe(0);
+});
+
+test.each([24 * 60, -24 * 60, 99 * 60, 0.5, Number.NaN])('a commit in a zone of %s minutes', async (zone) => {
+  await using made = await makeWorkspace({ files: { f: 'one' } });
+  const environment = { ...processEnvironment('test'), zoneMinutes: () => zone };
+  const workspace = await openWorkspaceIn(environment, startWorkers(1), made.root);
+  const { id } = await commit(workspace, { message: 'one' });
+  await workspace.close();
+  await made.reopen();
+  expect((await collect(log(made.workspace))).map((one) => one.id)).toEqual([id]);
   expect((await verifyAll(made.workspace)).faultCount).toBe(0);
 });
 

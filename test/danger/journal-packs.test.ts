@@ -103,7 +103,7 @@ test('what it was is said', async () => {
   expect(stdout).toContain(`snapshot ${ids[3]?.slice(0, 10)}, which HEAD was at: no entry and no pack has it`);
 });
 
-const HISTORIES = amount({ sample: 8, ordinary: 150, long: 3000 });
+const HISTORIES = amount({ sample: 5, ordinary: 150, long: 3000 });
 const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
 
 test(

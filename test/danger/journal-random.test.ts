@@ -22,8 +22,8 @@ import { storeHashes } from '../kit/store-damage.ts';
 const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const HISTORIES = amount({ sample: 12, ordinary: 200, long: 6000 });
-const KILLS = amount({ sample: 2, ordinary: 12, long: 100 });
+const HISTORIES = amount({ sample: 6, ordinary: 200, long: 6000 });
+const KILLS = amount({ sample: 1, ordinary: 12, long: 100 });
 const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
 
 /** Kinds of damage that a repair is cut off in. */

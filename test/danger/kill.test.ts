@@ -80,10 +80,10 @@ let kills = 0;
 /** How many operations a command has in its main thread, about: who is asked to stop in order may end as if nothing was. */
 const lengths = new Map<string, number>();
 const cases = Object.keys(COMMANDS).flatMap((name) => [
-  [name, 'main', 'SIGKILL', amount({ sample: 40, ordinary: 1, long: 1 })] as const,
+  [name, 'main', 'SIGKILL', amount({ sample: 60, ordinary: 1, long: 1 })] as const,
   [name, 'worker', 'SIGKILL', amount({ sample: 20, ordinary: 1, long: 1 })] as const,
-  [name, 'main', 'SIGTERM', amount({ sample: 60, ordinary: 12, long: 1 })] as const,
-  [name, 'main', 'SIGINT', amount({ sample: 60, ordinary: 12, long: 1 })] as const,
+  [name, 'main', 'SIGTERM', amount({ sample: 120, ordinary: 12, long: 1 })] as const,
+  [name, 'main', 'SIGINT', amount({ sample: 120, ordinary: 12, long: 1 })] as const,
 ]);
 
 test.each(cases)(

@@ -14,8 +14,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { amount } from '../kit/amount.ts';
 import { temporaryFolder } from '../kit/folder.ts';
+import { madeOnce } from '../kit/made-once.ts';
 import { ok, snap } from '../kit/snap.ts';
 
+const [makeVictim, makeEvil] = ['vic', 'evil'].map((text) =>
+  madeOnce((root) => {
+    writeFileSync(join(root, 'a'), text);
+    ok(['init'], { cwd: root });
+    ok(['commit', '-m', 'one'], { cwd: root });
+  }),
+) as [ReturnType<typeof madeOnce>, ReturnType<typeof madeOnce>];
 let folder: ReturnType<typeof temporaryFolder>;
 let vic: string;
 let evil: string;
@@ -23,12 +31,8 @@ beforeEach(() => {
   folder = temporaryFolder();
   vic = join(folder.path, 'vic');
   evil = join(folder.path, 'evil');
-  for (const root of [vic, evil]) {
-    mkdirSync(root);
-    writeFileSync(join(root, 'a'), root);
-    ok(['init'], { cwd: root });
-    ok(['commit', '-m', 'one'], { cwd: root });
-  }
+  makeVictim(vic);
+  makeEvil(evil);
 });
 afterEach(() => folder.remove());
 
@@ -83,7 +87,7 @@ describe.each(NAMES.slice(0, amount({ sample: 2, ordinary: 8, long: 8 })))('%s',
     mkdirSync(own, { recursive: true });
     renameSync(own, moved);
     symlinkSync(moved, own);
-    expect(ok(['cat', 'HEAD:a'], { cwd: evil })).toBe(evil);
+    expect(ok(['cat', 'HEAD:a'], { cwd: evil })).toBe('evil');
     expect(snap(['verify', '--data'], { cwd: evil })).toMatchObject({ code: 0 });
     writeFileSync(join(evil, 'a'), 'two');
     const before = filesIn(join(evil, '.snap/store'));

@@ -2,15 +2,19 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkout } from '../../src/api/checkout.ts';
+import { checkout, planCheckout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { diff } from '../../src/api/diff.ts';
 import { gc } from '../../src/api/gc.ts';
 import { find, list, log, status } from '../../src/api/history.ts';
 import { stats } from '../../src/api/stats.ts';
+import { openWorkspaceIn } from '../../src/api/workspace.ts';
+import { realDisk } from '../../src/disk/disk.ts';
+import { processEnvironment } from '../../src/environment.ts';
 import { BLOB_KIND, blobIdOf } from '../../src/object/blob-id.ts';
 import { encodeTree } from '../../src/object/tree.ts';
 import { amount } from '../kit/amount.ts';
+import { inlineWorkers } from '../kit/crash/inline-workers.ts';
 import { verifyAll } from '../kit/damage.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
@@ -135,4 +139,36 @@ test('trees thousands of folders deep are listed, found, compared, measured, ver
   const result = await checkout(workspace, { revision: deep, to: out() });
   expect(result.failures).toEqual([]);
   expect(deepIn(out(), 'd', levels, () => fs.readFileSync('leaf', 'utf8'))).toBe('deep');
+});
+
+test('a checkout of deep folders looks for none where nothing is, and comes to none from the top', async () => {
+  const LEVELS = 3000;
+  deepIn(made.root, 'd', LEVELS, () => fs.writeFileSync('f', 'deep'));
+  const deep = await made.commit('deep');
+  removeDeep(join(made.root, 'd'));
+  await made.commit('without');
+  await made.workspace.close();
+  let looks = 0;
+  let long = 0;
+  const noting = <A extends [string, ...never[]], R>(call: (...args: A) => R): ((...args: A) => R) => {
+    return (...args) => {
+      looks++;
+      if (args[0].length > 4095) long++;
+      return call(...args);
+    };
+  };
+  const disk = { ...realDisk, open: noting(realDisk.open), lstat: noting(realDisk.lstat), list: noting(realDisk.list) };
+  const workspace = await openWorkspaceIn(
+    { ...processEnvironment('snap test'), disk },
+    inlineWorkers(realDisk),
+    made.root,
+  );
+  looks = 0;
+  const { steps } = await planCheckout(workspace, { revision: deep });
+  expect(steps.filter(({ kind }) => kind === 'make-folder')).toHaveLength(LEVELS);
+  expect(looks).toBeLessThan(LEVELS);
+  expect(await checkout(workspace, { revision: deep })).toMatchObject({ written: 1, failures: [] });
+  expect(long).toBe(0);
+  expect((await status(workspace)).differs).toBe(false);
+  await workspace.close();
 });

@@ -1,5 +1,5 @@
 /** Files and folders that are large, many, special, or something else by the time they are read. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -33,6 +33,14 @@ async function expectRoundTrip(specials = true): Promise<void> {
   expect(result.failures).toEqual([]);
   expect(fingerprint(out(), { specials })).toEqual(fingerprint(made.root, { specials }));
 }
+
+test('a file larger than 2^53 - 1 bytes is left out at once, and named', async (context) => {
+  const { status } = spawnSync('truncate', ['-s', String(2n ** 53n), at('huge')]);
+  if (status !== 0) context.skip('no files of that size here');
+  const { counts, skipped } = (await commit(made.workspace, { message: 'huge' })).scan;
+  expect(counts.added).toBe(2);
+  expect(skipped).toEqual([{ path: 'huge', reason: 'it is larger than 8 PiB, which no snapshot can hold' }]);
+});
 
 test('names of 255 bytes, and paths of 4,095, 4,096 and 4,097 bytes', async () => {
   for (const unit of ['n', 'é', '☃', '𝒳']) made.write(unit.repeat(255 / Buffer.byteLength(unit)), unit);

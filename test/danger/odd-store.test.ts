@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -15,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { amount } from '../kit/amount.ts';
 import { packPaths } from '../kit/damage.ts';
 import { temporaryFolder } from '../kit/folder.ts';
@@ -24,15 +25,21 @@ import { start } from '../kit/processes/run.ts';
 
 const WAIT_MS = 20_000;
 
+let made: ReturnType<typeof temporaryFolder>;
 let folder: ReturnType<typeof temporaryFolder>;
 let root: string;
-beforeEach(async () => {
-  folder = temporaryFolder();
-  root = join(folder.path, 'work');
-  mkdirSync(root);
+beforeAll(async () => {
+  made = temporaryFolder();
+  root = made.path;
   writeFileSync(join(root, 'a'), 'one');
   expect(await run('init')).toMatchObject({ code: 0 });
   expect(await run('commit', '-m', 'one')).toMatchObject({ code: 0 });
+});
+afterAll(() => made.remove());
+beforeEach(() => {
+  folder = temporaryFolder();
+  root = join(folder.path, 'work');
+  cpSync(made.path, root, { recursive: true, preserveTimestamps: true });
 });
 afterEach(() => folder.remove());
 
@@ -111,27 +118,33 @@ test.each([
   expect(await run(...args)).toMatchObject({ code: 0 });
 });
 
-test.each([
+const FOLDERS: readonly (readonly [string, readonly string[]])[] = [
   ['packs', ['verify', 'repair', 'commit']],
   ['journal', ['verify', 'repair', 'commit']],
   ['checkpoints', ['verify', 'repair']],
   ['bases', ['verify', 'repair', 'commit']],
   ['locks', ['verify', 'repair', 'commit']],
-] as const)('something else in the place of %s is damage, and named', { timeout: 60_000 }, async (name, commands) => {
-  const place = join(root, '.snap/store', name);
-  writeFileSync(join(root, 'a'), 'two');
-  for (const target of [undefined, 'nowhere', name].slice(0, amount({ sample: 1, ordinary: 3, long: 3 }))) {
-    rmSync(place, { recursive: true, force: true });
-    if (target === undefined) writeFileSync(place, 'x');
-    else symlinkSync(target, place);
-    for (const command of commands) {
-      const { code, stdout, stderr } = await run(command);
-      expect([target, command, code, stderr]).toEqual([target, command, 20, expect.any(String)]);
-      // Of the journal, a commit says what it lacks; of packs behind a dangling link, verify says which.
-      if (command === 'repair') expect(stdout + stderr).toContain(`${place} is `);
+];
+
+test.each(amount({ sample: FOLDERS.slice(0, 2), ordinary: FOLDERS, long: FOLDERS }))(
+  'something else in the place of %s is damage, and named',
+  { timeout: 60_000 },
+  async (name, commands) => {
+    const place = join(root, '.snap/store', name);
+    writeFileSync(join(root, 'a'), 'two');
+    for (const target of [undefined, 'nowhere', name].slice(0, amount({ sample: 1, ordinary: 3, long: 3 }))) {
+      rmSync(place, { recursive: true, force: true });
+      if (target === undefined) writeFileSync(place, 'x');
+      else symlinkSync(target, place);
+      for (const command of commands) {
+        const { code, stdout, stderr } = await run(command);
+        expect([target, command, code, stderr]).toEqual([target, command, 20, expect.any(String)]);
+        // Of the journal, a commit says what it lacks; of packs behind a dangling link, verify says which.
+        if (command === 'repair') expect(stdout + stderr).toContain(`${place} is `);
+      }
     }
-  }
-});
+  },
+);
 
 test.each(['nowhere', 'itself'])('a link that leads %s in the place of a pack is damage', async (where) => {
   const [pack = ''] = packPaths(join(root, '.snap/store'));

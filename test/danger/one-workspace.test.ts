@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openWorkspace } from '../../src/api/workspace.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import type { Holder } from '../../src/disk/lock-file.ts';
 import { tryLock } from '../../src/disk/lock-file.ts';
@@ -158,6 +159,25 @@ describe('a lock and a session that were left behind', () => {
     rmSync(lock);
   });
 
+  test.skipIf(CONTAINER === undefined)(
+    'an index is left to the container that has it, and used once that is gone',
+    async () => {
+      const marker = `${root}/.snap/index-in-use`;
+      const status = (): ReturnType<typeof spawnSync> =>
+        spawnSync('unshare', CONTAINER?.(command('status')) ?? [], { cwd: root, encoding: 'utf8' });
+      writeFileSync(`${root}/.snap/index/same`, '');
+      const workspace = await openWorkspace(root);
+      const before = readFileSync(marker, 'utf8');
+      expect(status()).toMatchObject({ status: 0, stderr: '' });
+      expect(readFileSync(marker, 'utf8')).toBe(before);
+      await workspace.close();
+      writeFileSync(marker, before);
+      expect(status()).toMatchObject({ status: 0, stderr: '' });
+      expect(existsSync(marker)).toBe(false);
+      expect(existsSync(`${root}/.snap/index/same`)).toBe(true);
+    },
+  );
+
   test.each([
     ['another machine', { ...DEAD, host: 'elsewhere', bootId: 'another boot' }],
     ['another container', { ...DEAD, pidNamespace: 'pid:[1]' }],
@@ -192,7 +212,7 @@ describe('8 processes and one stale lock', () => {
   test(
     'at most one of them holds it at a time, and each of them gets it',
     async () => {
-      const rounds = amount({ sample: 20, ordinary: 100, long: 1000 });
+      const rounds = amount({ sample: 6, ordinary: 100, long: 1000 });
       const locks = join(folder, 'locks');
       mkdirSync(locks);
       const breakers = Array.from({ length: 8 }, () => new Breaker(locks, rounds));

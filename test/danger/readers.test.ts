@@ -12,6 +12,7 @@ import { commit } from '../../src/api/commit.ts';
 import { diff, readFile } from '../../src/api/diff.ts';
 import { gc } from '../../src/api/gc.ts';
 import { log, show } from '../../src/api/history.ts';
+import { stats } from '../../src/api/stats.ts';
 import { verify } from '../../src/api/verify.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
 import { initWorkspace, openWorkspaceIn } from '../../src/api/workspace.ts';
@@ -41,7 +42,7 @@ const COLLECTOR = join(PLAY, 'b');
 const FILES = 10;
 const MIB = 1024 * 1024;
 /** Of the steps at which a gc may come, the share that is tried, and the steps from it to the next gc. */
-const SHARE = amount({ sample: 0.1, ordinary: 1, long: 1 });
+const SHARE = amount({ sample: 0.05, ordinary: 1, long: 1 });
 const GAPS = amount({ sample: [2], ordinary: [1, 4], long: [1, 2, 3, 4, 6, 8, 12] });
 const NEVER = Number.POSITIVE_INFINITY;
 const counts = new Map<string, number>();
@@ -140,6 +141,14 @@ const READERS: Readonly<Record<string, Reader>> = {
       let changes = 0;
       for await (const _change of shown.changes()) changes++;
       expect(changes).toBe(FILES);
+    },
+  },
+  stats: {
+    read: async (workspace) => {
+      const found = await stats(workspace, { revisions: ['v3', 'HEAD'] });
+      expect(found.snapshots).toBe(2);
+      expect(found.largest.length).toBeGreaterThan(0);
+      expect(found.uniqueBytes).toBe(21_294);
     },
   },
   verify: { read: async (workspace) => expectWhole(workspace, false) },

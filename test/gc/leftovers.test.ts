@@ -5,19 +5,14 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { gc, previewGc } from '../../src/api/gc.ts';
 import { openWorkspace } from '../../src/api/workspace.ts';
 import { processEnvironment } from '../../src/environment.ts';
-import type { GcOptions, GcResult } from '../../src/gc/gc.ts';
-import { gc as gcIn } from '../../src/gc/gc.ts';
 import type { EntryDraft } from '../../src/repo/journal.ts';
-import { readEntry } from '../../src/repo/journal.ts';
 import { packName } from '../../src/repo/layout.ts';
-import type { Repository } from '../../src/repo/repository.ts';
 import { beginSession } from '../../src/repo/session.ts';
-import type { Backend } from '../../src/storage/backend.ts';
 import { failingDisk } from '../checkout/disks.ts';
-import { packPaths, verifyAll } from '../kit/damage.ts';
-import { noise } from '../kit/folder.ts';
+import { packPaths } from '../kit/damage.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { makeSmallWorkspace, scratchFolder } from '../kit/small-workspace.ts';
+import { smallSeries } from './small-series.ts';
 
 const scratch = scratchFolder();
 let made: SmallWorkspace;
@@ -28,37 +23,8 @@ beforeEach(async () => {
 afterEach(() => made.close());
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const operations = async (): Promise<string[]> => {
-  const found: string[] = [];
-  for (let number = 1; ; number++) {
-    const next = await readEntry(made.workspace.repository.backend, number);
-    if (next === undefined) return found;
-    found.push(next.entry.operation);
-  }
-};
-/** Snapshots that each replace the same file, which nothing else needs. */
-const series = async (count: number): Promise<void> => {
-  for (let i = 1; i <= count; i++) {
-    made.write('big', noise(20_000, 2 * i + 1));
-    await made.commit(`number ${i}`);
-  }
-};
-const isClean = async (): Promise<void> => expect((await verifyAll(made.workspace)).faults).toEqual([]);
-const run = (repository: Repository, more: Partial<GcOptions> = {}): Promise<GcResult> =>
-  gcIn(repository, made.workspace.workers, {
-    rules: { keepLast: 1 },
-    all: false,
-    now: true,
-    signal: undefined,
-    progress: () => undefined,
-    exclusively: (work) => made.workspace.exclusively(work),
-    ...more,
-  });
-/** The repository with another way to its store. */
-const over = (backend: Partial<Backend>): Repository => {
-  const { repository } = made.workspace;
-  return { ...repository, backend: { ...repository.backend, ...backend } };
-};
+const { operations, series, isClean, run, over } = smallSeries(() => made);
+
 /** A pack that no journal entry names, as of a commit that died. */
 const strayPack = (id = 'f'.repeat(32), content: string | Buffer = 'not even a pack'): string => {
   const path = join(made.store, packName(id as never));
@@ -114,6 +80,29 @@ describe('what dead processes left', () => {
     expect(await operations()).not.toContain('sweep');
   });
 
+  test('beside places goes, and what a checkout makes there that began meanwhile stays', async () => {
+    await series(1);
+    strayPack();
+    mkdirSync(join(made.root, 'sub'));
+    const beside = (token: string): string[] => {
+      const names = [`.snap/tmp/${token}-beside-m0`, `sub/.snap-checkout-${token}-m1`];
+      const paths = names.map((name) => join(made.root, name));
+      for (const path of paths) writeFileSync(path, 'sub');
+      return paths;
+    };
+    const left = beside('a'.repeat(32));
+    let begun: string[] = [];
+    const { backend } = made.workspace.repository;
+    const busy = over({
+      get: async (name, range) => {
+        if (name.includes('ffff')) begun = beside('b'.repeat(32));
+        return backend.get(name, range);
+      },
+    });
+    await run(busy, { rules: {} });
+    expect([...left, ...begun].map((path) => existsSync(path))).toEqual([false, false, true, true]);
+  });
+
   test.each([
     ['is all that there was', false],
     ['is one of two', true],
@@ -154,7 +143,7 @@ describe('what dead processes left', () => {
   test('cannot be swept without an entry: the pack stays', async () => {
     await series(1);
     const stray = strayPack();
-    await made.reopen({ disk: failingDisk('link', /staging|tmp/, 'ENOSPC') });
+    await made.reopen({ disk: failingDisk('link', /store\/tmp/, 'ENOSPC') });
     await expect(gc(made.workspace)).rejects.toMatchObject({ code: 'no-space' });
     expect(statSync(stray).size).toBeGreaterThan(0);
     await made.reopen();
@@ -165,10 +154,16 @@ describe('what dead processes left', () => {
     await series(1);
     const temporary = join(made.root, '.snap/tmp');
     mkdirSync(join(temporary, `${'b'.repeat(32)}-mine`), { recursive: true });
+    // But an index that was moved out of the way.
+    const index = join(temporary, `index-${'c'.repeat(32)}`);
+    mkdirSync(index);
+    writeFileSync(join(index, 'CURRENT'), 'left');
+    utimesSync(index, 1, 1);
+    const { size } = statSync(index);
     writeFileSync(join(temporary, 'young'), 'young');
     writeFileSync(join(temporary, 'old'), 'old');
     utimesSync(join(temporary, 'old'), 1, 1);
-    expect((await gc(made.workspace)).leftovers).toEqual({ files: 1, bytes: 3 });
+    expect((await gc(made.workspace)).leftovers).toEqual({ files: 2, bytes: 3 + size });
     expect(readdirSync(temporary).sort()).toEqual([`${'b'.repeat(32)}-mine`, 'young']);
     rmSync(temporary, { recursive: true });
     expect((await gc(made.workspace)).leftovers.files).toBe(0);

@@ -194,7 +194,7 @@ describe('marks', () => {
       if (entry.kind === 2) all.add(`3 ${entry.tree}`);
       if (entry.kind !== 1) continue;
       if ('list' in entry.content) all.add(`2 ${entry.content.list}`);
-      for (const { id: chunk } of await trees.chunks(entry)) all.add(`1 ${chunk}`);
+      for await (const { id: chunk } of trees.chunks(entry)) all.add(`1 ${chunk}`);
     }
     return all;
   };

@@ -117,19 +117,34 @@ test('large files that moved and changed are found by the chunks they share, and
   expect(found[2]).toBe('added unlike.bin');
 });
 
-test('a folder that moved as a whole is one line: untouched, with new times, inside a new folder', async () => {
+test('a folder that moved as a whole is one line where folders are folded: untouched, with new times, inside a new folder', async () => {
   for (const i of [1, 2, 3]) made.write(`lib/sub/${i}`, `content ${i}`);
   made.write('lib/top', 'top');
   made.write('keep', 'keep');
   await made.commit('first');
   renameSync(at('lib'), at('library'));
-  expect(await changes()).toEqual(['renamed lib -> library (4)']);
+  const folded: DiffSettings = { foldFolders: true };
+  expect(await changes(folded)).toEqual(['renamed lib -> library (4)']);
   made.write('new/x', 'x');
   renameSync(at('library'), at('new/lib'));
-  expect(await changes()).toEqual(['renamed lib -> new/lib (4)', 'added new/x']);
+  expect(await changes(folded)).toEqual(['renamed lib -> new/lib (4)', 'added new/x']);
   cpSync(at('new/lib'), at('copied'), { recursive: true });
   rmSync(at('new'), { recursive: true });
-  expect(await changes()).toEqual(['renamed lib -> copied (4)']);
+  expect(await changes(folded)).toEqual(['renamed lib -> copied (4)']);
+});
+
+test('unless folders are folded, each file and empty folder of one that moved is named, and another mode of it', async () => {
+  for (const path of ['lib/sub/1', 'lib/empty', 'lib/none/x']) made.write(path, path === 'lib/empty' ? '' : path);
+  made.remove('lib/none/x');
+  await made.commit('first');
+  renameSync(at('lib'), at('a'));
+  const moved = ['renamed lib/empty -> a/empty', 'renamed lib/none -> a/none (0)', 'renamed lib/sub/1 -> a/sub/1'];
+  expect(await changes()).toEqual(moved);
+  chmodSync(at('a'), 0o700);
+  expect(await changes()).toEqual(['mode a', ...moved]);
+  cpSync(at('a'), at('b'), { recursive: true });
+  made.remove('a');
+  expect(await changes({ metadata: true })).toContain('renamed lib/sub/1 -> b/sub/1');
 });
 
 test('a folder of which a part moved is not folded', async () => {
@@ -137,7 +152,12 @@ test('a folder of which a part moved is not folded', async () => {
   await made.commit('first');
   for (const i of [1, 2]) made.write(`other/${i}`, `content ${i}`);
   made.remove('lib');
-  expect(await changes()).toEqual(['removed lib/3', 'renamed lib/1 -> other/1', 'renamed lib/2 -> other/2']);
+  for (const foldFolders of [false, true])
+    expect(await changes({ foldFolders })).toEqual([
+      'removed lib/3',
+      'renamed lib/1 -> other/1',
+      'renamed lib/2 -> other/2',
+    ]);
   made.write('other/3', 'another third');
   expect(await changes()).toContain('renamed lib/1 -> other/1');
 });

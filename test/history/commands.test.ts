@@ -1,6 +1,6 @@
 /** The reading commands as a person runs them: what they print, to which stream, with which exit code. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { noise, temporaryFolder } from '../kit/folder.ts';
@@ -86,6 +86,34 @@ test('diff: a patch by default, sums with --stat, exit code 1 on request', () =>
     path: 'src/a.txt',
     patch: expect.stringContaining('+2\n'),
   });
+});
+
+test('quiet: diff says nothing but its exit code, and listings are as ever', () => {
+  for (const args of [[], ['--exit-code'], ['--stat'], ['v1', 'HEAD']])
+    expect(run('diff', '-q', ...args), args.join(' ')).toEqual({ code: 1, stdout: '', stderr: '' });
+  expect(run('diff', '-q', 'HEAD', 'HEAD')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(run('diff', '-q', '--json', 'HEAD', 'HEAD').stdout).toContain('"type":"diff"');
+  for (const args of [['log'], ['status', '-s'], ['ls']]) expect(out('-q', ...args)).toBe(out(...args));
+  expect(run('log', '--help').stdout).toContain('print errors and listings only');
+});
+
+test('a folder that was renamed is a line for each file to programs, in diff and show, and one to people', () => {
+  const own = temporaryFolder();
+  const cwd = own.path;
+  mkdirSync(join(cwd, 'old -> er'));
+  for (const name of ['a', 'b']) writeFileSync(join(cwd, 'old -> er', name), name);
+  ok(['init'], { cwd });
+  ok(['commit', '-m', 'first'], { cwd });
+  renameSync(join(cwd, 'old -> er'), join(cwd, 'new'));
+  expect(ok(['diff', '--name-status'], { cwd })).toBe('R100\told -> er/a\tnew/a\nR100\told -> er/b\tnew/b\n');
+  expect(ok(['status'], { cwd })).toContain(' renamed     old -> er/ -> new/  (2 files, 2 B)\n');
+  const [folder] = ok(['status', '--json'], { cwd }).split('\n');
+  expect(JSON.parse(folder ?? '')).toMatchObject({ path: 'new', after: { kind: 'folder' }, contained: { files: 2 } });
+  ok(['commit', '-m', 'second'], { cwd });
+  expect(ok(['show'], { cwd })).toContain('old -> er/ -> new/');
+  for (const args of [['diff', 'HEAD~1', 'HEAD'], ['show']])
+    expect(ok([...args, '--json'], { cwd })).toMatch(/"path":"new\/a".*\n.*"path":"new\/b"/);
+  own.remove();
 });
 
 test('cat writes the very bytes, and a reader that leaves early is no error', () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import type { DiffSettings } from '../../src/api/diff.ts';
@@ -70,7 +70,7 @@ test('git apply turns the one snapshot into the other, byte for byte', async () 
       .map((name) => `${name}: ${readFileSync(join(folder, name), 'latin1')}`);
   expect(contents(before)).toEqual(contents(after));
   execFileSync('test', ['-x', join(before, 'run.sh')]);
-  for (const folder of folders) rmSync(folder, { recursive: true });
+  for (const folder of folders) rmSync(dirname(folder), { recursive: true });
 });
 
 test('a patch with files that are no text changes the others, and their names and modes', async () => {
@@ -93,6 +93,29 @@ test('a patch with files that are no text changes the others, and their names an
   expect(readFileSync(join(cwd, 'bin'), 'utf8')).toBe('\0bin');
   expect(readFileSync(join(cwd, 'gone'), 'utf8')).toBe('\0gone');
   execFileSync('test', ['-x', join(cwd, 'run')]);
+  rmSync(other, { recursive: true });
+});
+
+test('git apply moves the files of a folder that was renamed, also beside other changes', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'snap-patch-'));
+  for (const path of ['old/one', 'old/deep/two', 'old/deep/bin', 'kept'])
+    made.write(path, path === 'old/deep/bin' ? Buffer.from('\0binary') : `${path}\n`);
+  await made.commit('first');
+  await checkout(made.workspace, { revision: 'HEAD', to: join(other, 'before') });
+  renameSync(join(made.root, 'old'), join(made.root, 'new'));
+  const cwd = join(other, 'before');
+  const apply = (input: Buffer, ...options: string[]) =>
+    execFileSync('git', ['apply', ...options, '-'], { cwd, input, encoding: 'utf8' });
+  expect(
+    apply(await patch(), '--numstat')
+      .trimEnd()
+      .split('\n'),
+  ).toHaveLength(3);
+  made.write('kept', 'changed\n');
+  apply(await patch());
+  for (const path of ['new/one', 'new/deep/two', 'new/deep/bin', 'kept'])
+    expect(readFileSync(join(cwd, path), 'utf8')).toBe(made.read(path));
+  expect(readdirSync(cwd)).not.toContain('old');
   rmSync(other, { recursive: true });
 });
 

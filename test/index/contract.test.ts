@@ -61,4 +61,14 @@ describe.each([
     expect(index.find(BLOB_KIND.data, id)).toBeUndefined();
     await index.close();
   });
+
+  test('of a pack that the state has no more nothing is answered, though nobody removed it', async () => {
+    const index = await open();
+    const packs = [{ id: pack, footer: { blocks: [block] } }];
+    await index.write({ packs, state: { ...EMPTY_STATE, packs: new Map([[pack, record]]) } });
+    // As after a base that a repair wrote: what was swept before it is in no entry.
+    await index.write({ state: { ...EMPTY_STATE, packs: new Map([[other, { ...record, id: other }]]) } });
+    expect(index.find(BLOB_KIND.data, id)).toBeUndefined();
+    await index.close();
+  });
 });

@@ -171,7 +171,9 @@ export const journalEntries: fc.Arbitrary<JournalEntry> = fc.record({
     maxLength: 3,
   }),
   grafts: fc.dictionary(blobIds, blobIds, { maxKeys: 3, noNullPrototype: false }),
-  packs: fc.array(fc.record({ id: packIds, size: counts, sha256: hex(64), blobs: counts }), { maxLength: 3 }),
+  packs: fc.array(fc.record({ id: packIds, size: fc.nat(0xffff_ffff), sha256: hex(64), blobs: counts }), {
+    maxLength: 3,
+  }),
   condemned: fc.array(packIds, { maxLength: 3 }),
   swept: fc.array(packIds, { maxLength: 3 }),
   undoes: fc.option(counts),

@@ -1,4 +1,5 @@
 /** Damage to stores on purpose: which packs there are, bits flipped, files lost; and what verify makes of it. */
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerifySettings } from '../../src/api/verify.ts';
@@ -25,6 +26,13 @@ export function flipBit(path: string, offset: number, bit = 0): void {
   const bytes = readFileSync(path);
   bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
   writeFileSync(path, bytes);
+}
+
+/** Alters a journal entry, and gives it the hash that it then should have: whole by itself, and not the one that was there. */
+export function alterEntry(path: string, change: (text: string) => string): void {
+  const fields = change(readFileSync(path, 'utf8').replace(/^\{"check":"[0-9a-f]{64}",/, '{'));
+  const check = createHash('sha256').update(fields).digest('hex');
+  writeFileSync(path, `{"check":"${check}",${fields.slice(1)}`);
 }
 
 /** Verifies every byte. */

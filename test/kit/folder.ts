@@ -9,10 +9,14 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A new temporary folder; `remove` deletes it. */
-export function temporaryFolder(): { path: string; remove(): void } {
+/** A new temporary folder, and the path of one beside it that is not there; `remove` deletes both. */
+export function temporaryFolder(): { path: string; beside: string; remove(): void } {
   const path = fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'snap-test-')));
-  return { path, remove: () => fs.rmSync(path, { recursive: true, force: true }) };
+  const beside = `${path}.out`;
+  const remove = (): void => {
+    for (const made of [path, beside]) fs.rmSync(made, { recursive: true, force: true });
+  };
+  return { path, beside, remove };
 }
 
 /** Deterministic bytes (xorshift32). */

@@ -181,7 +181,7 @@ export async function needsOf({ repository }: Workspace, ids: readonly BlobId[])
         if (entry.kind === ENTRY_KIND.folder) await walk(entry.tree, `${prefix}${entry.name}/`, here);
         if (entry.kind !== ENTRY_KIND.file) continue;
         const own: Need[] = 'list' in entry.content ? [[BLOB_KIND.chunkList, entry.content.list]] : [];
-        for (const { id } of await repository.trees.chunks(entry)) own.push([BLOB_KIND.data, id]);
+        for await (const { id } of repository.trees.chunks(entry)) own.push([BLOB_KIND.data, id]);
         if (snapshot === ids.at(-1)) for (const [, id] of own) inFolder.add(id);
         files.push({ snapshot, path: `${prefix}${entry.name}`, needs: [...here, ...own] });
       }
@@ -205,7 +205,7 @@ export async function needsOf({ repository }: Workspace, ids: readonly BlobId[])
       const entry = await now.trees.entryAt((await now.trees.snapshot(snapshot)).tree, path.split('/'));
       if (entry?.kind !== ENTRY_KIND.file) return 'no file';
       const hash = createHash('sha1');
-      for (const { id } of await now.trees.chunks(entry)) hash.update(await now.blobs.read(BLOB_KIND.data, id));
+      for await (const { id } of now.trees.chunks(entry)) hash.update(await now.blobs.read(BLOB_KIND.data, id));
       return hash.digest('hex');
     },
   };

@@ -1,7 +1,7 @@
 /** The folders of src/ that are mutated, each with the tests that must notice: none that starts the built command. */
 export const MUTATED: Readonly<Record<string, readonly string[]>> = {
-  object: ['object/*', 'vectors/vectors'],
-  pack: ['pack/*', 'vectors/pack'],
+  object: ['object/*', 'vectors/vectors', 'vectors/journal', 'vectors/index'],
+  pack: ['pack/*', 'vectors/pack', 'danger/bad-sector'],
   gc: ['gc/*', 'danger/gc-model'],
   repo: [
     'repo/*',
@@ -10,8 +10,21 @@ export const MUTATED: Readonly<Record<string, readonly string[]>> = {
     'history/log',
     'verify/*',
     'repair/repair',
+    'repair/lost',
+    'repair/beside-others',
+    'repair/command',
     'danger/hostile-records',
     'danger/journal',
+    'danger/journal-fork',
+    'danger/journal-mended',
+    'danger/bad-sector',
   ],
-  checkout: ['checkout/*', 'api/undo', 'danger/readers', 'danger/hostile-target', 'danger/hostile-tree'],
+  checkout: [
+    'checkout/*',
+    'api/undo',
+    'api/undo-checkout',
+    'danger/readers',
+    'danger/hostile-target',
+    'danger/hostile-tree',
+  ],
 };

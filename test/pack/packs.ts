@@ -1,4 +1,5 @@
 /** Packs in memory for tests of what reads them. */
+import { expect } from 'vitest';
 import { loadZstd } from '../../src/compress/zstd.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
@@ -47,3 +48,13 @@ export function reader(bytes: Buffer, reads: [number, number][] = []): RangeRead
     return bytes.subarray(offset, offset + length);
   };
 }
+
+/** The error that damage of this pack is. */
+export const damage = expect.objectContaining({ code: 'corrupt-data', context: { pack: PACK } });
+
+/** A copy with one byte set; a negative place counts from the end. */
+export const changed = (bytes: Buffer, at: number, byte: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[at < 0 ? copy.length + at : at] = byte;
+  return copy;
+};

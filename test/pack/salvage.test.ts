@@ -4,12 +4,12 @@ import { blobIdOf } from '../../src/object/blob-id.ts';
 import type { FooterBlock } from '../../src/pack/pack-format.ts';
 import { BLOCK_HEADER_BYTES, encodeFooter } from '../../src/pack/pack-format.ts';
 import { salvagePack } from '../../src/pack/salvage.ts';
-import { data, PACK, packOf, zstd } from './packs.ts';
+import { data, PACK, packOf, reader, zstd } from './packs.ts';
 
 const contents = [[data('first'), data('second')], [data('third')], [data('fourth'), data('fifth')]];
 const made = packOf(...contents);
 const at = (i: number): FooterBlock => made.blocks[i] as FooterBlock;
-const salvage = (bytes: Buffer) => salvagePack(zstd, PACK, bytes);
+const salvage = (bytes: Buffer) => salvagePack(zstd, PACK, bytes.length, reader(bytes));
 const flipped = (...places: number[]): Buffer => {
   const copy = Buffer.from(made.bytes);
   for (const place of places) copy[place] = (copy[place] ?? 0) ^ 1;
@@ -63,6 +63,13 @@ describe('with a footer', () => {
   test('bytes behind it do not hide it', async () => {
     const longer = Buffer.concat([flipped(at(1).offset), Buffer.from('appended SNAPFOOT')]);
     expect((await salvage(longer)).blocks).toEqual(made.blocks);
+  });
+
+  test('it is found wherever its mark lies to the stretches in which the file is read', async () => {
+    for (let bytes = 2 ** 20 - 9; bytes <= 2 ** 20 + 1; bytes++) {
+      const longer = Buffer.concat([flipped(at(1).offset), Buffer.alloc(bytes)]);
+      expect((await salvage(longer)).blocks, `${bytes} bytes behind it`).toEqual(made.blocks);
+    }
   });
 
   test('it is found behind 15 false marks, and not searched for behind 16', async () => {

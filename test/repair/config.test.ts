@@ -13,8 +13,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { decodeCopy } from '../../src/repo/open-store-config.ts';
+import { madeOnce } from '../kit/made-once.ts';
 import { snap } from '../kit/snap.ts';
 
+const copyTo = madeOnce((path) => {
+  snap(['init'], { cwd: path });
+  writeFileSync(join(path, 'file'), 'text');
+  snap(['commit', '-m', 'first'], { cwd: path });
+});
 let folder: string;
 let root: string;
 let config: string;
@@ -24,9 +30,7 @@ const run = (...args: string[]): ReturnType<typeof snap> => snap(args, { cwd: ro
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'snap-test-'));
   root = join(folder, 'work');
-  snap(['init', root], { cwd: folder });
-  writeFileSync(join(root, 'file'), 'text');
-  run('commit', '-m', 'first');
+  copyTo(root);
   config = join(root, '.snap/store/config.json');
   was = readFileSync(config);
 });

@@ -1,25 +1,29 @@
 /** A damaged `operations.jsonl`: every command works on, verify names it, repair mends it. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../kit/folder.ts';
+import { madeOnce } from '../kit/made-once.ts';
 import { json, ok, snap } from '../kit/snap.ts';
 
-let folder: ReturnType<typeof temporaryFolder>;
-let root: string;
-let file: string;
-let lines: string[];
-beforeEach(() => {
-  folder = temporaryFolder();
-  root = join(folder.path, 'work');
-  file = join(root, '.snap/operations.jsonl');
-  mkdirSync(root);
+const copyTo = madeOnce((path) => {
+  root = path;
   run('init');
   for (const content of ['one', 'two', 'three']) {
     writeFileSync(join(root, 'a'), content);
     run('commit', '-m', content, '--tag', content);
   }
   for (const tag of ['one', 'two', 'one']) run('checkout', tag);
+});
+let folder: ReturnType<typeof temporaryFolder>;
+let root: string;
+let file: string;
+let lines: string[];
+beforeEach(() => {
+  folder = temporaryFolder();
+  copyTo(join(folder.path, 'work'));
+  root = join(folder.path, 'work');
+  file = join(root, '.snap/operations.jsonl');
   lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
 });
 afterEach(() => folder.remove());

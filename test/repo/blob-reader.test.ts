@@ -94,14 +94,16 @@ test('a bad reading is not kept: the next one is a new one', async () => {
   expect((await read(2)).equals(CHUNKS[2] ?? Buffer.alloc(0))).toBe(true);
 });
 
-test('an error of the disk is told as one, also while footers and journal are looked through', async () => {
+test('what the disk has lost is damage; another error is told as one, also while footers and journal are looked through', async () => {
   const { pack } = await whereIs(0);
-  failing.hook = (call, path) => (call === 'read' && path === pathOf(pack) ? 'EIO' : undefined);
+  failing.hook = (call, path) => (call === 'read' && path === pathOf(pack) ? 'ESTALE' : undefined);
   await expect(read(0)).rejects.toMatchObject({ code: 'io' });
   const unknown = blobIdOf(Buffer.from('nowhere'));
   await expect(workspace.repository.blobs.locate(BLOB_KIND.data, unknown)).rejects.toMatchObject({ code: 'io' });
   failing.hook = (call, path) => (call === 'open' && path.includes('/journal/') ? 'EMFILE' : undefined);
   await expect(workspace.repository.blobs.locate(BLOB_KIND.data, unknown)).rejects.toMatchObject({ code: 'io' });
+  failing.hook = (call, path) => (call === 'read' && path === pathOf(pack) ? 'EIO' : undefined);
+  await expect(read(0)).rejects.toMatchObject({ code: 'corrupt-data', context: { pack } });
 });
 
 test('a journal that is damaged further on does not hinder reading what is known', async () => {

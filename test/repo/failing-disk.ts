@@ -1,4 +1,7 @@
-/** The real disk with a hook before each call, which may do something first, or make the call fail with an errno. */
+/**
+ * The real disk with a hook before each call, which may do something first, or make the call fail with an errno, and one
+ * after it: calls that fail there have done their work, as on a server whose answer is lost.
+ */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach } from 'vitest';
@@ -18,6 +21,7 @@ export type Hook = (call: keyof Disk, path: string) => string | undefined;
 
 export class FailingDisk {
   hook: Hook | undefined;
+  after: Hook | undefined;
   readonly disk: Disk;
 
   constructor(hook?: Hook) {
@@ -27,18 +31,25 @@ export class FailingDisk {
     for (const name of Object.keys(realDisk) as (keyof Disk)[]) {
       const real = realDisk[name] as (...args: unknown[]) => unknown;
       wrapped[name] = (...args: unknown[]): unknown => {
-        const path = name === 'rename' || name === 'link' ? args[1] : args[0];
-        const errno = this.hook?.(name, typeof path === 'number' ? (paths.get(path) ?? '?') : String(path));
+        const about = name === 'rename' || name === 'link' ? args[1] : args[0];
+        const path = typeof about === 'number' ? (paths.get(about) ?? '?') : String(about);
+        const errno = this.hook?.(name, path);
         // A close that fails has closed all the same, as on Linux.
         if (errno !== undefined && name === 'close') real(...args);
-        if (errno !== undefined) throw Object.assign(new Error(`${errno}: injected`), { code: errno });
+        if (errno !== undefined) throw injected(errno);
         const result = real(...args);
         if (name === 'open') paths.set(result, String(args[0]));
+        const late = this.after?.(name, path);
+        if (late !== undefined) throw injected(late);
         return result;
       };
     }
     this.disk = wrapped as unknown as Disk;
   }
+}
+
+function injected(errno: string): Error {
+  return Object.assign(new Error(`${errno}: injected`), { code: errno });
 }
 
 /** Runs `work` once, at the first call that fits; nothing fails. */

@@ -1,4 +1,6 @@
-/** An index whose mark of use cannot be written is let go of: the next opening in the same process gets it. */
+/** An index whose mark of use cannot be written is not opened: the next opening in the same process gets it. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Disk } from '../../src/disk/disk.ts';
 import { realDisk } from '../../src/disk/disk.ts';
@@ -7,7 +9,7 @@ import { openIndex } from '../../src/repo/open-index.ts';
 import { deadEnvironment } from '../kit/crash/stage.ts';
 import { temporaryFolder } from '../kit/folder.ts';
 
-test('a failure to mark the index as used does not leave it open', async () => {
+test('on a full disk work goes on without the index, which the next opening in the same process gets', async () => {
   const folder = temporaryFolder();
   try {
     // The first thing that is written; reading works.
@@ -19,7 +21,10 @@ test('a failure to mark the index as used does not leave it open', async () => {
             }
           : (Reflect.get(target, name, receiver) as unknown),
     }) as Disk;
-    await expect(openIndex(deadEnvironment(full), folder.path, 'a')).rejects.toThrow('no space left');
+    const opened = await openIndex(deadEnvironment(full), folder.path, 'a');
+    expect(opened.index).toBe('locked');
+    expect(opened.notice).toContain('cannot be written');
+    expect(readdirSync(join(folder.path, 'tmp'))).toEqual([]);
     const { index, close } = await openIndex(deadEnvironment(realDisk), folder.path, 'a');
     expect(index).not.toBe('locked');
     await close();

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commit } from '../../src/api/commit.ts';
@@ -76,6 +85,28 @@ test('a name that is no Unicode text is replaced, one with quotes is kept', asyn
   expect(setting('workspace.name')).toBe('workspace');
   await init({ root: at('second'), name: 'a "b" \\ c\n' });
   expect(textSetting(parseSettings(text('second/.snap/config.toml'), ''), 'workspace.name')).toBe('a "b" \\ c\n');
+});
+
+test('what it writes can be read, whatever characters are in names', async () => {
+  const odd = 'a\x7f"\\\t\u2028é';
+  const root = at(odd);
+  await init({ root, store: at(`store ${odd}`) });
+  const { repository, close } = await openAt(root);
+  expect([repository.workspaceName, repository.backend.location]).toEqual([odd, at(`store ${odd}`)]);
+  await close();
+});
+
+test('a store whose path is not UTF-8 is refused before anything is made; a link to it can be named', async () => {
+  const store = at('store \udcff');
+  await expect(init({ store })).rejects.toMatchObject({
+    code: 'usage',
+    message: expect.stringContaining('is not UTF-8'),
+  });
+  expect(existsSync(at('work'))).toBe(false);
+  mkdirSync(Buffer.from(at('store \xff'), 'latin1'), { recursive: true });
+  symlinkSync(Buffer.from('store \xff', 'latin1'), at('link'));
+  await init({ store: at('link') });
+  await (await openAt(at('work'))).close();
 });
 
 test('a relative path is refused', async () => {
@@ -226,7 +257,9 @@ describe('on a disk that fails', () => {
       );
       const done = await init({ root }, failing.disk).catch((error: unknown) => error);
       if (calls < fails) break;
-      expect(done, `call ${fails}`).toMatchObject({ code });
+      // Of the one that makes the first entry durable: nobody knows whether it is.
+      const isUnclear = (done as Error).message.startsWith('it is not known');
+      expect(done, `call ${fails}`).toMatchObject({ code: isUnclear ? 'io' : code });
       failing.hook = undefined;
       const again = await init({ root }, failing.disk).catch((error: unknown) => error);
       // What failed may have been the last sync: then the workspace is there.

@@ -1,52 +1,17 @@
-import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** Appending to the journal: who comes second, answers that are lost, and disks that fail. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { StoreState } from '../../src/object/store-state.ts';
-import { applyEntries, EMPTY_STATE } from '../../src/object/store-state.ts';
-import {
-  appendEntry,
-  decodeCheckpoint,
-  encodeCheckpoint,
-  newestCheckpoint,
-  readEntriesAfter,
-} from '../../src/repo/journal.ts';
+import { EMPTY_STATE } from '../../src/object/store-state.ts';
+import { appendEntry, readEntriesAfter, readEntry } from '../../src/repo/journal.ts';
 import { readState } from '../../src/repo/journal-base.ts';
-import { checkpointName, journalName } from '../../src/repo/layout.ts';
+import { journalName } from '../../src/repo/layout.ts';
 import type { Backend } from '../../src/storage/backend.ts';
-import { fileBackend } from '../../src/storage/file-backend.ts';
-import { flipBit } from '../kit/damage.ts';
-import { environmentWith, FailingDisk, newRoots } from './failing-disk.ts';
+import { alterEntry } from '../kit/damage.ts';
+import { appenders, draft } from './appending.ts';
 
-const roots = newRoots();
-const failing = new FailingDisk();
-const environment = environmentWith({ disk: failing.disk });
-const draft = { operation: 'tag', note: '' } as const;
-const backendAt = (root: string): Backend => {
-  mkdirSync(root, { recursive: true });
-  return fileBackend(failing.disk, root, environment.uniqueName);
-};
-const appendTo = async (backend: Backend, state: StoreState): Promise<StoreState> => {
-  const result = await appendEntry(backend, environment, state, draft);
-  if ('conflict' in result) throw new Error('conflict');
-  return result.state;
-};
-/** A backend that counts what is read. */
-const counting = (backend: Backend): Backend & { readonly read: string[] } => {
-  const read: string[] = [];
-  return {
-    ...backend,
-    read,
-    get: (name, range) => {
-      read.push(name);
-      return backend.get(name, range);
-    },
-  };
-};
-
-afterEach(() => {
-  failing.hook = undefined;
-});
+const { roots, failing, environment, backendAt, appendTo } = appenders();
 
 describe('appending', () => {
   let backend: Backend;
@@ -109,100 +74,123 @@ describe('appending', () => {
   });
 });
 
-describe('checkpoints', () => {
+describe('an entry of a later version', () => {
   let store: string;
-  let backend: ReturnType<typeof counting>;
-  const states = new Map<number, StoreState>();
-  const at = (name: string): string => join(store, name);
-
-  beforeAll(async () => {
-    store = `${roots.root}-long`;
+  let backend: Backend;
+  const path = (number: number): string => join(store, journalName(number));
+  beforeEach(async () => {
+    store = join(roots.root, 'store');
+    backend = backendAt(store);
     let state = EMPTY_STATE;
-    for (let number = 1; number <= 770; number++) {
-      state = await appendTo(backendAt(store), state);
-      if (number % 256 === 0)
-        expect(readdirSync(at('checkpoints')), `after ${number}`).toHaveLength(number < 768 ? number / 256 : 2);
-      states.set(number, state);
-    }
+    for (let i = 0; i < 3; i++) state = await appendTo(backend, state);
   });
-  beforeEach(() => {
-    backend = counting(backendAt(store));
+  const later = (text: string): string => text.replace('"format":1', '"format":9');
+
+  test('is none of ours as long as nothing speaks against it', async () => {
+    alterEntry(path(3), later);
+    await expect(readEntry(backend, 3)).rejects.toMatchObject({ code: 'unsupported-format' });
+    await expect(readState(backend)).rejects.toMatchObject({ code: 'unsupported-format' });
+    alterEntry(path(2), later);
+    writeFileSync(path(3), '');
+    await expect(readEntry(backend, 2)).rejects.toMatchObject({ code: 'unsupported-format' });
   });
 
-  test('follow every 256th entry; the newest two are kept', () => {
-    expect(readdirSync(at('checkpoints')).sort()).toEqual(['000000000512.state', '000000000768.state']);
+  test('is damage where its hash is not its own', async () => {
+    writeFileSync(path(3), later(readFileSync(path(3), 'utf8')));
+    await expect(readEntry(backend, 3)).rejects.toMatchObject({ code: 'corrupt-data', context: { entry: 3 } });
   });
 
-  test('spare the reading of what is before them', async () => {
-    const { state, from, entries } = await readState(backend);
-    expect(state).toEqual(states.get(770));
-    expect(from).toEqual(states.get(768));
-    expect(entries.map(({ entry }) => entry.number)).toEqual([769, 770]);
-    expect(backend.read).toEqual(
-      [768, 768, 769, 770, 771].map((n, i) => (i === 0 ? checkpointName(n) : journalName(n))),
-    );
-  });
-
-  test('a state that is known is gone on from, one of another journal is damage', async () => {
-    const known = states.get(767) as StoreState;
-    expect((await readState(backend, known)).from).toBe(known);
-    expect(backend.read).toEqual([767, 768, 769, 770, 771].map(journalName));
-    const stranger = { ...known, hash: 'f'.repeat(64) };
-    await expect(readState(backend, stranger)).rejects.toMatchObject({ code: 'corrupt-data' });
-    const ahead = { ...known, number: 999 };
-    await expect(readState(backend, ahead)).rejects.toMatchObject({ code: 'corrupt-data' });
-  });
-
-  test('replaying reads every entry and none of them, and comes to the same', async () => {
-    const entries = await readEntriesAfter(backend, EMPTY_STATE);
-    expect(applyEntries(EMPTY_STATE, entries)).toEqual(states.get(770));
-    expect(backend.read.filter((name) => name.startsWith('checkpoints'))).toEqual([]);
-    expect(await readEntriesAfter(backend, states.get(770) as StoreState)).toEqual([]);
-  });
-
-  test.each<[string, (path: string) => void, number]>([
-    ['damaged', (path) => flipBit(path, 70), 512],
-    ['cut off', (path) => writeFileSync(path, readFileSync(path).subarray(0, 40)), 512],
-    ['empty', (path) => writeFileSync(path, ''), 512],
-    ['whole, and of another number', (path) => copyFileSync(at(checkpointName(512)), path), 512],
-    [
-      'whole, and of another journal',
-      (path) => writeFileSync(path, encodeCheckpoint({ ...(states.get(768) as StoreState), hash: 'a'.repeat(64) })),
-      512,
-    ],
-    ['of a version that is not known', (path) => writeFileSync(path, sealed('{"format":2}')), 512],
-    ['there, beside files that are none', () => writeFileSync(at('checkpoints/000000000769.state~'), 'x'), 768],
-  ])('one that is %s', async (_, harm, expected) => {
-    const path = at(checkpointName(768));
-    const bytes = readFileSync(path);
-    harm(path);
-    expect((await newestCheckpoint(backend)).number).toBe(expected);
-    expect((await readState(backend)).state).toEqual(states.get(770));
-    writeFileSync(path, bytes);
-    rmSync(at('checkpoints/000000000769.state~'), { force: true });
-  });
-
-  test('that vanish while they are listed are passed over; without any the journal is read from the start', async () => {
-    const gone: Backend = {
-      ...backend,
-      get: async (name, range) => (name.startsWith('check') ? undefined : backend.get(name, range)),
-    };
-    expect((await newestCheckpoint(gone)).number).toBe(0);
-    expect((await readState(gone)).state).toEqual(states.get(770));
-  });
-
-  test('that the disk does not give are an error, not a longer way round', async () => {
-    failing.hook = (call, path) => (call === 'read' && path.endsWith('.state') ? 'EIO' : undefined);
-    await expect(readState(backend)).rejects.toMatchObject({ code: 'io' });
-  });
-
-  test('are the state behind its hash', () => {
-    const bytes = readFileSync(at(checkpointName(512)));
-    expect(decodeCheckpoint(bytes)).toEqual(states.get(512));
-    expect(decodeCheckpoint(bytes.subarray(0, -1))).toBeUndefined();
+  test('is damage where the entry after it names another', async () => {
+    alterEntry(path(2), later);
+    await expect(readEntry(backend, 2)).rejects.toMatchObject({ code: 'corrupt-data', context: { entry: 2 } });
   });
 });
 
-function sealed(body: string): string {
-  return `${createHash('sha256').update(body).digest('hex')}\n${body}`;
-}
+test('who cannot see the entry that is in the way publishes nothing', async () => {
+  const blind: Backend = { ...backendAt(join(roots.root, 'store')), get: async () => undefined };
+  await appendTo(backendAt(join(roots.root, 'store')), EMPTY_STATE);
+  await expect(appendTo(blind, EMPTY_STATE)).rejects.toMatchObject({
+    code: 'corrupt-data',
+    message: expect.stringContaining('is there, and cannot be read'),
+  });
+});
+
+describe('an answer of the storage that is unclear', () => {
+  let backend: Backend;
+  const append = (state = EMPTY_STATE) => appendEntry(backend, environment, state, draft);
+  const isThere = (number: number) => existsSync(join(roots.root, 'store', journalName(number)));
+  const toJournal = (path: string): boolean => path.includes('/journal/');
+  /** Lets calls fail that are about the journal: the first one, or all. */
+  const fail = (name: string, errno: string, count = 1) => {
+    let left = count;
+    return (call: string, path: string) =>
+      call === name && path.includes('/journal') && left-- > 0 ? errno : undefined;
+  };
+  beforeEach(() => {
+    backend = backendAt(join(roots.root, 'store'));
+  });
+
+  test('the entry is made and the answer lost: it is published, and durable', async () => {
+    const calls: string[] = [];
+    failing.hook = (call, path) => void (path.endsWith('/journal') && calls.push(call));
+    failing.after = fail('link', 'ETIMEDOUT');
+    expect(await append()).toMatchObject({ published: { entry: { number: 1 } }, state: { number: 1 } });
+    expect(calls.slice(-3)).toEqual(['open', 'sync', 'close']);
+  });
+
+  test('it is made, and its folder could not be synced: no second sync is believed, and it is not known', async () => {
+    const { state } = (await append()) as { state: StoreState };
+    failing.hook = fail('sync', 'EIO');
+    await expect(append(state)).rejects.toMatchObject({
+      code: 'io',
+      message: expect.stringMatching(/not known whether this was recorded, as journal entry 2: .*\(EIO\)/),
+      hint: expect.stringContaining('snap op log'),
+    });
+    expect(isThere(2)).toBe(true);
+  });
+
+  test('nor can it be read back: it is not known whether it was recorded', async () => {
+    failing.hook = (call, path) => (call === 'open' && toJournal(path) ? 'ETIMEDOUT' : undefined);
+    failing.after = fail('link', 'ETIMEDOUT');
+    await expect(append()).rejects.toMatchObject({ message: expect.stringContaining('it is not known whether') });
+    expect(isThere(1)).toBe(true);
+  });
+
+  test('what is no error of the storage goes through as it is, from entry and checkpoint', async () => {
+    const failingAt = (folder: string): Backend => ({
+      ...backend,
+      putIfAbsent: async (name, bytes) => {
+        if (name.startsWith(folder)) throw new TypeError('a mistake of ours');
+        return backend.putIfAbsent(name, bytes);
+      },
+    });
+    await expect(appendEntry(failingAt('journal'), environment, EMPTY_STATE, draft)).rejects.toThrow(TypeError);
+    expect(isThere(1)).toBe(false);
+    const before = { ...EMPTY_STATE, number: 255 };
+    await expect(appendEntry(failingAt('checkpoints'), environment, before, draft)).rejects.toThrow(TypeError);
+    expect(isThere(256)).toBe(true);
+  });
+
+  test('nor has what else lies in its folder a number', async () => {
+    await append();
+    writeFileSync(join(roots.root, 'store/journal/notes.txt'), 'mine');
+    expect((await readEntriesAfter(backend, EMPTY_STATE)).map(({ entry }) => entry.number)).toEqual([1]);
+  });
+
+  test('nothing is there: the error is that of the storage', async () => {
+    failing.hook = fail('link', 'ENOSPC');
+    await expect(append()).rejects.toMatchObject({ code: 'no-space' });
+    expect(isThere(1)).toBe(false);
+  });
+
+  test('the entry of somebody else is there: they were faster', async () => {
+    const others = join(roots.root, 'others');
+    await appendTo(backendAt(others), EMPTY_STATE);
+    failing.hook = (call, path) => {
+      if (call !== 'link' || !toJournal(path)) return undefined;
+      copyFileSync(join(others, journalName(1)), path);
+      return 'EIO';
+    };
+    expect(await append()).toMatchObject({ conflict: [{ entry: { number: 1 } }] });
+  });
+});

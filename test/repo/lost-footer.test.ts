@@ -14,6 +14,7 @@ import { packPaths } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
 import type { SmallWorkspace } from '../kit/small-workspace.ts';
 import { makeSmallWorkspace, scratchFolder } from '../kit/small-workspace.ts';
+import { FailingDisk } from './failing-disk.ts';
 
 const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -79,6 +80,23 @@ test('snapshots of a pack without its footer wait for repair: refs alone say whi
   const { trees, state } = made.workspace.repository;
   await expect(trees.snapshot(first)).rejects.toMatchObject({ code: 'corrupt-data' });
   expect([...state().refs.values()]).toEqual([first]);
+});
+
+test('what the disk does not give of one costs nothing of another', async () => {
+  made.write('a', noise(3000, 1));
+  await made.commit('first');
+  const first = packPaths(made.store);
+  made.write('b', noise(3000, 2));
+  await made.commit('second');
+  const both = packPaths(made.store);
+  made.write('c', 'c');
+  await made.commit('third');
+  for (const pack of both) cutFooter(pack);
+  await withoutIndex();
+  const failing = new FailingDisk((call, path) => (call === 'read' && first.includes(path) ? 'EIO' : undefined));
+  await made.reopen({ disk: failing.disk });
+  expect(await cat('HEAD:b')).toEqual(noise(3000, 2));
+  await expect(cat('HEAD:a')).rejects.toMatchObject({ code: 'corrupt-data' });
 });
 
 /** Zeros in place of the trailer, and `change` before it. */

@@ -7,6 +7,7 @@ import { Level } from 'level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commit } from '../../src/api/commit.ts';
 import type { Workspace } from '../../src/api/workspace.ts';
+import { STATE_KEY, sealValue } from '../../src/index/index-keys.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
 import { BLOB_KIND } from '../../src/object/blob-id.ts';
 import { encodeHolder, environmentWith, FailingDisk, newRoots, openAt } from './failing-disk.ts';
@@ -152,6 +153,16 @@ describe('that is no index of this store', () => {
     await works(workspace);
   });
 
+  test('one with a state of another form is built again, by the same command', async () => {
+    const level = new Level<Uint8Array, Uint8Array>(at('index'), { keyEncoding: 'view', valueEncoding: 'view' });
+    await level.put(STATE_KEY, sealValue(STATE_KEY, Buffer.from('{}')));
+    await level.close();
+    const workspace = await open();
+    expect(workspace.repository.notices).toEqual(['the index was built again: it could not be opened']);
+    expect(workspace.repository.index.kind).toBe('level');
+    await works(workspace);
+  });
+
   test('one that LevelDB cannot open, and a file in its place', async () => {
     writeFileSync(at('index/CURRENT'), 'nothing\n');
     let workspace = await open();
@@ -232,30 +243,19 @@ describe('on a disk that fails', () => {
   });
 });
 
-test("is taken away while a killed command's last file still comes into it, and another goes by itself", async () => {
-  leaveMarker(DEAD);
+test("is moved away at once, while a killed command's last file still comes into it", async () => {
   writeFileSync(at('index/CURRENT'), 'nowhere');
-  const strange: string[] = [];
   const disk = {
     ...failing.disk,
     removeFolder: (path: string): void => {
-      if (path === at('index') && strange.length === 0) {
-        writeFileSync(at('index/000009.log'), '');
-        strange.push('came');
-      }
+      writeFileSync(join(path, '000009.log'), '');
       failing.disk.removeFolder(path);
     },
-    unlink: (path: string): void => {
-      if (path === at('index/LOCK') && strange.length === 1) {
-        rmSync(path);
-        strange.push('went');
-      }
-      failing.disk.unlink(path);
-    },
   };
-  rmSync(at('index/LOCK'), { force: true });
-  await works(await open({ disk }));
-  expect(strange[0]).toBe('came');
+  const workspace = await open({ disk });
+  expect(workspace.repository.index.kind).toBe('level');
+  await works(workspace);
+  expect(readdirSync(at('tmp'))).toEqual([expect.stringMatching(/^index-/)]);
 });
 
 test('the program that looks at it ends with the command that started it', async () => {
@@ -269,4 +269,17 @@ test('the program that looks at it ends with the command that started it', async
   expect(await Promise.race([ended, new Promise((resolve) => setTimeout(() => resolve('waits'), 700))])).toBe('waits');
   child.stdin.end();
   expect(await ended).toEqual([null, 'SIGKILL']);
+});
+
+test('the program that looks at it gives signs of life on the way', async () => {
+  const level = new Level<Uint8Array, Uint8Array>(at('many'), { keyEncoding: 'view', valueEncoding: 'view' });
+  const keys = Array.from({ length: 25_000 }, (_, i) => Buffer.from(`b${i}`));
+  await level.batch(keys.map((key) => ({ type: 'put', key, value: sealValue(key, key) })));
+  await level.close();
+  const script = fileURLToPath(new URL('../../dist/index/index-check.js', import.meta.url));
+  const child = spawn(process.execPath, [script, at('many')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const signs: Buffer[] = [];
+  child.stdout.on('data', (bytes: Buffer) => signs.push(bytes));
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(Buffer.concat(signs).toString()).toBe('..');
 });

@@ -1,4 +1,5 @@
 /** Danger: the one small file that a store cannot be opened without. */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
@@ -82,6 +83,16 @@ test('another store is none that was damaged: the copy follows', async () => {
   expect(decodeCopy(readFileSync(copy))?.toString()).toBe(other);
 });
 
+test('a whole copy that this version cannot read says nothing: the store is opened, and copied again', async () => {
+  for (const text of [was.toString().replace('"format":1', '"format":9'), '{}']) {
+    expect(text).not.toBe(was.toString());
+    writeFileSync(copy, sealed(text));
+    expect(decodeCopy(readFileSync(copy))?.toString()).toBe(text);
+    await open();
+    expect(decodeCopy(readFileSync(copy))).toEqual(was);
+  }
+});
+
 test('a copy with any bit flipped is no witness against the store', async () => {
   const { length } = readFileSync(copy);
   for (let offset = 0; offset < length; offset++) {
@@ -90,3 +101,8 @@ test('a copy with any bit flipped is no witness against the store', async () => 
     expect(decodeCopy(readFileSync(copy)), `byte ${offset}`).toEqual(was);
   }
 });
+
+/** As a workspace keeps it: with its SHA-256. */
+function sealed(text: string): string {
+  return `${text}\n${createHash('sha256').update(text).digest('hex')}\n`;
+}

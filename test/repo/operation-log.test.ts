@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseBlobId } from '../../src/object/blob-id.ts';
@@ -48,6 +48,19 @@ test('a last line torn at any byte is ignored, and the next append goes in its p
   expect(readFileSync(file, 'utf8'), 'nothing of the torn line is left').toMatch(/"undoes":null}\n$/);
   truncateSync(file, 3);
   expect((await append()).n).toBe(1);
+});
+
+test('a file with another name, as `cp -al` leaves it, is written anew: the other keeps what it has', async () => {
+  const one = await append();
+  appendFileSync(file, 'no operation\n');
+  const before = readFileSync(file, 'utf8');
+  linkSync(file, `${file}.copy`);
+  const two = await append();
+  expect(readFileSync(`${file}.copy`, 'utf8')).toBe(before);
+  expect(await read()).toEqual([one, two]);
+  expect(two.n).toBe(3);
+  const three = await append();
+  expect(await read()).toEqual([one, two, three]);
 });
 
 test('a damaged line is named by file and line, costs its own record, and stops nobody', async () => {

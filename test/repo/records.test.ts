@@ -12,6 +12,7 @@ import { findReferences } from '../../src/repo/references.ts';
 import { diffTrees, walkTree } from '../../src/repo/tree-diff.ts';
 import type { TreeReader } from '../../src/repo/tree-reader.ts';
 import { treeReader } from '../../src/repo/tree-reader.ts';
+import { collect } from '../history/collect.ts';
 
 const META = { mode: 0o644, mtime: 0n, uid: 0, gid: 0 } as const;
 const chunk = (i: number): ChunkRef => ({ id: blobIdOf(Buffer.from(`chunk ${i}`)), length: 100 + i });
@@ -67,11 +68,11 @@ describe('chunk lists', () => {
 
   test('of several levels give the chunks in order', async () => {
     expect(blobs.stored.get(top)?.[1], 'the level of the top list').toBeGreaterThan(0);
-    expect(await blobs.trees.chunks(file('f', { list: top }, total(many)))).toEqual(many);
+    expect(await collect(blobs.trees.chunks(file('f', { list: top }, total(many))))).toEqual(many);
   });
 
   test('that do not hold the bytes of the file, or are of another level than they must be, are damage', async () => {
-    await expect(blobs.trees.chunks(file('f', { list: top }, total(many) + 1))).rejects.toMatchObject({
+    await expect(collect(blobs.trees.chunks(file('f', { list: top }, total(many) + 1)))).rejects.toMatchObject({
       code: 'corrupt-data',
       message: expect.stringContaining(`does not hold ${total(many) + 1} bytes`),
     });
@@ -81,7 +82,7 @@ describe('chunk lists', () => {
       { id: below, length },
       { id: below, length },
     ]);
-    await expect(blobs.trees.chunks(file('f', { list: above }, 2 * length))).rejects.toMatchObject({
+    await expect(collect(blobs.trees.chunks(file('f', { list: above }, 2 * length)))).rejects.toMatchObject({
       code: 'corrupt-data',
       message: expect.stringContaining('level 0 where 1 belongs'),
     });

@@ -12,6 +12,7 @@ import { snapshotRef } from '../../src/object/ref-name.ts';
 import type { Repository } from '../../src/repo/repository.ts';
 import { normalPath, resolvePath, resolveRevision, splitRevisionPath } from '../../src/repo/revision.ts';
 import { listSnapshots } from '../../src/repo/snapshot-list.ts';
+import { removeTag } from '../../src/repo/tagging.ts';
 import { collect } from '../history/collect.ts';
 import { newRoots, openAt } from './failing-disk.ts';
 
@@ -221,11 +222,15 @@ test('after pruning, steps go over what is gone, and HEAD itself may be gone', a
   expect(await resolve('HEAD~1')).toBe(id(2));
   await expect(resolve(id(3))).rejects.toMatchObject({ code: 'not-found' });
   await prune(workspace.repository, id(4), id(3));
+  expect(await resolve('HEAD'), 'the nearest that is left').toBe(id(2));
+  expect(await resolve('latest')).toBe(id(2));
+  for (const name of ['v1.0', 'v1.1']) await removeTag(workspace.repository, name);
+  await prune(workspace.repository, id(2), id(1));
+  await prune(workspace.repository, id(1));
   await expect(resolve('HEAD')).rejects.toMatchObject({
     code: 'not-found',
     message: `HEAD, ${id(4).slice(0, 10)}, was pruned`,
   });
-  expect(await resolve('latest')).toBe(id(2));
 });
 
 test('snapshots of one moment are listed in the order in which they came; those of others only if asked for', async () => {

@@ -1,16 +1,31 @@
 /** Workspaces whose store lies elsewhere, by the library: copies, moves, lost settings, an id of one's own. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkout } from '../../src/api/checkout.ts';
 import { commit } from '../../src/api/commit.ts';
 import { log } from '../../src/api/history.ts';
 import { initWorkspace, openWorkspace, separateWorkspace } from '../../src/api/workspace.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { realDisk } from '../../src/disk/disk.ts';
 import type { BlobId } from '../../src/object/blob-id.ts';
+import { journalName } from '../../src/repo/layout.ts';
 import type { Repository } from '../../src/repo/repository.ts';
 import { collect } from '../history/collect.ts';
 import { packPaths } from '../kit/damage.ts';
 import { temporaryFolder } from '../kit/folder.ts';
+import { FailingDisk, openAt } from './failing-disk.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 let root: string;
@@ -98,6 +113,33 @@ describe('a copy', () => {
   });
 });
 
+describe('the place', () => {
+  const place = (): { root?: string; store?: string; workspace?: string } =>
+    JSON.parse(readFileSync(own('place'), 'utf8'));
+  const opened = async (disk: Disk): Promise<void> => (await openAt(root, { disk })).close();
+
+  test('of an earlier version gets store and workspace, once', async () => {
+    const whole = place();
+    expect(whole).toMatchObject({ root, store, workspace: await idOf(root) });
+    writeFileSync(own('place'), JSON.stringify({ format: 1, root }));
+    await opened(realDisk);
+    expect(place()).toEqual(whole);
+    const { ino } = statSync(own('place'));
+    await opened(realDisk);
+    expect(statSync(own('place')).ino).toBe(ino);
+  });
+
+  test.each(['ENOSPC', 'EROFS', 'EIO'])('is noted another time where it cannot be now (%s)', async (errno) => {
+    writeFileSync(own('place'), JSON.stringify({ format: 1, root }));
+    await opened(
+      new FailingDisk((call, path) => (call === 'rename' && path === own('place') ? errno : undefined)).disk,
+    );
+    expect(place()).toEqual({ format: 1, root });
+    await opened(realDisk);
+    expect(place()).toMatchObject({ store });
+  });
+});
+
 test('a workspace with its own store has nothing to be separated from', async () => {
   const alone = join(folder.path, 'alone');
   await initWorkspace(alone);
@@ -145,6 +187,43 @@ describe('settings that are lost', () => {
     expect(await messages(root)).toEqual(['one']);
   });
 
+  test("and a copy of the store's configuration that cannot be read: what HEAD has seen tells the store", async () => {
+    const id = await idOf(root);
+    for (const text of ['nothing', sealedCopy('{"format":9}'), sealedCopy('{}')]) {
+      lose();
+      writeFileSync(own('store-config.json'), text);
+      await expect(initWorkspace(root)).rejects.toMatchObject({ context: { storeId: undefined } });
+      expect(await initWorkspace(root, { store })).toMatchObject({ identity: 'former' });
+      expect(await idOf(root)).toBe(id);
+    }
+    // Another store has not the entry that HEAD has seen; a HEAD of an earlier version names none.
+    const other = join(folder.path, 'other');
+    await initWorkspace(other, { store: join(folder.path, 'store2') });
+    await commitIn(other, 'by another');
+    lose('store-config.json');
+    await expect(initWorkspace(root, { store: join(folder.path, 'store2') })).rejects.toMatchObject({
+      code: 'refused',
+    });
+    const seen = readFileSync(own('HEAD'), 'utf8').split(' ');
+    writeFileSync(own('HEAD'), `${seen[0]} ${seen[1]}\n`);
+    expect(await initWorkspace(root, { store })).toMatchObject({ identity: 'former' });
+  });
+
+  test('and the place, without a commit: it is a new one', async () => {
+    const id = await idOf(root);
+    writeFileSync(own('HEAD'), '- 0\n');
+    lose('place');
+    expect(await initWorkspace(root, { store })).toMatchObject({ identity: 'unknown' });
+    expect(await idOf(root)).not.toBe(id);
+  });
+
+  test('and the place, and an entry before its HEAD: nobody can say who it was until the journal is mended', async () => {
+    lose('place');
+    writeFileSync(join(store, journalName(1)), 'x');
+    await expect(initWorkspace(root, { store })).rejects.toMatchObject({ code: 'corrupt-data', context: { entry: 1 } });
+    expect(existsSync(own('config.toml'))).toBe(false);
+  });
+
   test('where two may have been it, it is a new one, at its HEAD', async () => {
     const other = join(folder.path, 'other');
     await initWorkspace(other, { store });
@@ -182,3 +261,8 @@ test('log yields what can be read, and then says what cannot', async () => {
   }
   expect(seen).toHaveLength(2);
 });
+
+/** As a workspace keeps the configuration of its store: with its SHA-256. */
+function sealedCopy(text: string): string {
+  return `${text}\n${createHash('sha256').update(text).digest('hex')}\n`;
+}

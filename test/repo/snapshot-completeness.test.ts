@@ -12,6 +12,7 @@ import { ENTRY_KIND } from '../../src/object/tree-entry.ts';
 import { decodeParts } from '../../src/object/tree-parts.ts';
 import { packName } from '../../src/repo/layout.ts';
 import { incompleteSnapshots } from '../../src/repo/snapshot-completeness.ts';
+import { collect } from '../history/collect.ts';
 import { flipBit } from '../kit/damage.ts';
 import { noise } from '../kit/folder.ts';
 import { FailingDisk, newRoots, openAt, shrink } from './failing-disk.ts';
@@ -126,7 +127,7 @@ describe('a pruned snapshot', () => {
 
   test('lacks the bytes of a file: the first path is named, in every snapshot that has it', async () => {
     const { trees } = workspace.repository;
-    const [chunk] = await trees.chunks(await entry('folder', 'a/deep/x'));
+    const [chunk] = await collect(trees.chunks(await entry('folder', 'a/deep/x')));
     const pack = await packOf(BLOB_KIND.data, chunk?.id ?? ('' as never));
     await without(pack, async () => {
       expect(await gaps('longer', 'folder', 'folder again')).toEqual([
@@ -155,12 +156,12 @@ describe('a pruned snapshot', () => {
   });
 });
 
-test('a disk that fails is no gap, and a signal stops the walk', async () => {
+test('a disk that cannot be read now is no gap, and a signal stops the walk', async () => {
   const pack = join(root, '.snap/store', packName(await treesOf('longer')));
   await workspace.close();
   rmSync(join(root, '.snap/index'), { recursive: true });
   workspace = await openAt(root, { disk: failing.disk });
-  failing.hook = (call, path) => (call === 'read' && path === pack ? 'EIO' : undefined);
+  failing.hook = (call, path) => (call === 'read' && path === pack ? 'ESTALE' : undefined);
   await expect(gaps('longer')).rejects.toMatchObject({ code: 'io' });
   failing.hook = undefined;
   const signal = AbortSignal.abort(new Error('enough'));

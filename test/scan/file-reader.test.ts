@@ -15,6 +15,7 @@ import { cutStretch, numbersOf, readFiles } from '../../src/work/read-files.ts';
 import type { Workers } from '../../src/work/start-workers.ts';
 import { plainPath } from '../danger/crafted.ts';
 import { noise } from '../kit/folder.ts';
+import { FailingDisk } from '../repo/failing-disk.ts';
 
 let root: string;
 beforeEach(() => {
@@ -129,6 +130,19 @@ describe.each([
     };
     expect(await readAll(disk, ['f', 'g'])).toEqual([{ kind: 'gone' }, { kind: 'failed', reason: 'EACCES' }]);
   });
+});
+
+test('a reading that is interrupted goes on; one that always is ends', async () => {
+  const sizes = { small: 1000, large: 9_000_000 };
+  for (const [name, size] of Object.entries(sizes)) fs.writeFileSync(`${root}/${name}`, noise(size, size));
+  for (const [interrupts, kind] of [
+    [(n: number) => n % 3 > 0, 'read'],
+    [() => true, 'failed'],
+  ] as const) {
+    let calls = 0;
+    const { disk } = new FailingDisk((call) => (call === 'read' && interrupts(++calls) ? 'EINTR' : undefined));
+    expect((await readAll(disk, ['small', 'large'])).map((reading) => reading.kind)).toEqual([kind, kind]);
+  }
 });
 
 test('a file that says it is empty and is not, as below /proc, is read to its end', async () => {

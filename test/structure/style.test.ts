@@ -137,7 +137,7 @@ function headerFault(file: SourceFile): string[] {
 const PROCESS_ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'disk/lock-file.ts': ['kill'],
   'index/check-apart.ts': ['execPath'],
-  'index/index-check.ts': ['argv', 'exit', 'stdin', 'kill', 'pid'],
+  'index/index-check.ts': ['argv', 'exit', 'stdin', 'stdout', 'kill', 'pid'],
 };
 
 function processFaults(file: SourceFile): string[] {

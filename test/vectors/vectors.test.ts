@@ -6,25 +6,11 @@ import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import { compareNames, decodeName, encodeName } from '../../src/bytes/names.ts';
-import type { BlobLocation } from '../../src/index/blob-index.ts';
-import { decodeFolderRecord, encodeFolderRecord } from '../../src/index/folder-record.ts';
-import {
-  blobKey,
-  decodeLocation,
-  encodeLocation,
-  folderKey,
-  objectKey,
-  openValue,
-  sealValue,
-} from '../../src/index/index-keys.ts';
-import type { BlobId, BlobKind } from '../../src/object/blob-id.ts';
+import type { BlobId } from '../../src/object/blob-id.ts';
 import { blobIdOf } from '../../src/object/blob-id.ts';
 import { decodeChunkList, encodeChunkLists } from '../../src/object/chunk-list.ts';
-import type { JournalEntry } from '../../src/object/journal-entry.ts';
-import { decodeJournalEntry, encodeJournalEntry, journalEntryHash } from '../../src/object/journal-entry.ts';
 import type { Snapshot } from '../../src/object/snapshot.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../src/object/snapshot.ts';
-import { applyEntry, decodeState, EMPTY_STATE, encodeState } from '../../src/object/store-state.ts';
 import { decodeTree, encodeTree } from '../../src/object/tree.ts';
 import { decodeParts, encodeFolder } from '../../src/object/tree-parts.ts';
 import type { StoreConfig } from '../../src/repo/store-config.ts';
@@ -168,53 +154,6 @@ describe('snapshots', () => {
   });
 });
 
-describe('the journal', () => {
-  const { entries, states } = vectors<{
-    entries: { value: JournalEntry; text: string; hash: string }[];
-    states: { after: number; text: string }[];
-  }>('journal');
-
-  test.each(entries)('entry $value.number: $value.operation', ({ value, text, hash }) => {
-    const bytes = Buffer.from(text);
-    const again = (damaged: Buffer): Uint8Array => encodeJournalEntry(decodeJournalEntry(damaged, value.number));
-    expect(encodeJournalEntry(value).toString()).toBe(text);
-    expect(decodeJournalEntry(bytes, value.number)).toEqual(value);
-    expect(journalEntryHash(bytes)).toBe(hash);
-    expect(refusesTruncations(bytes, again)).toBe(true);
-    tamper(bytes, again);
-    expect(() => decodeJournalEntry(bytes, value.number + 1)).toThrow('field "number"');
-  });
-
-  test('its entries form a chain, and fold to the states', () => {
-    let state = EMPTY_STATE;
-    for (const { text, hash } of entries) {
-      const entry = decodeJournalEntry(Buffer.from(text), state.number + 1);
-      expect(entry.previous).toBe(state.hash);
-      state = applyEntry(state, entry, hash);
-      const frozen = states.find(({ after }) => after === state.number);
-      if (frozen !== undefined) expect(encodeState(state).toString()).toBe(frozen.text);
-    }
-    expect(state.number).toBe(7);
-  });
-
-  test('any change of an entry breaks the chain', () => {
-    const first = entries[0];
-    const second = entries[1];
-    if (first === undefined || second === undefined) throw new Error('the vectors are gone');
-    const altered = Buffer.from(first.text.replace('store created', 'store treated'));
-    const state = applyEntry(EMPTY_STATE, decodeJournalEntry(altered, 1), journalEntryHash(altered));
-    expect(() => applyEntry(state, second.value, second.hash)).toThrow('does not carry the hash');
-  });
-
-  test.each(states)('state after entry $after', ({ after, text }) => {
-    const bytes = Buffer.from(text);
-    const state = decodeState(bytes);
-    expect(state.number).toBe(after);
-    expect(encodeState(state).equals(bytes)).toBe(true);
-    expect(refusesTruncations(bytes, (damaged) => encodeState(decodeState(damaged)))).toBe(true);
-  });
-});
-
 test('store configuration', () => {
   const { value, text } = vectors<{ value: StoreConfig; text: string }>('store-config');
   expect(encodeStoreConfig(value).toString()).toBe(text);
@@ -222,63 +161,6 @@ test('store configuration', () => {
   const again = (bytes: Buffer): Uint8Array => encodeStoreConfig(decodeStoreConfig(bytes));
   expect(refusesTruncations(Buffer.from(text), again)).toBe(true);
   tamper(Buffer.from(text), again);
-});
-
-describe('the index', () => {
-  interface Value {
-    readonly kind: BlobKind;
-    readonly id: BlobId;
-    readonly keyHex: string;
-    readonly payloadHex: string;
-    readonly valueHex: string;
-  }
-  const index = vectors<{
-    blob: Value & { location: BlobLocation };
-    object: Value;
-    folder: { pathBytesHex: string; keyHex: string };
-    folderRecord: {
-      rulesDigest: string;
-      tree: BlobId;
-      totals: { files: number; folders: number; others: number; bytes: number };
-      names: string;
-      folderTrees: BlobId[];
-      statsHex: string;
-      hex: string;
-    };
-  }>('index');
-
-  test('keys', () => {
-    expect(blobKey(index.blob.kind, index.blob.id).toString('hex')).toBe(index.blob.keyHex);
-    expect(objectKey(index.object.kind, index.object.id).toString('hex')).toBe(index.object.keyHex);
-    expect(folderKey(decodeName(bytesOf(index.folder.pathBytesHex))).toString('hex')).toBe(index.folder.keyHex);
-  });
-
-  test.each([index.blob, index.object])('a value is sealed with its key', ({ keyHex, payloadHex, valueHex }) => {
-    const key = bytesOf(keyHex);
-    const value = bytesOf(valueHex);
-    expect(sealValue(key, bytesOf(payloadHex)).toString('hex')).toBe(valueHex);
-    expect(openValue(key, value)?.toString('hex')).toBe(payloadHex);
-    for (let length = 0; length < value.length; length++)
-      expect(openValue(key, value.subarray(0, length))).toBeUndefined();
-    for (let at = 0; at < value.length * 8; at++) expect(openValue(key, flip(value, at))).toBeUndefined();
-    for (let at = 0; at < key.length * 8; at++) expect(openValue(flip(key, at), value)).toBeUndefined();
-  });
-
-  test('a location', () => {
-    expect(encodeLocation(index.blob.location).toString('hex')).toBe(index.blob.payloadHex);
-    expect(decodeLocation(bytesOf(index.blob.payloadHex))).toEqual(index.blob.location);
-    expect(decodeLocation(bytesOf(index.blob.payloadHex).subarray(1))).toBeUndefined();
-  });
-
-  test('a folder record', () => {
-    const { statsHex, hex, ...rest } = index.folderRecord;
-    const record = { ...rest, stats: bytesOf(statsHex) };
-    expect(encodeFolderRecord(record).toString('hex')).toBe(hex);
-    expect(decodeFolderRecord(bytesOf(hex))).toEqual(record);
-    // What is cut off within the names is still a record; the seal of its value tells.
-    for (let length = 0; length < hex.length / 2 - Buffer.byteLength(record.names); length++)
-      expect(decodeFolderRecord(bytesOf(hex).subarray(0, length))).toBeUndefined();
-  });
 });
 
 const againTree = (bytes: Buffer): Uint8Array => encodeTree(decodeTree(bytes));
@@ -302,10 +184,4 @@ function written(write: (writer: ByteWriter) => void): string {
   const writer = new ByteWriter(1);
   write(writer);
   return writer.finish().toString('hex');
-}
-
-function flip(bytes: Buffer, bit: number): Buffer {
-  const flipped = Buffer.from(bytes);
-  flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-  return flipped;
 }

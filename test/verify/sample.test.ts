@@ -11,6 +11,7 @@ describe('parseSample', () => {
     ['1 MiB', { bytes: 1_048_576 }],
     ['12', { bytes: 12 }],
     ['5m', { milliseconds: 300_000 }],
+    ['1d', { milliseconds: 86_400_000 }],
     ['90s', { milliseconds: 90_000 }],
     ['1h30m', { milliseconds: 5_400_000 }],
   ])('reads %s', (text, sample) => expect(parseSample(text)).toEqual(sample));

@@ -7,6 +7,7 @@ import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { leftOut } from '../left-out.ts';
+import { checkoutProgress } from '../progress-text.ts';
 
 interface Options {
   readonly to?: string;
@@ -48,14 +49,13 @@ export const checkoutCommand: DefineCommand = (action) =>
             force: options.force,
             keepExtra: !options.delete,
             overwrite: options.overwrite,
-            onProgress: (files, bytes) =>
-              progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)} written`),
+            ...checkoutProgress(progress),
           };
           try {
             if (options.dryRun === true) {
               const plan = await api.planCheckout(workspace, settings);
               progress.stop();
-              sayPlan(face, plan, settings.to);
+              sayPlan(face, plan, settings);
               return;
             }
             const result = await api.checkout(workspace, settings);
@@ -70,7 +70,7 @@ export const checkoutCommand: DefineCommand = (action) =>
 
 type Plan = Awaited<ReturnType<typeof import('../../api/checkout.ts').planCheckout>>;
 
-function sayPlan(face: Face, plan: Plan, to: string | undefined): void {
+function sayPlan(face: Face, plan: Plan, { to, force }: CheckoutSettings): void {
   const steps = plan.steps.filter((step) => step.kind !== 'folder');
   face.data({
     schema: 1,
@@ -89,17 +89,18 @@ function sayPlan(face: Face, plan: Plan, to: string | undefined): void {
   if (!face.verbose && steps.length > SHOWN_MAX)
     face.say(` … and ${formatCount(steps.length - SHOWN_MAX)} more (--verbose shows all)`);
   if (to !== undefined) {
-    face.say(` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) into ${face.safe(to)}`);
-    for (const path of plan.blocked)
-      face.warn(`${face.safe(path)} is there with other contents, and would be replaced`);
+    face.say(` would write ${counted(plan.writes, 'file')} (${formatSize(plan.bytes)}) into ${face.safe(to)}`);
+    const fate = force === true ? 'replaced' : 'left as it is';
+    face.warnAll(
+      plan.blocked.map(({ path }) => `${face.safe(path)} is there with other contents, and would be ${fate}`),
+    );
     return;
   }
   face.say(
-    ` would write ${formatCount(plan.writes)} files (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
+    ` would write ${counted(plan.writes, 'file')} (${formatSize(plan.bytes)}) and remove ${formatCount(plan.removals)}${plan.uncommitted ? ', after committing what is not committed' : ''}`,
   );
   if (plan.blocked.length === 0) return;
-  for (const path of plan.blocked)
-    face.warn(`${face.safe(path)} is in the way: ignored, unreadable, or not part of this checkout`);
+  face.warnAll(plan.blocked.map(({ path, reason }) => `${face.safe(path)} is in the way: ${face.safe(reason)}`));
   face.say(' as it is now, the checkout would be refused and change nothing; move away what is in the way first');
   face.exitCode = EXIT.failed;
 }
@@ -109,14 +110,18 @@ function alreadyRight(result: Outcome, isElsewhere: boolean): number | undefined
   const { entries, written, kept, notMade, failures } = result;
   if (isElsewhere) return result.alreadyRight;
   if (entries === undefined) return undefined;
-  return Math.max(0, entries - written - kept.length - notMade.length - failures.length);
+  const failed = failures.filter(({ onlyMetadata }) => onlyMetadata !== true).length;
+  return Math.max(0, entries - written - kept.length - notMade.length - failed);
 }
 
 /** What could not be saved before, and what is missing now and shows as deleted. */
 export function warnLeftOut(face: Face, { notMade, skipped }: Pick<Outcome, 'notMade' | 'skipped'>): void {
-  for (const left of skipped) face.warn(`${leftOut(face, left)} and is not in what was saved before`);
-  for (const path of notMade)
-    face.warn(`${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`);
+  face.warnAll(skipped.map((left) => `${leftOut(face, left)} and is not in what was saved before`));
+  face.warnAll(
+    notMade.map(
+      (path) => `${face.safe(path)} is a socket, a device or a FIFO that cannot be made here; it is missing now`,
+    ),
+  );
   if (notMade.length + skipped.length > 0) face.exitCode = EXIT.partial;
 }
 
@@ -146,16 +151,24 @@ function report(face: Face, result: Outcome, to: string | undefined): void {
     ` ${counted(result.written - result.links, 'file')}${result.links === 0 ? '' : ` and ${counted(result.links, 'link')}`} written${where} (${formatSize(result.bytesWritten)}), ${formatCount(result.removed)} removed${right === undefined ? '' : `, ${formatCount(right)} already right`}        ${formatDurationMs(result.milliseconds)}`,
   );
   warnLeftOut(face, result);
-  for (const path of result.kept.slice(0, SHOWN_MAX)) face.note(` kept ${face.safe(path)}`);
+  for (const path of face.verbose ? result.kept : result.kept.slice(0, SHOWN_MAX))
+    face.note(` kept ${face.safe(path)}`);
+  if (!face.verbose && result.kept.length > SHOWN_MAX)
+    face.note(` … and ${formatCount(result.kept.length - SHOWN_MAX)} more (--verbose shows all)`);
   warnFailures(face, result);
 }
 
 /** What failed, each by its path; the exit code tells whether anything was done all the same. */
 export function warnFailures(face: Face, { failures, changed }: Pick<Outcome, 'failures' | 'changed'>): void {
-  for (const { path, code, reason } of failures)
-    face.warn(`${face.safe(path)}${code === 'corrupt-data' ? ' was not written' : ''}: ${face.safe(reason)}`);
+  face.warnAll(
+    failures.map(
+      ({ path, code, reason }) =>
+        `${face.safe(path)}${code === 'corrupt-data' ? ' was not written' : ''}: ${face.safe(reason)}`,
+    ),
+  );
   if (failures.some(({ code }) => code === 'corrupt-data')) {
     face.note('The store is damaged: `snap verify` says where, and `snap repair` mends what can be mended.');
     face.exitCode = EXIT.damaged;
-  } else if (failures.length > 0) face.exitCode = changed ? EXIT.partial : EXIT.failed;
+  } else if (failures.length > 0)
+    face.exitCode = changed || failures.every(({ onlyMetadata }) => onlyMetadata) ? EXIT.partial : EXIT.failed;
 }

@@ -12,6 +12,7 @@ import { holdsText } from '../describe-entry.ts';
 import { EXIT } from '../exit-code.ts';
 import type { Face } from '../face.ts';
 import { leftOut, noteLeftOut } from '../left-out.ts';
+import { scanText } from '../progress-text.ts';
 
 interface Options {
   readonly message?: string;
@@ -63,10 +64,7 @@ async function commitOrPreview(face: Face, workspace: Workspace, patterns: strin
   const settings: CommitSettings = {
     ...options,
     patterns: patterns.map((pattern) => face.workspacePath(workspace, pattern)),
-    onProgress: ({ entries, bytesRead, newBytes }) =>
-      progress.update(
-        () => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}, new ${formatSize(newBytes)}`,
-      ),
+    onProgress: (at) => progress.update(() => `${scanText(at)}, new ${formatSize(at.newBytes)}`),
   };
   try {
     if (options.dryRun === true) {
@@ -153,10 +151,9 @@ function sayCounts(face: Face, scan: Pick<Scanned, 'counts' | 'totals' | 'differ
 }
 
 function reportProblems(face: Face, scan: Pick<Scanned, 'skipped' | 'unsteady' | 'silent'>): void {
-  for (const path of scan.silent) face.warn(`${face.safe(path)} has other bytes under the same size and time`);
-  for (const path of scan.unsteady)
-    face.warn(`${face.safe(path)} changed while it was read; it is stored as last read`);
-  for (const skipped of scan.skipped) face.warn(`${leftOut(face, skipped)} and is not in the snapshot`);
+  face.warnAll(scan.silent.map((path) => `${face.safe(path)} has other bytes under the same size and time`));
+  face.warnAll(scan.unsteady.map((path) => `${face.safe(path)} changed while it was read; it is stored as last read`));
+  face.warnAll(scan.skipped.map((skipped) => `${leftOut(face, skipped)} and is not in the snapshot`));
   noteLeftOut(face, scan.skipped);
   if (scan.skipped.length > 0) face.exitCode = EXIT.partial;
 }

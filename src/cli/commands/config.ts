@@ -125,9 +125,12 @@ function editCommand(action: Action): Command {
 /** Without a shell: $EDITOR is split at spaces, so that "code --wait" works and nothing else is interpreted. */
 async function runEditor(file: string, signal: AbortSignal): Promise<void> {
   const { spawn } = await import('node:child_process');
-  const wanted =
-    [process.env.VISUAL, process.env.EDITOR, 'vi'].find((editor) => editor !== undefined && editor.trim() !== '') ??
-    'vi';
+  const chosen = [process.env.VISUAL, process.env.EDITOR].find((editor = '') => editor.trim() !== '');
+  if (chosen === undefined && !isAtTerminal())
+    throw new SnapError('refused', 'there is no terminal for an editor, and neither $VISUAL nor $EDITOR is set', {
+      hint: '`snap config set <key> <value>` changes a setting without one.',
+    });
+  const wanted = chosen ?? 'vi';
   const [program = 'vi', ...args] = wanted.trim().split(/\s+/);
   const child = spawn(program, [...args, file], {
     stdio: ['inherit', process.stdout.isTTY === true ? 'inherit' : process.stderr, 'inherit'],
@@ -149,6 +152,11 @@ async function runEditor(file: string, signal: AbortSignal): Promise<void> {
   throw new SnapError('refused', `the editor "${wanted}" did not finish: ${why}`, {
     hint: 'The settings stay as they were. Set $EDITOR to an editor that waits, for example EDITOR=nano.',
   });
+}
+
+/** An editor shows itself where it can: on stderr, if stdout is for the outcome. */
+function isAtTerminal(): boolean {
+  return process.stdin.isTTY === true && (process.stdout.isTTY === true || process.stderr.isTTY === true);
 }
 
 function printSetting(face: Face, setting: ListedSetting, options: ListOptions): void {

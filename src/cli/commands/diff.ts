@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Diff } from '../../api/diff.ts';
 import { decodeName } from '../../bytes/names.ts';
-import { formatCount, formatSize } from '../../bytes/quantity.ts';
+import { formatCount } from '../../bytes/quantity.ts';
 import type { Change } from '../../history/change.ts';
 import { ChangeTotals, changeLine, sideBySide, sizeText } from '../change-lines.ts';
 import type { DefineCommand } from '../commands.ts';
@@ -13,6 +13,7 @@ import { leftOut } from '../left-out.ts';
 import type { Lines } from '../output.ts';
 import { gatherLines } from '../output.ts';
 import { fitsPatch, patchLines, patchParts, terminalText } from '../patch-lines.ts';
+import { scanText } from '../progress-text.ts';
 import { readRevisions, splitRange } from '../revision-arguments.ts';
 import { cutStart, padEnd } from '../text-width.ts';
 
@@ -50,7 +51,7 @@ export const diffCommand: DefineCommand = (action) => {
     .option('--text', 'compare text files of any size (default: up to 8 MiB)')
     .option('--no-renames', 'show renames as deleted and added')
     .option('--touched', 'also files with only other times or another owner')
-    .option('--exit-code', 'exit with 1 if anything differs')
+    .option('--exit-code', 'exit with 1 if anything differs (--quiet does so too, and prints nothing)')
     .addHelpText(
       'after',
       "\nExamples:\n  snap diff\n  snap diff HEAD~1 HEAD --stat\n  snap diff v1.2.0..latest -- src 'models/**/*.json'",
@@ -70,8 +71,7 @@ export const diffCommand: DefineCommand = (action) => {
               paths,
               renames: options.renames,
               metadata: options.touched,
-              onProgress: (entries, bytesRead) =>
-                progress.update(() => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}`),
+              onProgress: (scan) => progress.update(() => scanText(scan)),
             });
             try {
               progress.stop();
@@ -88,7 +88,7 @@ export const diffCommand: DefineCommand = (action) => {
 };
 
 async function showDiff(face: Face, diff: Diff, options: Options): Promise<void> {
-  for (const skipped of diff.skipped) face.warn(`${leftOut(face, skipped)} and counts as removed`);
+  face.warnAll(diff.skipped.map((skipped) => `${leftOut(face, skipped)} and counts as removed`));
   const lines = gatherLines();
   const totals = new ChangeTotals();
   const textOptions = {
@@ -96,18 +96,18 @@ async function showDiff(face: Face, diff: Diff, options: Options): Promise<void>
     ...(options.text === true ? { bytesMax: Number.MAX_SAFE_INTEGER } : {}),
   };
   const counted = { added: 0, removed: 0 };
+  const isSilent = face.quiet && !face.json;
   for await (const change of diff.changes) {
     totals.add(change);
     // Known, whether anybody reads on or not.
-    if (options.exitCode === true && totals.lines > 0) face.exitCode = DIFFERENT;
+    if (options.exitCode === true || isSilent) face.exitCode = DIFFERENT;
+    if (isSilent) return;
     if (face.json) {
       const patch = options.patch === true ? await patchOf(diff, change, textOptions) : undefined;
       await lines.add(jsonText({ ...changeJson(change), ...(patch === undefined ? {} : { patch }) }));
     } else if (options.nameOnly === true) await lines.add(shownPath(face, change.path, change.after ?? change.before));
     else if (options.nameStatus === true)
-      await lines.add(
-        `${face.style('dim', changeLetter(change, true))}\t${changePaths(face, change).replace(' -> ', '\t')}`,
-      );
+      await lines.add(`${face.style('dim', changeLetter(change, true))}\t${changePaths(face, change, '\t')}`);
     else if (options.stat === true) await addStat(face, lines, change, await diff.text(change, textOptions), counted);
     else for (const part of patchParts(change)) await addPatch(face, lines, part, await diff.text(part, textOptions));
   }

@@ -1,7 +1,9 @@
 /** `snap gc` */
 import { Command, InvalidArgumentError } from 'commander';
 import type { GcSettings } from '../../api/gc.ts';
+import type { Workspace } from '../../api/workspace.ts';
 import {
+  DURATION_FORMS,
   formatCount,
   formatDuration,
   formatDurationMs,
@@ -9,10 +11,11 @@ import {
   parseDuration,
   parseSize,
 } from '../../bytes/quantity.ts';
+import { parseTiers } from '../../bytes/tiers.ts';
 import { formatWhen } from '../../bytes/time-expression.ts';
 import type { GcPreview, GcResult } from '../../gc/gc.ts';
 import type { RetentionRules } from '../../gc/rules.ts';
-import { parseTiers, rulesAreEmpty } from '../../gc/rules.ts';
+import { graceOfSettings, rulesAreEmpty } from '../../gc/rules.ts';
 import { shortId } from '../../object/blob-id.ts';
 import type { DefineCommand } from '../commands.ts';
 import { EXIT } from '../exit-code.ts';
@@ -68,7 +71,7 @@ export const gcCommand: DefineCommand = (action) => {
     .option('--all', 'judge the snapshots of every workspace of the store')
     .addHelpText(
       'after',
-      "\nExamples:\n  snap gc --keep-last 5 --keep-daily 7 --dry-run\n  snap gc --tiers '7d:all,30d:day,90d:week'\n  snap gc --keep-under 20GB\n  snap gc",
+      `\nTimes are written as ${DURATION_FORMS}.\n\nExamples:\n  snap gc --keep-last 5 --keep-daily 7 --dry-run\n  snap gc --tiers '7d:all,30d:day,90d:week'\n  snap gc --keep-under 20GB\n  snap gc`,
     )
     .action(action('gc', (face, _args: [], options: Options) => run(face, options)));
 };
@@ -100,11 +103,11 @@ function run(face: Face, options: Options): Promise<void> {
       if (dryRun === true) {
         const preview = await previewGc(workspace, settings);
         progress.stop();
-        sayPreview(face, preview);
+        sayPreview(face, preview, whyFinal(workspace, now));
       } else {
         const result = await gc(workspace, settings);
         progress.stop();
-        sayResult(face, result);
+        sayResult(face, result, whyFinal(workspace, now));
       }
     } finally {
       progress.stop();
@@ -112,7 +115,14 @@ function run(face: Face, options: Options): Promise<void> {
   });
 }
 
-function sayPreview(face: Face, preview: GcPreview): void {
+/** Why what is pruned and freed cannot come back; undefined: it waits for `gc.grace`. */
+function whyFinal({ repository }: Workspace, now: boolean | undefined): string | undefined {
+  const grace = formatDuration(graceOfSettings(repository.settings));
+  if (grace === '0') return 'with gc.grace 7d, `snap undo` could bring it back';
+  return now === true ? `--now leaves out gc.grace, which is ${grace}` : undefined;
+}
+
+function sayPreview(face: Face, preview: GcPreview, final: string | undefined): void {
   const pruned = preview.verdicts.filter(({ keep }) => !keep).length;
   const { storeBytes, freeBytes, heldBytes, overBytes, grace } = preview;
   const graceText = grace === undefined ? undefined : formatDuration(grace);
@@ -129,15 +139,19 @@ function sayPreview(face: Face, preview: GcPreview): void {
     grace: graceText ?? null,
   });
   sayVerdicts(face, preview.verdicts);
-  face.say(
-    ` would free ${formatSize(freeBytes)} of ${formatSize(storeBytes)}${pruned === 0 ? '' : face.style('dim', `        ${formatCount(pruned)} of ${formatCount(preview.verdicts.length)} snapshots, which alone hold ${formatSize(heldBytes)}`)}`,
-  );
+  if (pruned > 0)
+    face.say(
+      ` would prune ${formatCount(pruned)} of ${formatCount(preview.verdicts.length)} snapshots, which alone hold ${formatSize(heldBytes)}`,
+    );
+  face.say(` would free ${formatSize(freeBytes)} of ${formatSize(storeBytes)}`);
+  if (final !== undefined && pruned > 0)
+    face.say(face.style('dim', ` what it prunes and frees cannot be undone; ${final}`));
   if (graceText !== undefined && freeBytes > 0)
     face.say(` not at once: gc.grace is ${graceText}; a gc after that frees it, or --now does`);
   sayOver(face, overBytes);
 }
 
-function sayResult(face: Face, result: GcResult): void {
+function sayResult(face: Face, result: GcResult, final: string | undefined): void {
   const { storeBytes, freedBytes, condemnedPacks, rewrittenPacks, sweptPacks, leftovers, waiting, damaged, overBytes } =
     result;
   face.data({
@@ -166,8 +180,8 @@ function sayResult(face: Face, result: GcResult): void {
     ` freed ${formatSize(freedBytes)} of ${formatSize(storeBytes)}        ${formatDurationMs(result.milliseconds)}`,
   );
   if (waiting !== undefined) sayWaiting(face, waiting);
-  if (result.pruned.length > 0 && sweptPacks > 0)
-    face.say(face.style('dim', ' what was pruned cannot come back; with gc.grace 7d, `snap undo` could bring it back'));
+  if (final !== undefined && result.pruned.length > 0 && sweptPacks > 0)
+    face.say(face.style('dim', ` what was pruned cannot come back; ${final}`));
   sayOver(face, overBytes);
   for (const { pack, reason } of damaged) face.warn(`pack ${pack} was left as it is: ${face.safe(reason)}`);
   if (damaged.length > 0) {

@@ -1,4 +1,5 @@
 /** `snap log` */
+
 import { Command, InvalidArgumentError } from 'commander';
 import type { Workspace } from '../../api/workspace.ts';
 import { formatSize } from '../../bytes/quantity.ts';
@@ -83,8 +84,9 @@ async function whyNone(face: Face, workspace: Workspace, options: Options, paths
   if (paths.length > 0 || options.since !== undefined || options.until !== undefined || options.number === 0)
     return ' no snapshot fits';
   if (workspace.repository.damage !== undefined) return ' no snapshot that can be read is known';
-  const { livingHead, show: showSnapshot } = await import('../../api/history.ts');
-  const head = livingHead(workspace);
+  const { show: showSnapshot } = await import('../../api/history.ts');
+  const { livingHead } = await import('../../repo/snapshot-list.ts');
+  const head = livingHead(workspace.repository);
   if (head === undefined) return ' no snapshots yet (snap commit -m "first" makes one)';
   const { snapshot } = await showSnapshot(workspace, head);
   return ` this workspace has made no snapshot yet; HEAD is at ${shortId(head)} of workspace ${face.safe(snapshot.workspace.name)} (snap log HEAD and snap log --all show it)`;
@@ -133,7 +135,10 @@ async function showStat(
   const { snapshotChanges } = await import('../../api/history.ts');
   const totals = new ChangeTotals();
   const width = Math.max(10, Math.min(60, face.width - 30));
-  for await (const change of snapshotChanges(workspace, logged, { paths, foldFolders: !face.verbose })) {
+  for await (const change of snapshotChanges(workspace, logged, {
+    paths,
+    foldFolders: !face.verbose && !face.json,
+  })) {
     demandReader();
     totals.add(change);
     if (face.json) face.data({ ...changeJson(change), snapshot: logged.id });

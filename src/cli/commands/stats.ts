@@ -101,7 +101,7 @@ function say(
 }
 
 function times(value: number | null): string {
-  return value === null ? '' : `, 1 to ${value.toFixed(value < 10 ? 1 : 0)}`;
+  return value === null ? '' : `, ${value.toFixed(value < 10 ? 1 : 0)} : 1`;
 }
 
 /** To two decimals; null if there is nothing to divide by. */

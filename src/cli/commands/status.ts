@@ -1,7 +1,7 @@
 /** `snap status` */
 import { Command } from 'commander';
 import type { Status } from '../../api/history.ts';
-import { formatCount, formatSize } from '../../bytes/quantity.ts';
+import { formatCount } from '../../bytes/quantity.ts';
 import { formatAge, formatWhen } from '../../bytes/time-expression.ts';
 import type { Change } from '../../history/change.ts';
 import { shortId } from '../../object/blob-id.ts';
@@ -13,6 +13,7 @@ import type { Face } from '../face.ts';
 import { jsonText } from '../json.ts';
 import { leftOut, noteLeftOut } from '../left-out.ts';
 import { gatherLines } from '../output.ts';
+import { scanText } from '../progress-text.ts';
 import { cutEnd } from '../text-width.ts';
 
 interface Options {
@@ -46,8 +47,7 @@ export const statusCommand: DefineCommand = (action) =>
             const result = await status(workspace, {
               ignored: options.ignored,
               foldFolders: !showsAll(face, options),
-              onProgress: (entries, bytesRead) =>
-                progress.update(() => `${formatCount(entries)} entries, read ${formatSize(bytesRead)}`),
+              onProgress: (scan) => progress.update(() => scanText(scan)),
             });
             progress.stop();
             await report(face, result, options);
@@ -101,7 +101,7 @@ async function report(face: Face, status: Status, options: Options): Promise<voi
       status.differs ? sideBySide(face, ` ${totals.text()}`, holdsText(status.totals)) : ' nothing changed',
     );
   await lines.flush();
-  for (const left of skipped) face.warn(leftOut(face, left));
+  face.warnAll(skipped.map((left) => leftOut(face, left)));
   noteLeftOut(face, skipped);
 }
 

@@ -1,14 +1,16 @@
 /** `snap undo` */
 import { Command } from 'commander';
 import type { Workspace } from '../../api/workspace.ts';
-import { counted, formatCount, formatDurationMs, formatSize } from '../../bytes/quantity.ts';
+import { counted, formatCount, formatDurationMs } from '../../bytes/quantity.ts';
 import { shortId } from '../../object/blob-id.ts';
 import { snapshotOfRef } from '../../object/ref-name.ts';
 import { refInWords } from '../../repo/ref-changes.ts';
+import type { Repository } from '../../repo/repository.ts';
 import { tagsById } from '../../repo/snapshot-list.ts';
-import type { UndoPlan } from '../../repo/undo-plan.ts';
+import type { JournalUndo, UndoPlan } from '../../repo/undo-plan.ts';
 import type { DefineCommand } from '../commands.ts';
 import type { Face } from '../face.ts';
+import { checkoutProgress } from '../progress-text.ts';
 import { warnFailures, warnLeftOut } from './checkout.ts';
 
 const REFS_SHOWN_MAX = 5;
@@ -41,7 +43,7 @@ export const undoCommand: DefineCommand = (action) =>
           try {
             const result = await undo(workspace, {
               operation,
-              onProgress: (files, bytes) => progress.update(() => `${formatCount(files)} files, ${formatSize(bytes)}`),
+              ...checkoutProgress(progress),
             });
             progress.stop();
             const { plan, checkout } = result;
@@ -102,21 +104,14 @@ function sayPlan(face: Face, { repository }: Workspace, plan: UndoPlan, verb: st
     return;
   }
   const { refs, head } = plan.draft;
+  sayKept(face, repository, plan);
   for (const change of refs.slice(0, REFS_SHOWN_MAX)) {
     const name = face.safe(refInWords(change.name));
     const snapshot = snapshotOfRef(change.name);
-    const tags = snapshot === undefined ? [] : (tagsById(repository).get(snapshot) ?? []);
-    if (change.to === null && tags.length > 0)
-      face.say(
-        ` ${name} is kept only by the ${tags.length === 1 ? 'tag' : 'tags'} ${tags.map((tag) => face.style('ref', face.safe(tag))).join(', ')} now`,
-      );
-    else if (change.to === null)
-      face.say(snapshot === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
+    if (change.to === null) face.say(snapshot === undefined ? ` ${name} is removed` : ` ${name} is not kept any more`);
     else
       face.say(
-        snapshotOfRef(change.name) === undefined
-          ? ` ${name} is at ${face.style('id', shortId(change.to))} again`
-          : ` ${name} is back`,
+        snapshot === undefined ? ` ${name} is at ${face.style('id', shortId(change.to))} again` : ` ${name} is back`,
       );
   }
   if (refs.length > REFS_SHOWN_MAX) face.say(` and ${formatCount(refs.length - REFS_SHOWN_MAX)} more`);
@@ -124,6 +119,19 @@ function sayPlan(face: Face, { repository }: Workspace, plan: UndoPlan, verb: st
     face.say(
       ` HEAD ${head.to === null ? 'is before the first snapshot' : `at ${face.style('id', shortId(head.to))}`}; your files stay as they are`,
     );
+}
+
+/** What the operation made, and a tag keeps. */
+function sayKept(face: Face, repository: Repository, { entry, draft }: JournalUndo): void {
+  const going = new Set(draft.refs.map(({ name }) => name));
+  for (const { name, to } of entry.refs) {
+    const tags =
+      to === null || going.has(name) || snapshotOfRef(name) === undefined ? [] : (tagsById(repository).get(to) ?? []);
+    if (tags.length > 0)
+      face.say(
+        ` ${face.safe(refInWords(name))} stays, by the ${tags.length === 1 ? 'tag' : 'tags'} ${tags.map((tag) => face.style('ref', face.safe(tag))).join(', ')}`,
+      );
+  }
 }
 
 function describe(plan: UndoPlan): Record<string, unknown> {

@@ -60,7 +60,12 @@ export function checkConfig(bytes: Buffer): void {
 }
 
 export function readEntry(bytes: Buffer): JournalRecord {
-  const entry = record(canonicalJson(bytes), {
+  const value = canonicalJson(bytes);
+  must(value !== null && typeof value === 'object' && !Array.isArray(value), 'an entry that is no object');
+  const { check, ...fields } = value as JsonObject;
+  if (check !== undefined)
+    must(sha256(Buffer.from(spell(fields))) === check, 'an entry with another hash than it says');
+  const entry = record(fields, {
     condemned: list(isPackId),
     format: (value) => value === 1,
     grafts: isGrafts,

@@ -1,6 +1,6 @@
 /** Answers, for each path it is sent, whether the index there can be read. May be ended by one that cannot. */
-import { isIndexSound } from '../../../src/index/index-sound.ts';
+import { examineIndex } from '../../../src/index/index-sound.ts';
 
 process.on('message', async (path: string) => {
-  process.send?.({ path, isSound: await isIndexSound(path) });
+  process.send?.({ path, verdict: await examineIndex(path) });
 });

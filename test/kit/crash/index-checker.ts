@@ -6,6 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { checkIndexApart } from '../../../src/index/check-apart.ts';
+import type { IndexVerdict } from '../../../src/index/index-sound.ts';
 
 const program = fileURLToPath(new URL('./index-checker-process.ts', import.meta.url));
 const TIMEOUT_MS = 60_000;
@@ -14,28 +15,28 @@ const REAL_EVERY = 20;
 let child: ChildProcess | undefined;
 let count = 0;
 
-export function checkIndex(path: string): Promise<boolean> {
+export function checkIndex(path: string): Promise<IndexVerdict> {
   if (count++ % REAL_EVERY === 0) return checkIndexApart(path);
   child ??= start();
   const checker = child;
   return new Promise((resolve) => {
-    const answer = (isSound: boolean): void => {
+    const answer = (verdict: IndexVerdict): void => {
       clearTimeout(timer);
       checker.off('message', heard);
       checker.off('exit', died);
-      resolve(isSound);
+      resolve(verdict);
     };
     const heard = (told: unknown): void => {
-      const { path: of, isSound } = told as { path: string; isSound: boolean };
-      if (of === path) answer(isSound);
+      const { path: of, verdict } = told as { path: string; verdict: IndexVerdict };
+      if (of === path) answer(verdict);
     };
     const died = (): void => {
       if (child === checker) child = undefined;
-      answer(false);
+      answer('damaged');
     };
     const timer = setTimeout(() => {
       checker.kill('SIGKILL');
-      answer(false);
+      answer('unknown');
     }, TIMEOUT_MS);
     checker.on('message', heard);
     checker.on('exit', died);

@@ -28,7 +28,7 @@ for (const name of CHANGING) {
   const real = realDisk[name] as (...args: unknown[]) => unknown;
   Object.assign(realDisk, {
     [name]: (...args: unknown[]): unknown => {
-      const reads = name === 'open' && args[1] !== OPEN.create && args[1] !== OPEN.overwrite;
+      const reads = name === 'open' && args[1] !== OPEN.create;
       if (!reads && ++changes === Number(at)) process.kill(process.pid, 'SIGKILL');
       return real(...args);
     },

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import {
+  constants,
   cpSync,
   existsSync,
   lstatSync,
@@ -19,7 +20,8 @@ import type { Workspace } from '../../../src/api/workspace.ts';
 import { openWorkspaceIn } from '../../../src/api/workspace.ts';
 import type { Disk } from '../../../src/disk/disk.ts';
 import { OPEN, realDisk } from '../../../src/disk/disk.ts';
-import { ensureFolder, folderOf, writeFully } from '../../../src/disk/files.ts';
+import { ensureFolder, folderOf } from '../../../src/disk/files.ts';
+import { writeFully } from '../../../src/disk/whole-calls.ts';
 import { processEnvironment } from '../../../src/environment.ts';
 import type { BlobId } from '../../../src/object/blob-id.ts';
 import { BLOB_KIND } from '../../../src/object/blob-id.ts';
@@ -45,6 +47,8 @@ export function deadEnvironment(disk: Disk): Environment {
   const environment = processEnvironment('snap test');
   return { ...environment, disk, checkIndex, holder: { ...environment.holder, pid: 4_194_303, startTime: 'long ago' } };
 }
+
+const OVERWRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
 
 export class Stage {
   /** Everything is below this folder; the first workspace is `work`. */
@@ -102,7 +106,7 @@ export class Stage {
   write(path: string, content: string | Buffer): void {
     const at = `${this.root}/${path}`;
     ensureFolder(this.disk, folderOf(at));
-    const fd = this.disk.open(at, OPEN.overwrite, 0o644);
+    const fd = this.disk.open(at, OVERWRITE, 0o644);
     writeFully(this.disk, fd, Buffer.from(content), null);
     this.disk.sync(fd);
     this.disk.close(fd);
@@ -170,7 +174,7 @@ export async function readPicture(repository: Repository, id: BlobId): Promise<P
     else if (entry.kind === ENTRY_KIND.symlink) picture.set(path, `link: ${entry.target}`);
     else if (entry.kind === ENTRY_KIND.file) {
       const pieces: Buffer[] = [];
-      for (const chunk of await repository.trees.chunks(entry))
+      for await (const chunk of repository.trees.chunks(entry))
         pieces.push(Buffer.from(await repository.blobs.read(BLOB_KIND.data, chunk.id)));
       picture.set(path, sha1(Buffer.concat(pieces)));
     }

@@ -1,4 +1,5 @@
 /** Fuzz targets: every decoder of trees, lists, snapshots, the journal, and what a workspace keeps in small files. */
+
 import { hash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,7 @@ import type { BlobKind } from '../../../src/object/blob-id.ts';
 import { BLOB_KIND } from '../../../src/object/blob-id.ts';
 import { decodeChunkList, encodeChunkLists } from '../../../src/object/chunk-list.ts';
 import { decodeJournalEntry, encodeJournalEntry } from '../../../src/object/journal-entry.ts';
+import { PACK_BYTES_MAX } from '../../../src/object/pack-id.ts';
 import { snapshotRef } from '../../../src/object/ref-name.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../../src/object/snapshot.ts';
 import type { StoreState } from '../../../src/object/store-state.ts';
@@ -178,10 +180,13 @@ const entries: Target = {
 const states = fc
   .record({
     hash: blobIds,
-    packs: fc.uniqueArray(fc.record({ id: packIds, size: fc.maxSafeNat(), sha256: blobIds, blobs: fc.maxSafeNat() }), {
-      maxLength: 4,
-      selector: ({ id }) => id,
-    }),
+    packs: fc.uniqueArray(
+      fc.record({ id: packIds, size: fc.nat(PACK_BYTES_MAX), sha256: blobIds, blobs: fc.maxSafeNat() }),
+      {
+        maxLength: 4,
+        selector: ({ id }) => id,
+      },
+    ),
     snapshots: fc.array(blobIds, { maxLength: 4 }),
     number: fc.maxSafeNat(),
   })

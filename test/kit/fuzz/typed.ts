@@ -4,10 +4,11 @@ import fc from 'fast-check';
 import { decodeName } from '../../../src/bytes/names.ts';
 import { printable } from '../../../src/bytes/printable.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, subtractDuration } from '../../../src/bytes/quantity.ts';
+import { parseTiers } from '../../../src/bytes/tiers.ts';
 import { formatWhen, parseTime } from '../../../src/bytes/time-expression.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import { hasCode } from '../../../src/errors.ts';
-import { describeRules, parseTiers, rulesOfSettings } from '../../../src/gc/rules.ts';
+import { describeRules, rulesOfSettings } from '../../../src/gc/rules.ts';
 import { pathFilter } from '../../../src/history/path-filter.ts';
 import { entryNameFault } from '../../../src/object/entry-name.ts';
 import { parseRefName, tagRef } from '../../../src/object/ref-name.ts';
@@ -269,7 +270,7 @@ export function globTarget(folder: string): Target {
       const filter = pathFilter([glob]);
       for (const path of PATHS) filter.has(path);
       filter.reaches('src');
-      await selectPaths(folder, [glob], async function* () {
+      await selectPaths(realDisk, folder, [glob], async function* () {
         yield* PATHS;
       });
       return undefined;
