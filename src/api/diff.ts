@@ -9,7 +9,7 @@ import { SnapError } from '../errors.ts';
 import type { Change } from '../history/change.ts';
 import { changesBetween } from '../history/changes.ts';
 import type { ReadContent } from '../history/content.ts';
-import { beginReading, liveContent, storedContent } from '../history/content.ts';
+import { liveContent, storedContent } from '../history/content.ts';
 import { sideOf } from '../history/log.ts';
 import type { TextDiff, TextDiffOptions, TextSide } from '../history/text-diff.ts';
 import { diffText } from '../history/text-diff.ts';
@@ -19,6 +19,7 @@ import type { SkippedPath } from '../object/snapshot.ts';
 import type { FileEntry, SymlinkEntry, TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { normalPath, resolveRevision } from '../repo/revision.ts';
+import { beginReading } from '../repo/session.ts';
 import { livingHead } from '../repo/snapshot-list.ts';
 import type { ScanProgress } from '../scan/scan.ts';
 import { previewCommit } from './commit.ts';
@@ -65,7 +66,7 @@ export async function diff(workspace: Workspace, settings: DiffSettings = {}): P
       : sideOf(repository, to === undefined ? undefined : (await repository.trees.snapshot(to)).tree);
   for (const path of settings.paths ?? [])
     await requireNamed(workspace, normalPath(path), [before, after], settings.from ?? 'HEAD');
-  const session = beginReading(repository);
+  const session = beginReading(repository.environment, repository.backend);
   const oldContent = storedContent(repository, before.trees, workspace.signal);
   const newContent =
     live === undefined
@@ -125,7 +126,7 @@ async function* contentOf(
     yield encodeName(entry.target);
     return;
   }
-  const session = beginReading(repository);
+  const session = beginReading(repository.environment, repository.backend);
   try {
     yield* storedContent(repository, repository.trees, signal)(entry, path);
   } finally {

@@ -10,7 +10,7 @@ import { ENTRY_KIND } from '../object/tree-entry.ts';
 import { whySnapsOwn } from '../repo/is-store.ts';
 import { WORKSPACE } from '../repo/layout.ts';
 import type { Repository } from '../repo/repository.ts';
-import { beginSession, liveSessions } from '../repo/session.ts';
+import { beginReading, beginSession, liveSessions } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 import { everything } from '../scan/selection.ts';
 import type { Workers } from '../work/start-workers.ts';
@@ -127,7 +127,7 @@ export async function checkoutTo(
   options: CheckoutOptions,
 ): Promise<ApplyResult> {
   const { disk } = repository.environment;
-  const session = beginSession(repository.environment, repository.backend);
+  const session = beginReading(repository.environment, repository.backend);
   try {
     makeRoot(disk, folder);
     const mark = markOf(repository.config.id, options.after.tree);

@@ -13,7 +13,7 @@ import { GC_LOCK } from '../repo/layout.ts';
 import { lockedBy, nameHolder } from '../repo/lock-holder.ts';
 import type { Repository } from '../repo/repository.ts';
 import type { LiveSession } from '../repo/session.ts';
-import { beginSession, liveSessions } from '../repo/session.ts';
+import { beginReading, beginSession, liveSessions } from '../repo/session.ts';
 import type { Workers } from '../work/start-workers.ts';
 import { condemn, extendTable } from './condemn.ts';
 import type { Leftovers } from './leftovers.ts';
@@ -82,7 +82,7 @@ type PreviewOptions = Pick<GcOptions, 'rules' | 'all' | 'now' | 'signal' | 'prog
 
 /** Changes nothing. Throws what `gc` throws. */
 export async function previewGc(repository: Repository, options: PreviewOptions): Promise<GcPreview> {
-  const session = beginSession(repository.environment, repository.backend);
+  const session = beginReading(repository.environment, repository.backend);
   try {
     const view = await StoreView.read(repository);
     return await onNewestState(view, () => previewOn(repository, view, options));

@@ -9,8 +9,6 @@ import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { BLOB_KIND } from '../object/blob-id.ts';
 import type { FileEntry } from '../object/tree-entry.ts';
 import type { Repository } from '../repo/repository.ts';
-import type { Session } from '../repo/session.ts';
-import { beginSession } from '../repo/session.ts';
 import type { TreeReader } from '../repo/tree-reader.ts';
 
 const LIVE_PIECE_BYTES = 256 * 1024;
@@ -56,15 +54,4 @@ export function liveContent(disk: Disk, root: string, signal: AbortSignal | unde
       if (fd !== undefined) disk.close(fd);
     }
   };
-}
-
-/** A reader's session; none where nothing can be written, since no gc can run there either. */
-export function beginReading(repository: Repository): Session {
-  try {
-    return beginSession(repository.environment, repository.backend);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM') return { end: () => undefined };
-    throw error;
-  }
 }

@@ -10,7 +10,7 @@ import { ENTRY_KIND, entrySize } from '../object/tree-entry.ts';
 import { Marker } from '../repo/mark.ts';
 import { readPackTable } from '../repo/read-pack-table.ts';
 import type { Repository } from '../repo/repository.ts';
-import { beginSession } from '../repo/session.ts';
+import { beginReading } from '../repo/session.ts';
 import { listSnapshots, livingParent } from '../repo/snapshot-list.ts';
 import { diffTrees, walkTree } from '../repo/tree-diff.ts';
 
@@ -50,7 +50,7 @@ export async function stats(
   all: boolean,
   signal: AbortSignal | undefined,
 ): Promise<Stats> {
-  const session = beginSession(repository.environment, repository.backend);
+  const session = beginReading(repository.environment, repository.backend);
   try {
     for (let attempt = 1; ; attempt++) {
       try {

@@ -6,7 +6,7 @@
 import { ensureOwnFolder, folderOf, removeIfThere, removeQuietly, writeMarker } from '../disk/files.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isAlive, readHolder } from '../disk/lock-file.ts';
-import { describing } from '../errors.ts';
+import { describing, hasCode } from '../errors.ts';
 import type { Backend } from '../storage/backend.ts';
 import type { Environment } from './environment.ts';
 import { SESSIONS, sessionName } from './layout.ts';
@@ -16,11 +16,16 @@ export interface Session {
   end(): void;
 }
 
-/** Begins a session on a local store; on stores elsewhere there is none. */
+const NONE: Session = { end: () => undefined };
+
+/**
+ * Begins a session on a local store; on stores elsewhere, and where this user may not write, there is none. Throws
+ * `no-space`.
+ */
 export function beginSession(environment: Environment, backend: Backend): Session {
   const name = sessionName(environment.uniqueName());
   const path = backend.localPath(name);
-  if (path === undefined) return { end: () => undefined };
+  if (path === undefined) return NONE;
   const { disk } = environment;
   try {
     describing('writing', path, () => {
@@ -34,9 +39,19 @@ export function beginSession(environment: Environment, backend: Backend): Sessio
   } catch (error) {
     // Reading a store that cannot be written is fine; nobody collects garbage there as this user.
     if (!isReadOnly(error)) throw error;
-    return { end: () => undefined };
+    return NONE;
   }
   return { end: () => removeQuietly(disk, path) };
+}
+
+/** As `beginSession`, for who only reads: on a full disk there is none, and reading goes on. */
+export function beginReading(environment: Environment, backend: Backend): Session {
+  try {
+    return beginSession(environment, backend);
+  } catch (error) {
+    if (!hasCode(error, 'no-space')) throw error;
+    return NONE;
+  }
 }
 
 /** Who has a session, and its file. */

@@ -10,7 +10,7 @@ import type { PackId } from '../object/pack-id.ts';
 import type { StoreState } from '../object/store-state.ts';
 import { damageOfOperations } from '../repo/operation-log.ts';
 import type { Repository } from '../repo/repository.ts';
-import { beginSession } from '../repo/session.ts';
+import { beginReading } from '../repo/session.ts';
 import type { Workers } from '../work/start-workers.ts';
 import type { DataCheck } from './data-check.ts';
 import { BytesCheck } from './data-check.ts';
@@ -55,7 +55,7 @@ export interface VerifyResult {
 export async function verify(repository: Repository, workers: Workers, options: VerifyOptions): Promise<VerifyResult> {
   const { environment, backend } = repository;
   const started = environment.elapsed();
-  const session = beginSession(environment, backend);
+  const session = beginReading(environment, backend);
   try {
     const { journal, structure, data, state, faults } = await checkInPeace(repository, workers, options);
     for (const reason of damageOfOperations(repository)) faults.add({ what: 'workspace', reason });

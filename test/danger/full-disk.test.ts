@@ -144,6 +144,23 @@ describe.runIf(mayMount)('a small disk', () => {
     return ['tmp', 'store/tmp', 'store/locks/sessions'].flatMap((name) => fs.readdirSync(join(path, '.snap', name)));
   }
 
+  test('full to its last byte: everything can be read, and once there is room it goes on', () => {
+    mount(join(folder.path, 'disk'), '-t', 'tmpfs', '-o', 'size=16m', 'none');
+    prepare(root());
+    const filler = fs.openSync(join(folder.path, 'disk/filler'), 'w');
+    const page = bytes(4096, 1);
+    expect(() => {
+      for (;;) fs.writeSync(filler, page);
+    }).toThrow('ENOSPC');
+    fs.closeSync(filler);
+    expect(fs.statfsSync(root()).bfree).toBe(0);
+    expectReads((args) => snap(['-C', root(), ...args]), join(folder.path, 'out'));
+    expectRefused(snap(['-C', root(), 'commit', '-m', 'x']), ['commit'], /no space left/);
+    expect(leftovers(root())).toEqual([]);
+    fs.rmSync(join(folder.path, 'disk/filler'));
+    expect(snap(['-C', root(), 'commit', '-m', 'x'])).toMatchObject({ code: 0 });
+  });
+
   test('read-only: reading works, the rest says why and changes nothing', () => {
     mount(join(folder.path, 'disk'), '-t', 'tmpfs', '-o', 'size=16m', 'none');
     prepare(root());
