@@ -8,8 +8,10 @@ import { temporaryFolder } from '../kit/folder.ts';
 import type { Target } from '../kit/fuzz/engine.ts';
 import { checkSeeds, fuzz, replayCorpus } from '../kit/fuzz/engine.ts';
 import { PACK_TARGETS } from '../kit/fuzz/packs.ts';
-import { RECORD_TARGETS, removeFuzzFolder } from '../kit/fuzz/records.ts';
-import { globTarget, ignoreTarget, revisionTarget, TYPED_TARGETS } from '../kit/fuzz/typed.ts';
+import { globTarget, ignoreTarget } from '../kit/fuzz/patterns.ts';
+import { RECORD_TARGETS } from '../kit/fuzz/records.ts';
+import { removeFuzzFolder, SMALL_FILE_TARGETS } from '../kit/fuzz/small-files.ts';
+import { revisionTarget, TYPED_TARGETS } from '../kit/fuzz/typed.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
@@ -34,6 +36,7 @@ afterAll(async () => {
 const TARGETS: readonly Target[] = [
   ...PACK_TARGETS,
   ...RECORD_TARGETS,
+  ...SMALL_FILE_TARGETS,
   ...TYPED_TARGETS,
   ignoreTarget(scratch.path),
   globTarget(scratch.path),

@@ -1,11 +1,6 @@
-/**
- * What may be on the medium after a power loss: a model of a file system that keeps what was synced and is free with the
- * rest. A file's bytes are safe once it is synced, a name once its folder is. What is not safe may be there, be gone,
- * be cut, be zeros, in any combination that its own order allows. (After ALICE, OSDI 2014, and LevelDB's
- * fault_injection_test.) Pessimistic: no real file system loses more.
- */
-import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { CrashEntry } from './crash-state.ts';
+import { CrashState } from './crash-state.ts';
 import type { TraceOp } from './traced-disk.ts';
 
 type DataOp = { readonly position: number; readonly bytes: Buffer } | { readonly length: number };
@@ -289,43 +284,6 @@ export class CrashModel {
       if (op.to !== undefined) op.to.folder.safe.set(op.to.name, op.node);
     }
     this.#names = rest;
-  }
-}
-
-export type CrashEntry =
-  | { readonly path: string; readonly kind: 'folder' }
-  | { readonly path: string; readonly kind: 'link'; readonly target: string }
-  | { readonly path: string; readonly kind: 'file'; readonly bytes: Buffer; readonly number: number };
-
-/** A folder as it may be found after the machine is up again. */
-export class CrashState {
-  readonly luck: string;
-  readonly entries: readonly CrashEntry[];
-
-  constructor(luck: string, entries: readonly CrashEntry[]) {
-    this.luck = luck;
-    this.entries = entries;
-  }
-
-  /** Equal for equal folders. */
-  get digest(): string {
-    const hash = createHash('sha1');
-    for (const entry of this.entries) {
-      hash.update(`${entry.kind} ${entry.path}\0${entry.kind === 'link' ? entry.target : ''}\0`);
-      if (entry.kind === 'file') hash.update(entry.bytes).update(String(entry.bytes.length));
-    }
-    return hash.digest('hex');
-  }
-
-  /** Makes the folder; several names of one file become files of their own. */
-  writeTo(folder: string): void {
-    mkdirSync(folder, { recursive: true });
-    for (const entry of this.entries) {
-      const path = `${folder}/${entry.path}`;
-      if (entry.kind === 'folder') mkdirSync(path);
-      else if (entry.kind === 'link') symlinkSync(entry.target, path);
-      else writeFileSync(path, entry.bytes);
-    }
   }
 }
 

@@ -4,8 +4,8 @@
  */
 
 import type { Workers } from '../../../src/work/start-workers.ts';
-import type { CrashState } from './crash-model.ts';
 import { CrashModel } from './crash-model.ts';
+import type { CrashState } from './crash-state.ts';
 import { lucks } from './luck.ts';
 import { isIndex, Stage } from './stage.ts';
 import type { TraceOp } from './traced-disk.ts';

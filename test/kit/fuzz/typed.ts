@@ -1,30 +1,26 @@
-/** Fuzz targets: what people type or write into files by hand: sizes, times, rules, patterns, revisions, settings. */
-import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { decodeName } from '../../../src/bytes/names.ts';
 import { printable } from '../../../src/bytes/printable.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, subtractDuration } from '../../../src/bytes/quantity.ts';
 import { parseTiers } from '../../../src/bytes/tiers.ts';
 import { formatWhen, parseTime } from '../../../src/bytes/time-expression.ts';
-import { realDisk } from '../../../src/disk/disk.ts';
 import { hasCode } from '../../../src/errors.ts';
 import { describeRules, rulesOfSettings } from '../../../src/gc/rules.ts';
-import { pathFilter } from '../../../src/history/path-filter.ts';
 import { entryNameFault } from '../../../src/object/entry-name.ts';
 import { parseRefName, tagRef } from '../../../src/object/ref-name.ts';
 import type { Repository } from '../../../src/repo/repository.ts';
 import { resolveRevision, splitRevisionPath } from '../../../src/repo/revision.ts';
 import { parseSettings, parseSettingTexts, settingKeys, settingKind } from '../../../src/repo/settings.ts';
 import { editSetting } from '../../../src/repo/settings-text.ts';
-import { rootRules } from '../../../src/scan/ignore-rules.ts';
-import { selectPaths } from '../../../src/scan/selection.ts';
 import { nameBytes } from '../arbitrary.ts';
 import type { Target } from './engine.ts';
 
 const NOW = new Date('2026-11-20T14:00:00Z');
-const of = (...texts: string[]): fc.Arbitrary<Buffer> => fc.constantFrom(...texts).map((text) => Buffer.from(text));
+/** Seeds that are these texts. */
+export const of = (...texts: string[]): fc.Arbitrary<Buffer> =>
+  fc.constantFrom(...texts).map((text) => Buffer.from(text));
 /** What a command line can carry as one argument. */
-const ARGUMENT_BYTES_MAX = 128 * 1024;
+export const ARGUMENT_BYTES_MAX = 128 * 1024;
 
 const sizes: Target = {
   name: 'size',
@@ -174,109 +170,6 @@ const names: Target = {
     return undefined;
   },
 };
-
-const PATHS = [
-  'a',
-  'src/deep/file.txt',
-  'x'.repeat(255),
-  'a'.repeat(255),
-  `${'a/'.repeat(100)}b`,
-  'node_modules/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.js',
-  'ünï/☃ [x]{y}(z)!',
-  '\udcff\udcfe',
-];
-
-/** `.snapignore` is read from disk, as a scan does, and asked about ordinary and odd paths. */
-export function ignoreTarget(folder: string): Target {
-  return {
-    name: 'ignore',
-    seeds: of(
-      '# logs\n*.log\n!keep.log\n/build/\n**/node_modules\ndoc/**/*.pdf\n',
-      'a[0-9]\n[!x]y\n\\#x\n\\!y\nx\\ \n???\n{a,b}\n',
-      '\ufeff*.tmp\r\n/x/**\r\n!/x/keep\r\n',
-    ),
-    words: [
-      '*',
-      '**',
-      '*a',
-      '?',
-      '[',
-      ']',
-      '[^',
-      '!',
-      '/',
-      '\\',
-      '/**/',
-      '{',
-      '(',
-      '+',
-      '|',
-      '$',
-      '\n',
-      '\r\n',
-      'a',
-      ' ',
-      '[z-a]',
-      '[[:alpha:]]',
-      '\0',
-    ],
-    codes: ['usage'],
-    inputBytesMax: 64 * 1024,
-    run: (input) => {
-      writeFileSync(`${folder}/.snapignore`, input);
-      const found = rootRules(realDisk, folder, []);
-      for (const path of PATHS)
-        for (const isFolder of [true, false])
-          if (found.ignores(path, isFolder) !== found.explain(path, isFolder).ignored)
-            throw new Error(`two answers for ${path}`);
-      return undefined;
-    },
-  };
-}
-
-/** Globs of commit (looked up in a folder), of log and diff (matched against paths). */
-export function globTarget(folder: string): Target {
-  return {
-    name: 'glob',
-    seeds: of('src/**/*.ts', '*.{js,ts}', '[a-z]?', '!(a|b)', '**/x', '@(a|b)+(c)', 'a/../b', '{1..9}'),
-    words: [
-      '*',
-      '**',
-      '*a',
-      '+(a',
-      '!(',
-      '@(',
-      ')',
-      '|',
-      '{',
-      '}',
-      ',',
-      '{1..9}',
-      '..',
-      '[',
-      ']',
-      '[^',
-      '\\',
-      '/',
-      '?',
-      '(?=',
-      '\0',
-      '*',
-    ],
-    codes: ['usage', 'not-found'],
-    inputBytesMax: ARGUMENT_BYTES_MAX,
-    run: async (input) => {
-      const glob = input.toString('utf8');
-      const filter = pathFilter([glob]);
-      for (const path of PATHS) filter.has(path);
-      filter.reaches('src');
-      await selectPaths(realDisk, folder, [glob], async function* () {
-        yield* PATHS;
-      });
-      return undefined;
-    },
-  };
-}
 
 /** Names of snapshots in a workspace that has some, with a tag. */
 export function revisionTarget(repository: () => Repository, ids: () => readonly string[]): Target {
