@@ -5,7 +5,7 @@
  * somebody has taken meanwhile.
  * Locks order work; no promise about stored data rests on them (SPEC.md "Concurrency").
  */
-import { errnoOf, hasCode, SnapError } from '../errors.ts';
+import { describing, errnoOf, hasCode, SnapError } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { createOnce, readWhole, removeIfThere, removeQuietly } from './files.ts';
 
@@ -32,16 +32,20 @@ const HOLDER_BYTES_MAX = 65_536;
 /** In the place of a start time that cannot be read. */
 const RUNNING = 'running';
 
-/** Takes the lock, or returns the living process that holds it (or is about to free it from a dead one). */
+/**
+ * Takes the lock, or returns the living process that holds it (or is about to free it from a dead one). Throws what
+ * `describing` makes of system errors, and `locked`.
+ */
 export function tryLock(disk: Disk, path: string, holder: Holder): LockFile | Holder {
   const bytes = Buffer.from(`${JSON.stringify(holder)}\n`);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (create(disk, path, bytes, holder)) return { release: () => release(disk, path, holder) };
-    const other = readHolder(disk, path);
-    if (other === undefined) continue;
-    if (isAlive(disk, other, holder)) return other;
-    const breaker = breakLock(disk, path, other, holder, () => removeIfThere(disk, path));
-    if (breaker !== undefined) return breaker;
+    const taken = describing('locking', path, () => {
+      if (create(disk, path, bytes, holder)) return { release: () => release(disk, path, holder) };
+      const other = readHolder(disk, path);
+      if (other === undefined || isAlive(disk, other, holder)) return other;
+      return breakLock(disk, path, other, holder, () => removeIfThere(disk, path));
+    });
+    if (taken !== undefined) return taken;
   }
   throw new SnapError('locked', `the lock ${path} keeps changing hands`, { hint: 'Try again in a moment.' });
 }

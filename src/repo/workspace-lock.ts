@@ -2,7 +2,6 @@
 import { requireRealFolder } from '../disk/files.ts';
 import type { LockFile } from '../disk/lock-file.ts';
 import { tryLock } from '../disk/lock-file.ts';
-import { fromSystemError } from '../errors.ts';
 import type { Environment } from './environment.ts';
 import { WORKSPACE } from './layout.ts';
 import { lockedBy, nameHolder } from './lock-holder.ts';
@@ -22,7 +21,7 @@ export async function lockWorkspace(
   const path = `${folder}/${WORKSPACE.lock}`;
   const deadline = environment.elapsed() + waitMs;
   for (let told = false; ; ) {
-    const lock = takeLock(environment, path);
+    const lock = tryLock(environment.disk, path, environment.holder);
     if ('release' in lock) return lock;
     if (environment.elapsed() >= deadline)
       throw lockedBy(
@@ -36,13 +35,5 @@ export async function lockWorkspace(
     told = true;
     signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
-  }
-}
-
-function takeLock(environment: Environment, path: string): ReturnType<typeof tryLock> {
-  try {
-    return tryLock(environment.disk, path, environment.holder);
-  } catch (error) {
-    throw fromSystemError(error, 'locking', path);
   }
 }
