@@ -5,7 +5,7 @@
 import type { Json } from '../bytes/canonical-json.ts';
 import { decodeCanonicalJson } from '../bytes/canonical-json.ts';
 import { encodeReadable, Fields } from '../bytes/fields.ts';
-import { SnapError } from '../errors.ts';
+import { hasCode, SnapError } from '../errors.ts';
 import type { BlobId } from './blob-id.ts';
 import { blobIdOf, parseBlobId } from './blob-id.ts';
 import type { PackId } from './pack-id.ts';
@@ -109,7 +109,18 @@ export function journalEntryHash(bytes: Uint8Array): string {
 export function decodeJournalEntry(bytes: Uint8Array, number: number): JournalEntry {
   const what = `journal entry ${number}`;
   const fields = new Fields(decodeCanonicalJson(bytes, what), what);
-  if (fields.has('check')) requireCheck(bytes, fields.matching('check', /^[0-9a-f]{64}$/), what);
+  const isChecked = fields.has('check');
+  if (isChecked) requireCheck(bytes, fields.matching('check', /^[0-9a-f]{64}$/), what);
+  try {
+    return readFields(fields, number, what);
+  } catch (error) {
+    // Early versions, which wrote no `check`, wrote nothing that is unknown now; later ones write it.
+    if (isChecked || !hasCode(error, 'unsupported-format')) throw error;
+    throw new SnapError('corrupt-data', `damaged ${what}: ${error.message}, and no hash of its own`, { cause: error });
+  }
+}
+
+function readFields(fields: Fields, number: number, what: string): JournalEntry {
   const format = fields.count('format');
   if (format !== JOURNAL_FORMAT)
     throw new SnapError('unsupported-format', `${what} has the unknown format ${format}`, {

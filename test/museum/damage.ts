@@ -10,7 +10,7 @@ import { SnapError } from '../../src/errors.ts';
 import { digits } from '../kit/checker/journal.ts';
 import { BLOCK_HEADER_BYTES, footerStart, readFooter } from '../kit/checker/pack.ts';
 import { readableFiles, readFolder } from '../kit/checker/snapshot.ts';
-import { flipBit, packPaths } from '../kit/damage.ts';
+import { alterEntry, flipBit, packPaths } from '../kit/damage.ts';
 
 /** What is in the museum's undamaged store. */
 export interface Base {
@@ -172,7 +172,7 @@ export const DAMAGES: Readonly<Record<string, readonly [string, (store: string) 
   ],
   'entry-later-format': [
     'the last journal entry is of a later format',
-    (store) => rewrite(entry(store, last(store)), (b) => Buffer.from(b.toString().replace('"format":1', '"format":2'))),
+    (store) => alterEntry(entry(store, last(store)), (text) => text.replace('"format":1', '"format":2')),
   ],
   'config-half': [
     'the store configuration is cut in half',

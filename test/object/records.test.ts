@@ -1,4 +1,5 @@
 /** Danger: snapshots and journal entries with two spellings, fields that are dropped, texts that do not come back. */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../src/bytes/canonical-json.ts';
@@ -114,9 +115,11 @@ describe('what no writer writes is refused', () => {
     workspace: 'b1'.repeat(16),
     writer: 'c2'.repeat(16),
   };
+  const checked = (bytes: Buffer): Buffer =>
+    Buffer.concat([Buffer.from(`{"check":"${createHash('sha256').update(bytes).digest('hex')}",`), bytes.subarray(1)]);
   const read = (record: 'snapshot' | 'entry', fields: Fields): unknown => {
     const bytes = encodeCanonicalJson(fields);
-    return record === 'snapshot' ? decodeSnapshot(bytes) : decodeJournalEntry(bytes, 7);
+    return record === 'snapshot' ? decodeSnapshot(bytes) : decodeJournalEntry(checked(bytes), 7);
   };
   const of = { snapshot, entry };
 
@@ -154,6 +157,26 @@ describe('what no writer writes is refused', () => {
     expect(() => read(record, { ...of[record], ...change })).toThrow(
       expect.objectContaining({ code: 'unsupported-format', hint: expect.stringContaining('newer version') }),
     );
+  });
+
+  test.each(
+    LATER.filter(([record]) => record === 'entry'),
+  )('an %s without a hash of its own is of no later version: %j', (_, change) => {
+    expect(() => decodeJournalEntry(encodeCanonicalJson({ ...entry, ...change }), 7)).toThrow(
+      expect.objectContaining({ code: 'corrupt-data' }),
+    );
+  });
+
+  test('no flipped bit makes an entry of a later version', () => {
+    const bytes = checked(encodeCanonicalJson(entry));
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(() => decodeJournalEntry(bytes, 7), `bit ${bit}`).toThrow(
+        expect.objectContaining({ code: 'corrupt-data' }),
+      );
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    }
+    expect(decodeJournalEntry(bytes, 7)).toMatchObject({ note: 'n' });
   });
 
   const DAMAGED: [keyof typeof of, Fields][] = [
