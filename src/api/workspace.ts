@@ -22,6 +22,11 @@ export interface OpenOptions {
   readonly command?: string | undefined;
   /** How long to wait for another command in the same workspace. Default: 10 s. */
   readonly lockTimeoutMs?: number | undefined;
+  /**
+   * How long to wait for another process that has the index of the workspace; who goes on without it reads every file
+   * again. At most `lockTimeoutMs`. Default: not at all.
+   */
+  readonly indexWaitMs?: number | undefined;
   /** Called once when waiting for another command begins. */
   readonly onWaiting?: ((who: string) => void) | undefined;
 }
@@ -59,7 +64,11 @@ export async function openWorkspaceIn(
 ): Promise<Workspace> {
   const root = findWorkspace(environment, folder);
   const { signal, forget } = interrupting(options.signal);
-  const opening = openRepository(environment, root, undefined, signal);
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const opening = openRepository(environment, root, {
+    signal,
+    indexWaitMs: Math.min(options.indexWaitMs ?? 0, lockTimeoutMs),
+  });
   const repository = await opening.catch((error: unknown) => {
     forget();
     throw error;
@@ -68,7 +77,7 @@ export async function openWorkspaceIn(
   const locked = async <T>(work: () => Promise<T>): Promise<T> => {
     if (closed)
       throw new SnapError('refused', 'the workspace is closed', { hint: 'Open it again with openWorkspace.' });
-    const lock = await repository.lock(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS, options.onWaiting);
+    const lock = await repository.lock(lockTimeoutMs, options.onWaiting);
     try {
       await repository.refresh();
       return await work();

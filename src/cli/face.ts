@@ -40,6 +40,9 @@ const WARNINGS_MAX = 20;
 /** Terminals of fewer columns get lines broken at blanks. */
 const NARROW = 80;
 
+/** How long commands that change the folder wait for a status, log or the like that has the index (ms). */
+const INDEX_WAIT_MS = 1000;
+
 export class Face {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -140,9 +143,9 @@ export class Face {
   }
 
   /** Opens the workspace for a command, prints notices, and closes it whatever happens. */
-  async withWorkspace(work: (workspace: Workspace) => Promise<void>): Promise<void> {
+  async withWorkspace(work: (workspace: Workspace) => Promise<void>, indexWaitMs = 0): Promise<void> {
     const { openWorkspace } = await import('../api/workspace.ts');
-    const workspace = await openWorkspace(this.folder, this.openOptions());
+    const workspace = await openWorkspace(this.folder, { ...this.openOptions(), indexWaitMs });
     try {
       for (const notice of workspace.repository.notices) this.note(notice);
       await untilUnread(work(workspace));
@@ -152,6 +155,11 @@ export class Face {
     } finally {
       await workspace.close();
     }
+  }
+
+  /** As `withWorkspace`, for commands that change or record the whole folder: without the index they read every file. */
+  withWholeFolder(work: (workspace: Workspace) => Promise<void>): Promise<void> {
+    return this.withWorkspace(work, INDEX_WAIT_MS);
   }
 
   openOptions(): OpenOptions {

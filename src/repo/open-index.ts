@@ -25,12 +25,20 @@ export interface OpenedIndex {
   close(): Promise<void>;
 }
 
-/** `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. */
-export async function openIndex(environment: Environment, folder: string, storeId: string): Promise<OpenedIndex> {
+/**
+ * `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. `waitMs`: how
+ * long to wait for another process that has it; without it, all files have to be read.
+ */
+export async function openIndex(
+  environment: Environment,
+  folder: string,
+  storeId: string,
+  waitMs = 0,
+): Promise<OpenedIndex> {
   try {
-    const marker = takeMarker(environment, folder);
+    const marker = await waitForMarker(environment, folder, waitMs);
     if ('release' in marker) return await openOurs(environment, folder, storeId, marker);
-    return withoutIndex(noticeOf(environment, folder, marker));
+    return withoutIndex(noticeOf(environment, folder, marker, waitMs > 0));
   } catch (error) {
     // Too many others break what a dead one left.
     if (hasCode(error, 'locked')) return withoutIndex(undefined);
@@ -73,9 +81,20 @@ function withoutIndex(notice: string | undefined): OpenedIndex {
   return { index: 'locked', notice, close: async () => {} };
 }
 
-/** Undefined for a process that ends some time: that another command runs is nothing to tell of. */
-function noticeOf(environment: Environment, folder: string, holder: Holder): string | undefined {
-  if (!isElsewhere(holder, environment.holder)) return undefined;
+async function waitForMarker(environment: Environment, folder: string, waitMs: number): Promise<IndexMarker | Holder> {
+  const deadline = environment.elapsed() + waitMs;
+  for (;;) {
+    const marker = takeMarker(environment, folder);
+    if ('release' in marker || isElsewhere(marker, environment.holder) || environment.elapsed() >= deadline)
+      return marker;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** `hasWaited`: who has not is not told of a process that ends some time. */
+function noticeOf(environment: Environment, folder: string, holder: Holder, hasWaited: boolean): string | undefined {
+  if (!isElsewhere(holder, environment.holder))
+    return hasWaited ? `${nameHolder(holder)} has the index: every file is read again` : undefined;
   return (
     `working without the index: ${nameHolder(holder)}, on another machine or in another container, has it; ` +
     `if nothing runs there any more, remove ${folder}/${WORKSPACE.indexInUse}`
@@ -161,6 +180,7 @@ async function openLevel(
 }
 
 const ATTEMPTS_MAX = 2;
+const POLL_MS = 20;
 
 const NOT_LOOKED_THROUGH =
   'working without the index: a command that used it was killed, and it could not be looked through; `snap reindex` builds ' +

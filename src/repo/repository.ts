@@ -126,21 +126,28 @@ export function locate(outside: Environment, root: string, storage?: Backend): L
   return { environment, folder, settings, backend: storage ?? fileBackend(disk, storePath, uniqueName) };
 }
 
+export interface OpenRepositoryOptions {
+  /** Where its store is, if that is no local folder. */
+  readonly storage?: Backend;
+  /** Stops whatever reads trees or waits for the lock. */
+  readonly signal?: AbortSignal;
+  /** How long to wait for another process that has the index. Default: not at all. */
+  readonly indexWaitMs?: number;
+}
+
 /**
  * Opens the workspace at `root`. Throws `no-store`, `corrupt-data`, `unsupported-format`, `usage` for bad settings.
- * `storage`: where its store is, if that is no local folder. `signal` stops whatever reads trees or waits for the lock.
  */
 export async function openRepository(
   outside: Environment,
   root: string,
-  storage?: Backend,
-  signal?: AbortSignal,
+  { storage, signal, indexWaitMs }: OpenRepositoryOptions = {},
 ): Promise<Repository> {
   const located = locate(outside, root, storage);
   const { environment, folder } = located;
   const config = await openStoreConfig(environment, folder, located.backend);
   const copyOf = storage === undefined ? noteOrRefuse(environment, root, located.settings) : undefined;
-  const opened = await openIndex(environment, folder, config.id);
+  const opened = await openIndex(environment, folder, config.id, indexWaitMs);
   try {
     return await assemble(located, root, config, opened, copyOf, signal);
   } catch (error) {

@@ -45,7 +45,7 @@ describe('from a store whose packs are no files of this machine', () => {
       changeablePath: () => undefined,
     };
     await made.workspace.close();
-    return openRepository(processEnvironment('snap test'), made.root, far);
+    return openRepository(processEnvironment('snap test'), made.root, { storage: far });
   };
   const restore = async (repository: Repository): ReturnType<typeof checkoutTo> => {
     const { snapshot } = repository.head();

@@ -259,7 +259,7 @@ async function openReader(step: () => Promise<void>): Promise<{ repository: Repo
   };
   const inner = inlineWorkers(realDisk);
   const workers: Workers = { ...inner, run: async (job) => step().then(() => inner.run(job)) };
-  const repository = await openRepository(environment, READER, storage);
+  const repository = await openRepository(environment, READER, { storage });
   const common = { root: READER, repository, signal: undefined, workers, close: () => repository.close() };
   const workspace: Workspace = {
     ...common,

@@ -39,7 +39,7 @@ export const checkoutCommand: DefineCommand = (action) =>
     )
     .action(
       action('checkout', (face, [revision, paths]: [string, string[]], options: Options) =>
-        face.withWorkspace(async (workspace) => {
+        face.withWholeFolder(async (workspace) => {
           const api = await import('../../api/checkout.ts');
           const progress = face.progress();
           const settings: CheckoutSettings = {

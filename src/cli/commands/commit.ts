@@ -54,7 +54,7 @@ export const commitCommand: DefineCommand = (action) =>
     )
     .action(
       action('commit', (face, [patterns]: [string[]], options: Options) =>
-        face.withWorkspace((workspace) => commitOrPreview(face, workspace, patterns, options)),
+        face.withWholeFolder((workspace) => commitOrPreview(face, workspace, patterns, options)),
       ),
     );
 

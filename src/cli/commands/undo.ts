@@ -30,7 +30,7 @@ export const undoCommand: DefineCommand = (action) =>
     .addHelpText('after', '\nExamples:\n  snap undo\n  snap undo j12\n  snap undo --dry-run')
     .action(
       action('undo', (face, [operation]: [string | undefined], options: Options) =>
-        face.withWorkspace(async (workspace) => {
+        face.withWholeFolder(async (workspace) => {
           const { damagedOperations, previewUndo, undo } = await import('../../api/undo.ts');
           warnDamaged(face, damagedOperations(workspace));
           if (options.dryRun === true) {

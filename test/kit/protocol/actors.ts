@@ -116,7 +116,7 @@ function environmentOf(random: () => number, clockIsOff: boolean): Environment {
 
 export async function openAt(world: World, place: Place, gate: Gate): Promise<Repository> {
   const backend = memoryBackend(world.store, `${place.root}/.staging`, world.zstd, gate);
-  return openRepository(place.environment, place.root, backend);
+  return openRepository(place.environment, place.root, { storage: backend });
 }
 
 /** Changes files, commits, and so on; now and then as another process. */
