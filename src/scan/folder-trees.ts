@@ -35,7 +35,50 @@ export class FolderTrees {
     coming: FolderEntries,
     results: ReadonlyMap<string, WalkedFolder>,
   ): Promise<WalkedFolder> {
-    const entries = (await coming.all()).sort((a, b) => compareNames(a.name, b.name));
+    const entries = await coming.all();
+    const made = await this.#make(folder.path, folder.base, entries, results);
+    this.#remember(folder, entries, made.tree, made.totals);
+    return made;
+  }
+
+  /**
+   * The tree `base` of a folder that is gone, or no folder any more, without what is selected; undefined if nothing of
+   * it is left.
+   */
+  async withoutSelected(
+    path: string,
+    base: BlobId,
+    removed: (path: string, entry: TreeEntry) => Promise<void>,
+  ): Promise<WalkedFolder | undefined> {
+    const { selection, trees } = this.#context;
+    const left: TreeEntry[] = [];
+    const results = new Map<string, WalkedFolder>();
+    let isChanged = false;
+    for (const entry of await trees.folder(base)) {
+      const at = join(path, entry.name);
+      if (selection.has(at)) {
+        await removed(at, entry);
+        isChanged = true;
+      } else if (entry.kind === ENTRY_KIND.folder && selection.reaches(at)) {
+        const folder = await this.withoutSelected(at, entry.tree, removed);
+        if (folder !== undefined) {
+          results.set(entry.name, folder);
+          left.push({ ...entry, tree: folder.tree });
+        }
+        isChanged ||= folder?.tree !== entry.tree;
+      } else left.push(entry);
+    }
+    if (isChanged && left.length === 0) return undefined;
+    return this.#make(path, base, left, results);
+  }
+
+  async #make(
+    path: string,
+    base: BlobId | undefined,
+    entries: TreeEntry[],
+    results: ReadonlyMap<string, WalkedFolder>,
+  ): Promise<WalkedFolder> {
+    entries.sort((a, b) => compareNames(a.name, b.name));
     const totals = { ...NO_TOTALS };
     for (const entry of entries) {
       count(totals, entry);
@@ -43,16 +86,15 @@ export class FolderTrees {
       const walked = results.get(entry.name);
       add(
         totals,
-        walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(folder.path, entry.name), entry.tree),
+        walked?.tree === entry.tree ? walked.totals : await this.#countTree(join(path, entry.name), entry.tree),
       );
     }
     const trees = encodeFolder(entries);
     const tree = trees.at(-1);
     if (tree === undefined) throw new RangeError('a folder without a tree');
     // Without records every tree is offered again: a pack that held it may be lost.
-    if (tree.id !== folder.base || !this.#context.useRecords)
+    if (tree.id !== base || !this.#context.useRecords)
       for (const { id, bytes } of trees) this.#context.keep(BLOB_KIND.tree, id, bytes);
-    this.#remember(folder, entries, tree.id, totals);
     return { tree: tree.id, totals };
   }
 
@@ -61,6 +103,9 @@ export class FolderTrees {
     const trees = new Map(
       entries.flatMap((entry) => (entry.kind === ENTRY_KIND.folder ? [[entry.name, entry.tree] as const] : [])),
     );
+    // Of what is not there any more, and was not selected, nothing in a record would tell the next scan.
+    const there = new Set(listing.names.filter((_, position) => !isIgnoredAt(listing.stats, position)));
+    if (entries.some(({ name }) => !there.has(name))) return;
     const folderTrees: BlobId[] = [];
     for (const [position, name] of listing.names.entries()) {
       if (kindAt(listing.stats, position) !== ENTRY_KIND.folder || isIgnoredAt(listing.stats, position)) continue;

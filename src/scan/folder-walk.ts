@@ -7,16 +7,14 @@
 import { errnoOf, fromSystemError, hasCode, SnapError } from '../errors.ts';
 import type { FolderRecord } from '../index/folder-record.ts';
 import type { BlobId } from '../object/blob-id.ts';
-import { entryNameFault, WORKSPACE_FOLDER_NAME } from '../object/entry-name.ts';
 import type { TreeEntry } from '../object/tree-entry.ts';
 import { ENTRY_KIND } from '../object/tree-entry.ts';
-import { whySnapsOwn } from '../repo/is-store.ts';
 import { IGNORE_FILE, JOURNAL, WORKSPACE } from '../repo/layout.ts';
-import { isMadeBeside } from '../work/staging.ts';
 import type { WalkedFolder } from './folder-trees.ts';
 import { FolderTrees } from './folder-trees.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import { LeafEntries } from './leaf-entries.ts';
+import { LeftOut } from './left-out.ts';
 import type { Listing } from './listing.ts';
 import { isIgnoredAt, kindAt, listFolder, markIgnored, readStat, smudge } from './listing.ts';
 import type { ScanContext } from './scan.ts';
@@ -46,16 +44,14 @@ export class FolderWalk {
   readonly #context: ScanContext;
   readonly #leaves: LeafEntries;
   readonly #trees: FolderTrees;
-  /** Folders that turned out to be stores, or the workspace's `.snap`. */
-  readonly #snapsOwn = new Set<string>();
-  /** What no snapshot can hold: a folder may be looked at twice. */
-  readonly #told = new Set<string>();
+  readonly #leftOut: LeftOut;
   #lastYield = 0;
 
   constructor(context: ScanContext) {
     this.#context = context;
     this.#leaves = new LeafEntries(context);
     this.#trees = new FolderTrees(context);
+    this.#leftOut = new LeftOut(context);
   }
 
   /** Walks the folder at `path`; `outer`: the rules of the folder above; `base`: the tree of the last snapshot there. */
@@ -76,11 +72,8 @@ export class FolderWalk {
     }
     const { names } = view.listing;
     const mayBeOwn = path !== '' && (names.includes(JOURNAL) || names.includes(WORKSPACE.config));
-    const own = mayBeOwn ? this.#whySnapsOwn(path) : undefined;
-    if (own !== undefined) {
-      this.#snapsOwn.add(path);
-      return this.#leaveOut(path, base, own);
-    }
+    const own = mayBeOwn ? this.#leftOut.isSnapsOwn(path) : undefined;
+    if (own !== undefined) return this.#leaveOut(path, base, own);
     const { listing, rules, isRemembered } = view;
     for (const { name, reason } of listing.failed) context.skipped.push({ path: join(path, name), reason });
     context.progress(listing.names.length);
@@ -112,7 +105,7 @@ export class FolderWalk {
     const listing = listFolder(this.#context.environment.disk, at);
     const rules = this.#rulesIn(path, outer, listing);
     const decided = record?.names === listing.names.join('/') && record.rulesDigest === rules.digest;
-    this.#applyRules(path, rules, listing, decided ? record : undefined);
+    this.#leftOut.apply(path, rules, listing, decided ? record : undefined);
     return { listing, rules, isRemembered: decided && record.stats.equals(listing.stats) };
   }
 
@@ -131,11 +124,6 @@ export class FolderWalk {
     for (const entry of base === undefined ? [] : await this.#context.trees.folder(base))
       await this.#leaves.countRemoved(join(path, entry.name), entry);
     return { done: Promise.resolve(undefined), replaced };
-  }
-
-  #whySnapsOwn(path: string): string | undefined {
-    const { root, environment, ownFolder } = this.#context;
-    return whySnapsOwn(environment.disk, ownFolder, (name) => `${root}/${path}/${name}`);
   }
 
   /** Only subfolders may differ. */
@@ -190,7 +178,7 @@ export class FolderWalk {
       const isFolder = kindAt(listing.stats, position) === ENTRY_KIND.folder;
       if (!context.selection.has(entryPath) && !(isFolder && context.selection.reaches(entryPath))) {
         smudge(listing.stats, position);
-        entries.add(base);
+        if (base !== undefined) await this.#addLeft(folder, entries, results, base, isFolder);
       } else if (isFolder) {
         folders.push({ position, place: entries.reserve() });
         if (base !== undefined) baseEntries.set(name, base);
@@ -210,16 +198,34 @@ export class FolderWalk {
       child.done
         .then((walked) => {
           if (walked !== undefined) results.set(name, walked);
-          else if (this.#snapsOwn.has(join(path, name))) markIgnored(listing.stats, position);
+          else if (this.#leftOut.snapsOwn.has(join(path, name))) markIgnored(listing.stats, position);
           entries.fill(place, walked === undefined ? undefined : this.#folderEntry(folder, position, walked, base));
         })
         .catch((error: unknown) => entries.fail(error));
     }
     for (const base of baseEntries.values()) {
       if (context.selection.has(join(path, base.name))) await this.#leaves.countRemoved(join(path, base.name), base);
-      else entries.add(base);
+      else await this.#addLeft(folder, entries, results, base, false);
     }
     return quiet(this.#trees.finish(folder, entries, results));
+  }
+
+  /** Adds an entry of the last snapshot that is not selected; of a folder that `isThere` no more, what is not selected. */
+  async #addLeft(
+    { path }: ScannedFolder,
+    entries: FolderEntries,
+    results: Map<string, WalkedFolder>,
+    base: TreeEntry,
+    isThere: boolean,
+  ): Promise<void> {
+    const at = join(path, base.name);
+    if (isThere || base.kind !== ENTRY_KIND.folder || !this.#context.selection.reaches(at)) return entries.add(base);
+    const left = await this.#trees.withoutSelected(at, base.tree, (gone, entry) =>
+      this.#leaves.countRemoved(gone, entry),
+    );
+    if (left === undefined) return;
+    results.set(base.name, left);
+    entries.add({ ...base, tree: left.tree });
   }
 
   #folderEntry(
@@ -239,47 +245,6 @@ export class FolderWalk {
 
   #walkChild(folder: ScannedFolder, name: string, base: BlobId | undefined): Promise<Walk> {
     return this.walk(join(folder.path, name), folder.rules, base);
-  }
-
-  /** Marks what ignore rules leave out. `decided`: a record of the same names under the same rules. */
-  #applyRules(path: string, rules: IgnoreRules, listing: Listing, decided: FolderRecord | undefined): void {
-    for (const [position, name] of listing.names.entries()) {
-      const kind = kindAt(listing.stats, position);
-      const at = join(path, name);
-      const byRules = (): boolean =>
-        entryNameFault(name) !== undefined || isMadeBeside(name) || rules.ignores(at, kind === ENTRY_KIND.folder);
-      const remembered = decided !== undefined && kindAt(decided.stats, position) === kind;
-      let ignored = at === this.#context.ownStore || (remembered ? isIgnoredAt(decided.stats, position) : byRules());
-      // A store is remembered as ignored, and may be none by now.
-      if (ignored && remembered && kind === ENTRY_KIND.folder && at !== this.#context.ownStore && !byRules()) {
-        const own = this.#whySnapsOwn(at);
-        ignored = own !== undefined;
-        // A folder may be looked at twice.
-        if (own !== undefined && !this.#snapsOwn.has(at)) this.#context.skipped.push({ path: at, reason: own });
-        if (ignored) this.#snapsOwn.add(at);
-      }
-      if (!ignored) continue;
-      markIgnored(listing.stats, position);
-      if (entryNameFault(name) === undefined) this.#context.ignored?.(at, kind === ENTRY_KIND.folder);
-      else this.#tellOfName(at, name, kind, rules);
-    }
-  }
-
-  /** Of a name that no tree may have. The `.snap` of this workspace is its own, that of one inside counts as ignored. */
-  #tellOfName(path: string, name: string, kind: number, rules: IgnoreRules): void {
-    const isFolder = kind === ENTRY_KIND.folder;
-    if (path === WORKSPACE_FOLDER_NAME) return;
-    const settings = isFolder && name === WORKSPACE_FOLDER_NAME ? join(path, WORKSPACE.config) : undefined;
-    if (
-      settings !== undefined &&
-      this.#context.environment.disk.lstat(this.#context.anchor.at(settings)) !== undefined
-    ) {
-      this.#context.ignored?.(path, true);
-      return;
-    }
-    if (this.#told.has(path) || rules.ignores(path, isFolder)) return;
-    this.#told.add(path);
-    this.#context.skipped.push({ path, reason: `it has ${entryNameFault(name)}, under which nothing is stored` });
   }
 
   /** Lets timers and signals run now and then. */
