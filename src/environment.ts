@@ -7,6 +7,7 @@ import { decodeName } from './bytes/names.ts';
 import { realDisk } from './disk/disk.ts';
 import { bootId, pidNamespace, processStartTime } from './disk/lock-file.ts';
 import { readFully } from './disk/whole-calls.ts';
+import { errnoOf, SnapError } from './errors.ts';
 import type { Environment } from './repo/environment.ts';
 import { PROGRAM } from './version.ts';
 
@@ -52,11 +53,25 @@ function userName(): string {
 
 const ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024;
 
-/** The arguments of this process with all their bytes (as of bytes/names.ts): Node replaces those that are not UTF-8. */
+/**
+ * The arguments of this process with all their bytes (as of bytes/names.ts): Node replaces those that are not UTF-8.
+ * Throws `usage` where they cannot be found out: other files might have the names that Node makes of them.
+ */
 export function exactArguments(argv: readonly string[]): readonly string[] {
   if (process.platform !== 'linux' || !argv.some((argument) => argument.includes('\uFFFD'))) return argv;
-  const fd = realDisk.open('/proc/self/cmdline', 0);
+  const exact = commandLine().slice(2 - argv.length);
+  const matches = exact.every((word, i) => Buffer.from(word).toString() === word || argv[i + 2]?.includes('\uFFFD'));
+  if (matches && exact.length === argv.length - 2) return [...argv.slice(0, 2), ...exact];
+  throw new SnapError('usage', 'an argument is not UTF-8, and its bytes cannot be found out', {
+    hint: 'Give fewer or shorter arguments; or name a folder, or a glob, that holds what you mean.',
+  });
+}
+
+/** All words that started this process; none where they cannot be read. */
+function commandLine(): string[] {
+  let fd: number | undefined;
   try {
+    fd = realDisk.open('/proc/self/cmdline', 0);
     const buffer = Buffer.alloc(ARGUMENTS_BYTES_MAX);
     const bytes = buffer.subarray(0, readFully(realDisk, fd, buffer, 0));
     const words: string[] = [];
@@ -65,10 +80,24 @@ export function exactArguments(argv: readonly string[]): readonly string[] {
       words.push(decodeName(bytes.subarray(start, end < 0 ? bytes.length : end)));
       start = end < 0 ? bytes.length : end + 1;
     }
-    const exact = words.slice(words.length - argv.length + 2);
-    const matches = exact.every((word, i) => Buffer.from(word).toString() === word || argv[i + 2]?.includes('\uFFFD'));
-    return matches && exact.length === argv.length - 2 ? [...argv.slice(0, 2), ...exact] : argv;
+    return words;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
   } finally {
-    realDisk.close(fd);
+    if (fd !== undefined) realDisk.close(fd);
+  }
+}
+
+/** The working folder with all its bytes, of which Node gives `folder`. Throws `usage` where it cannot be found out. */
+export function exactFolder(folder: string): string {
+  if (process.platform !== 'linux' || !folder.includes('\uFFFD')) return folder;
+  try {
+    return realDisk.readLink('/proc/self/cwd');
+  } catch (error) {
+    throw new SnapError('usage', 'the path of this folder is not UTF-8, and its bytes cannot be found out', {
+      hint: 'Run snap in another folder, with -C <dir>.',
+      cause: error,
+    });
   }
 }

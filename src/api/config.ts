@@ -4,6 +4,7 @@
  */
 import { folderOf, readWhole, removeIfThere, replaceFile } from '../disk/files.ts';
 import { tryLock } from '../disk/lock-file.ts';
+import { utf8Path } from '../disk/utf8-path.ts';
 import { processEnvironment } from '../environment.ts';
 import { fromSystemError, SnapError } from '../errors.ts';
 import type { Environment } from '../repo/environment.ts';
@@ -152,10 +153,16 @@ async function editFile(
   change: (copy: string) => Promise<void>,
 ): Promise<boolean> {
   const before = readText(environment, path);
-  const copy = `${folder}/${WORKSPACE.temporary}/config-${environment.uniqueName().slice(0, 8)}.toml`;
+  const name = `config-${environment.uniqueName().slice(0, 8)}.toml`;
+  const copy = `${folder}/${WORKSPACE.temporary}/${name}`;
   replaceFile(environment.disk, copy, Buffer.from(before), `${copy}.new`);
   try {
-    await change(copy);
+    const place = utf8Path(environment.disk, `${folder}/${WORKSPACE.temporary}`, environment.holder.pid);
+    try {
+      await change(`${place.path}/${name}`);
+    } finally {
+      place.close();
+    }
     const after = readText(environment, copy);
     parseSettings(after, copy);
     if (after !== before) {

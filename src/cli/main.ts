@@ -19,10 +19,11 @@ import { watchOutput } from './output.ts';
 export async function run(given: readonly string[] = process.argv): Promise<void> {
   const stop = new AbortController();
   handleSignals(stop);
-  const argv = given.some((word) => word.includes('\uFFFD'))
-    ? (await import('../environment.ts')).exactArguments(given)
-    : given;
+  // Whatever a caller masks, its user must be able to use what is made here.
+  process.umask(process.umask() & ~0o700);
   watchOutput();
+  let argv = given;
+  let face = new Face('snap', {}, '/', stop.signal);
   const program = new Command('snap');
   program
     .description('Snapshots of any project folder: code, datasets, database dumps, model weights.')
@@ -41,20 +42,20 @@ export async function run(given: readonly string[] = process.argv): Promise<void
       outputError: (text, write) => write(text.split('\n').map(printable).join('\n')),
     })
     .exitOverride();
-  let face = new Face('snap', {}, '/', stop.signal);
   for (const define of COMMANDS) {
     const command = define((name, work) => async (...args: unknown[]) => {
       const called = args.at(-1) as Command;
       const options = called.optsWithGlobals<GlobalOptions>();
       face = new Face(`snap ${name}`, options, '/', stop.signal);
       const folder = nonEmpty(options.C ?? '.', 'the folder of -C');
-      face = new Face(`snap ${name}`, options, resolve(workingFolder(options.C), folder), stop.signal);
+      face = new Face(`snap ${name}`, options, resolve(await workingFolder(options.C), folder), stop.signal);
       await work(face, args.slice(0, -2) as never, called.opts() as never);
     });
     inheritSettings(command, program);
     program.addCommand(command);
   }
   try {
+    if (given.some((word) => word.includes('\uFFFD'))) argv = (await import('../environment.ts')).exactArguments(given);
     await program.parseAsync(withHelpOption(withLogCounts(argv)));
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -79,10 +80,12 @@ export async function run(given: readonly string[] = process.argv): Promise<void
 }
 
 /** Where a relative path begins. Throws `not-found` if that folder was removed and `given` does not do without it. */
-function workingFolder(given: string | undefined): string {
+async function workingFolder(given: string | undefined): Promise<string> {
   try {
-    return process.cwd();
-  } catch {
+    const folder = process.cwd();
+    return folder.includes('\uFFFD') ? (await import('../environment.ts')).exactFolder(folder) : folder;
+  } catch (error) {
+    if (error instanceof SnapError) throw error;
     if (given === undefined || !isAbsolute(given))
       throw new SnapError('not-found', 'the folder that this runs in is not there any more', {
         hint: 'Change to another folder, or name one with -C <dir>.',

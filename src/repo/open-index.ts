@@ -9,6 +9,8 @@ import { ensureFolder, removeTree } from '../disk/files.ts';
 import { giveFilesAway } from '../disk/given-away.ts';
 import type { Holder } from '../disk/lock-file.ts';
 import { isElsewhere } from '../disk/lock-file.ts';
+import type { Utf8Path } from '../disk/utf8-path.ts';
+import { utf8Path } from '../disk/utf8-path.ts';
 import { errnoOf, fromSystemError, hasCode, lacksDescriptors } from '../errors.ts';
 import type { BlobIndex } from '../index/blob-index.ts';
 import type { LevelIndex } from '../index/level-index.ts';
@@ -110,20 +112,27 @@ async function openOurs(
   const { disk } = environment;
   // A superuser in somebody's workspace: LevelDB makes its files as his.
   const isGiven = environment.uid === 0 && disk.lstat(folder)?.uid !== 0n;
+  let place: Utf8Path | undefined;
   let opened: Opened;
-  try {
-    opened = await openLevel(environment, folder, storeId, marker.left !== undefined, isGiven);
-  } catch (error) {
+  const giveUp = (): void => {
+    place?.close();
     marker.giveBack();
+  };
+  try {
+    place = utf8Path(disk, folder, environment.holder.pid);
+    opened = await openLevel(environment, folder, place.path, storeId, marker.left !== undefined, isGiven);
+  } catch (error) {
+    giveUp();
     throw error;
   }
   const { level, notice } = opened;
   if (level === 'locked') {
-    marker.giveBack();
+    giveUp();
     return withoutIndex(notice);
   }
   const close = async (): Promise<void> => {
     await level.close();
+    place.close();
     quietly(() => {
       if (!marker.isOurs()) return;
       if (isGiven) giveFilesAway(disk, `${folder}/${WORKSPACE.index}`);
@@ -139,10 +148,11 @@ interface Opened {
   readonly notice: string | undefined;
 }
 
-/** `isLeft`: its last user may have died. */
+/** `at`: the folder, for LevelDB. `isLeft`: its last user may have died. */
 async function openLevel(
   environment: Environment,
   folder: string,
+  at: string,
   storeId: string,
   isLeft: boolean,
   isGiven: boolean,
@@ -151,7 +161,7 @@ async function openLevel(
   const path = `${folder}/${WORKSPACE.index}`;
   let fault = holdsOnlyFiles(disk, path, isGiven) ? undefined : 'something else lies among its files';
   if (isLeft && fault === undefined) {
-    const verdict = await environment.checkIndex(path);
+    const verdict = await environment.checkIndex(`${at}/${WORKSPACE.index}`);
     if (verdict === 'locked') return { level: 'locked', notice: undefined };
     if (verdict === 'unknown') return { level: 'locked', notice: NOT_LOOKED_THROUGH };
     if (verdict === 'damaged') fault = 'it was left damaged by a command that was killed';
@@ -166,7 +176,7 @@ async function openLevel(
         removeIndex(environment, folder);
       }
       if (isGiven) ensureFolder(disk, path);
-      const level = await openLevelIndex(path, storeId);
+      const level = await openLevelIndex(`${at}/${WORKSPACE.index}`, storeId);
       if (level === 'locked' || !level.suspect) return { level, notice };
       await level.close();
       fault = 'its contents failed their check';

@@ -5,6 +5,7 @@
 import { posix } from 'node:path';
 import picomatch from 'picomatch';
 import type { Disk } from '../disk/disk.ts';
+import { utf8Path } from '../disk/utf8-path.ts';
 import { errnoOf, fromSystemError, SnapError } from '../errors.ts';
 import { checkGlob, unusableGlob } from './glob.ts';
 
@@ -82,8 +83,9 @@ async function findLive(disk: Disk, root: string, pattern: string): Promise<Foun
   const { default: glob } = await import('fast-glob');
   const literal = glob.escapePath(pattern) === pattern;
   const wanted = literal ? [pattern, `${pattern}/`] : [pattern];
+  const live = utf8Path(disk, root, 'self');
   const options = {
-    cwd: root,
+    cwd: live.path,
     dot: true,
     followSymbolicLinks: false,
     onlyFiles: false,
@@ -116,6 +118,8 @@ async function findLive(disk: Disk, root: string, pattern: string): Promise<Foun
     if (errnoOf(error)?.startsWith('E') === true && !(error instanceof TypeError))
       throw fromSystemError(error, 'looking for', pattern);
     throw unusableGlob(pattern, 'its brackets or braces do not fit', error);
+  } finally {
+    live.close();
   }
 }
 
