@@ -138,12 +138,25 @@ async function checkoutHere(
     );
   } catch (error) {
     // What was not committed before shall show as not committed again; once something was changed it stays saved.
-    if (saved !== undefined && !begun) await takeBack(repository, saved, savedBy);
+    if (begun) throw undoing === undefined ? halfDone(error, saved) : error;
+    if (saved !== undefined) await takeBack(repository, saved, savedBy);
     throw error;
   }
   const headAfter = undoing === undefined ? (whole ? id : headBefore) : undoing.head;
   await moveHead(repository, result.failures.every(({ onlyMetadata }) => onlyMetadata) ? headAfter : headBefore);
   return { ...result, id, saved, skipped: scan.skipped, entries };
+}
+
+/** An error of a checkout that had begun, with the way back. */
+function halfDone(error: unknown, saved: BlobId | undefined): unknown {
+  if (!(error instanceof SnapError) || error.code === 'interrupted') return error;
+  const { code, message, hint = '', context } = error;
+  const kept = saved === undefined ? '' : `What was not committed is saved as ${shortId(saved)}. `;
+  return new SnapError(code, message, {
+    hint: `${hint} ${kept}\`snap undo\` makes the folder what it was before.`.trim(),
+    context,
+    cause: error,
+  });
 }
 
 /** What `checkout` would do; nothing is changed or stored. With `to`, `blocked` is what would be replaced there. */

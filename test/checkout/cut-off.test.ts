@@ -4,6 +4,7 @@ import { checkout } from '../../src/api/checkout.ts';
 import { log } from '../../src/api/history.ts';
 import { undo } from '../../src/api/undo.ts';
 import { openWorkspaceIn } from '../../src/api/workspace.ts';
+import type { Disk } from '../../src/disk/disk.ts';
 import { realDisk } from '../../src/disk/disk.ts';
 import { collect } from '../history/collect.ts';
 import { dyingDisk } from '../kit/crash/dying-disk.ts';
@@ -67,4 +68,33 @@ test('what was saved lies beside the line of commits', async () => {
   const { repository } = made.workspace;
   expect((await repository.trees.snapshot(second)).parent).toBe(first);
   expect((await collect(log(made.workspace))).map(({ id }) => id)).toContain(saved);
+});
+
+test('a disk that is full half way: the error says what is saved, and how to go back', async () => {
+  await made.commit('first');
+  for (const name of ['a', 'b', 'c']) made.write(name, '2');
+  await made.commit('second');
+  made.write('mine', 'not committed');
+  await made.workspace.close();
+  let writes = 0;
+  const disk: Disk = {
+    ...realDisk,
+    rename: (from, to) => {
+      if (to.startsWith('/proc/self/fd/') && ++writes === 2) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+      realDisk.rename(from, to);
+    },
+  };
+  const workspace = await openWorkspaceIn(deadEnvironment(disk), inlineWorkers(disk), made.root);
+  const error: unknown = await checkout(workspace, { revision: 'HEAD~1' }).catch((reason: unknown) => reason);
+  await workspace.close();
+  await made.reopen();
+  const [autosave] = await collect(log(made.workspace, { all: true }));
+  expect(error).toMatchObject({
+    code: 'no-space',
+    hint: expect.stringContaining(
+      `saved as ${autosave?.id.slice(0, 10)}. \`snap undo\` makes the folder what it was before`,
+    ),
+  });
+  await undo(made.workspace);
+  expect(made.read('mine')).toBe('not committed');
 });

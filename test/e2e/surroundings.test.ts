@@ -1,9 +1,11 @@
 /** What is around a workspace: Git, a folder that is gone, a user without a home, another folder to check out into. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openWorkspace } from '../../src/api/workspace.ts';
 import { packPaths } from '../kit/damage.ts';
 import { noise, temporaryFolder } from '../kit/folder.ts';
 import { json, ok, snap } from '../kit/snap.ts';
@@ -35,6 +37,27 @@ test('Git leaves the history alone', () => {
   git('clean', '-fdq');
   expect(here('verify', '--data').code).toBe(0);
   expect(here('log').stdout).toContain('one');
+});
+
+test('init says that .git will be stored, where a .snapignore is there and does not leave it out', () => {
+  git('init', '-q');
+  write('.snapignore', '*.log\n');
+  expect(here('init').stderr).toContain('.git will be stored');
+  fs.rmSync(join(folder.path, '.snap'), { recursive: true });
+  write('.snapignore', '*.log\n/.git/\n');
+  expect(here('init').stderr).toBe('');
+});
+
+test('several messages are the paragraphs of one; a program that has the index is waited for', async () => {
+  ok(['-C', folder.path, 'init']);
+  write('big', noise(3_000_000, 1));
+  ok(['-C', folder.path, 'commit', '-m', 'first', '-m', 'second']);
+  expect(here('show').stdout).toMatch(/first\n\s*\n\s*second/);
+  const other = await openWorkspace(folder.path);
+  write('small', '1');
+  setTimeout(() => void other.close(), 300);
+  const { stdout } = await promisify(execFile)(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x']);
+  expect(stdout).toMatch(/read 1 B/);
 });
 
 test('from a folder that was removed, help and absolute paths still work', () => {

@@ -34,7 +34,11 @@ export const commitCommand: DefineCommand = (action) =>
       'Makes a snapshot of the workspace: all of it, or with patterns only those paths (the rest as in HEAD).',
     )
     .argument('[patterns...]', 'paths, folders or globs (quoted)')
-    .option('-m, --message <text>', 'what this snapshot is')
+    .option(
+      '-m, --message <text>',
+      'what this snapshot is; more of them are its paragraphs',
+      (value: string, before?: string) => (before === undefined ? value : `${before}\n\n${value}`),
+    )
     .option('-n, --dry-run', 'say what would be stored, store nothing')
     .option('--allow-empty', 'make a snapshot even if nothing changed')
     .option('--rescan', 'read every file again, whatever its size and time say')

@@ -88,7 +88,7 @@ export const diffCommand: DefineCommand = (action) => {
 };
 
 async function showDiff(face: Face, diff: Diff, options: Options): Promise<void> {
-  face.warnAll(diff.skipped.map((skipped) => `${leftOut(face, skipped)} and counts as removed`));
+  face.warnAll(diff.skipped.map((skipped) => `${leftOut(face, skipped)}; what HEAD has of it counts as removed`));
   const lines = gatherLines();
   const totals = new ChangeTotals();
   const textOptions = {

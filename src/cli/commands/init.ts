@@ -2,12 +2,26 @@
 import { Command, Option } from 'commander';
 import { isWithin, snapFolder } from '../../repo/layout.ts';
 import type { DefineCommand } from '../commands.ts';
+import type { Face } from '../face.ts';
 
 interface Options {
   readonly store?: string;
   readonly name?: string;
   readonly nested?: boolean;
   readonly separate?: boolean;
+}
+
+/** Whoever has written a `.snapignore` may not have thought of it. */
+async function tellOfGit(face: Face, root: string): Promise<void> {
+  const { openWorkspace } = await import('../../api/workspace.ts');
+  const { explainIgnored, isFolderNow } = await import('../../api/history.ts');
+  const workspace = await openWorkspace(root, face.openOptions());
+  try {
+    if (isFolderNow(workspace, '.git') && explainIgnored(workspace, ['.git/']).some(({ ignored }) => !ignored))
+      face.note('.git will be stored as well; a line "/.git/" in .snapignore leaves it out');
+  } finally {
+    await workspace.close();
+  }
 }
 
 export const initCommand: DefineCommand = (action) =>
@@ -55,8 +69,10 @@ export const initCommand: DefineCommand = (action) =>
           face.say(
             ' identity  a new one, at the HEAD it had: which workspace of the store it was is not known for sure',
           );
-        if (result.ignored === undefined) face.say(' ignored  as your .snapignore says');
-        else if (result.ignored.length > 0)
+        if (result.ignored === undefined) {
+          face.say(' ignored  as your .snapignore says');
+          await tellOfGit(face, root);
+        } else if (result.ignored.length > 0)
           face.say(` ignored  ${result.ignored.join(' ')}  (a proposal: edit .snapignore)`);
         face.say(result.joined && isAgain ? 'Next: snap log' : 'Next: snap commit -m "first"');
       }),

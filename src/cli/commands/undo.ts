@@ -66,7 +66,7 @@ export const undoCommand: DefineCommand = (action) =>
               const left = checkout.failures.length + checkout.notMade.length;
               const but = left === 0 ? '' : `, but for ${counted(left, 'path')}`;
               face.say(
-                ` the folder is as it was before${but}${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`,
+                ` the folder is as it was before, ignored files aside${but}${' '.repeat(8)}${formatDurationMs(checkout.milliseconds)}`,
               );
               warnLeftOut(face, checkout);
               warnFailures(face, checkout);
