@@ -52,6 +52,6 @@ test('undo says what the folder is not', () => {
   ok(['-C', folder.path, 'checkout', 'HEAD~1']);
   const { code, stdout, stderr } = limited('undo');
   expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('large: ') });
-  expect(stdout).toMatch(/as it was before, but for 1 path /);
+  expect(stdout).toMatch(/as it was before, ignored files aside, but for 1 path /);
   expect(readFileSync(at('small'), 'utf8')).toBe('small 2');
 });
