@@ -23,7 +23,7 @@ export interface OpenOptions {
   /** How long to wait for another command in the same workspace. Default: 10 s. */
   readonly lockTimeoutMs?: number | undefined;
   /**
-   * How long to wait for another process that has the index of the workspace; who goes on without it reads every file
+   * How long to wait for another command that has the index of the workspace; who goes on without it reads every file
    * again. At most `lockTimeoutMs`. Default: not at all.
    */
   readonly indexWaitMs?: number | undefined;

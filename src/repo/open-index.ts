@@ -29,7 +29,7 @@ export interface OpenedIndex {
 
 /**
  * `folder`: the `.snap` folder. An index that comes back empty is to be filled from journal and footers. `waitMs`: how
- * long to wait for another process that has it; without it, all files have to be read.
+ * long to wait for another command that has it; without it, all files have to be read.
  */
 export async function openIndex(
   environment: Environment,
@@ -87,10 +87,15 @@ async function waitForMarker(environment: Environment, folder: string, waitMs: n
   const deadline = environment.elapsed() + waitMs;
   for (;;) {
     const marker = takeMarker(environment, folder);
-    if ('release' in marker || isElsewhere(marker, environment.holder) || environment.elapsed() >= deadline)
-      return marker;
+    if ('release' in marker || environment.elapsed() >= deadline) return marker;
+    if (isElsewhere(marker, environment.holder) || !isCommand(marker)) return marker;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** Commands end soon; programs that use the library may keep it for days. */
+function isCommand({ command }: Holder): boolean {
+  return command.startsWith('snap ');
 }
 
 /** `hasWaited`: who has not is not told of a process that ends some time. */

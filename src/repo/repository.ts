@@ -131,7 +131,7 @@ export interface OpenRepositoryOptions {
   readonly storage?: Backend;
   /** Stops whatever reads trees or waits for the lock. */
   readonly signal?: AbortSignal;
-  /** How long to wait for another process that has the index. Default: not at all. */
+  /** How long to wait for another command that has the index. Default: not at all. */
   readonly indexWaitMs?: number;
 }
 

@@ -48,12 +48,12 @@ test('init says that .git will be stored, where a .snapignore is there and does 
   expect(here('init').stderr).toBe('');
 });
 
-test('several messages are the paragraphs of one; a program that has the index is waited for', async () => {
+test('several messages are the paragraphs of one; a command that has the index is waited for', async () => {
   ok(['-C', folder.path, 'init']);
   write('big', noise(3_000_000, 1));
   ok(['-C', folder.path, 'commit', '-m', 'first', '-m', 'second']);
   expect(here('show').stdout).toMatch(/first\n\s*\n\s*second/);
-  const other = await openWorkspace(folder.path);
+  const other = await openWorkspace(folder.path, { command: 'snap status' });
   write('small', '1');
   setTimeout(() => void other.close(), 300);
   const { stdout } = await promisify(execFile)(process.execPath, [BIN, '-C', folder.path, 'commit', '-m', 'x']);
