@@ -15,7 +15,7 @@ import { revisionTarget, TYPED_TARGETS } from '../kit/fuzz/typed.ts';
 import type { TestWorkspace } from '../kit/workspace.ts';
 import { makeWorkspace } from '../kit/workspace.ts';
 
-const MILLISECONDS = amount({ sample: 150, ordinary: 4000, long: 20_000 });
+const MILLISECONDS = amount({ sample: 150, ordinary: 3000, long: 20_000 });
 const ids: string[] = [];
 let made: TestWorkspace;
 const scratch = temporaryFolder();
