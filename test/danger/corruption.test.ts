@@ -112,7 +112,7 @@ describe('stored files', () => {
 
   test('every kind of file, region and way of damage', { timeout: 120 * MINUTES }, async () => {
     const random = randomFrom(SEED);
-    const wanted = amount({ sample: 12, ordinary: 650, long: 4_000 });
+    const wanted = amount({ sample: 12, ordinary: 400, long: 4_000 });
     const mutations: Mutation[] = [];
     while (mutations.length < wanted) {
       const round = mutationsOf(fixture.root, stranger.root, random);

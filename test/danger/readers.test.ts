@@ -43,7 +43,7 @@ const FILES = 10;
 const MIB = 1024 * 1024;
 /** Of the steps at which a gc may come, the share that is tried, and the steps from it to the next gc. */
 const SHARE = amount({ sample: 0.05, ordinary: 1, long: 1 });
-const GAPS = amount({ sample: [2], ordinary: [1, 4], long: [1, 2, 3, 4, 6, 8, 12] });
+const GAPS = amount({ sample: [2], ordinary: [2], long: [1, 2, 3, 4, 6, 8, 12] });
 const NEVER = Number.POSITIVE_INFINITY;
 const counts = new Map<string, number>();
 

@@ -34,8 +34,8 @@ import { expectKept, expectSettled, expectSnapshots, makeThreeSnapshots } from '
 const folder = scratchFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const FAULT_STRIDE = amount({ sample: 223, ordinary: 11, long: 1 });
-const KILLS = amount({ sample: 1, ordinary: 12, long: 200 });
+const FAULT_STRIDE = amount({ sample: 223, ordinary: 17, long: 1 });
+const KILLS = amount({ sample: 1, ordinary: 8, long: 200 });
 const STATE_STRIDE = amount({ sample: 97, ordinary: 5, long: 1 });
 const FAILURES: readonly Fault['errno'][] = ['EIO', 'short', 'ENOSPC', 'EACCES'];
 const TIMEOUT = amount({ sample: 60_000, ordinary: 600_000, long: 7_200_000 });
