@@ -59,7 +59,8 @@ const ARGUMENTS_BYTES_MAX = 4 * 1024 * 1024;
  */
 export function exactArguments(argv: readonly string[]): readonly string[] {
   if (process.platform !== 'linux' || !argv.some((argument) => argument.includes('\uFFFD'))) return argv;
-  const exact = commandLine().slice(2 - argv.length);
+  const words = commandLine();
+  const exact = words.slice(Math.max(0, words.length - argv.length + 2));
   const matches = exact.every((word, i) => Buffer.from(word).toString() === word || argv[i + 2]?.includes('\uFFFD'));
   if (matches && exact.length === argv.length - 2) return [...argv.slice(0, 2), ...exact];
   throw new SnapError('usage', 'an argument is not UTF-8, and its bytes cannot be found out', {

@@ -55,7 +55,8 @@ export async function run(given: readonly string[] = process.argv): Promise<void
     program.addCommand(command);
   }
   try {
-    if (given.some((word) => word.includes('\uFFFD'))) argv = (await import('../environment.ts')).exactArguments(given);
+    if (given.slice(2).some((word) => word.includes('\uFFFD')))
+      argv = (await import('../environment.ts')).exactArguments(given);
     await program.parseAsync(withHelpOption(withLogCounts(argv)));
   } catch (error) {
     if (error instanceof CommanderError) {
